@@ -1,0 +1,66 @@
+# `make help` lists what there is. Needs GNU make and Python 3.11 or newer; the rest comes from PyPI.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+# The environment's own uv, also when another is installed, so that every machine resolves alike.
+UV := $(BIN)/python -m uv
+PACKAGES := contracts runtime services simulators demo
+# A cache on another file system would make uv warn on every file.
+export UV_LINK_MODE ?= copy
+
+.PHONY: help env check format test demo bench lock clean
+
+help: ## this list
+	@echo "make TARGET, one of:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@echo "PYTHON=/path/to/python3.12 chooses the Python of a new environment."
+
+env: $(STAMP) ## make the environment in .venv from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Tandem needs Python 3.11 or newer; '$(PYTHON)' is $$({ $(PYTHON) --version || echo missing; } 2>/dev/null)."; \
+	  echo "Install one (apt install python3 python3-venv, or python.org), or name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; \
+	  exit 1; } >&2
+	@[ -x $(BIN)/python ] || $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' lacks the modules venv and ensurepip, which make the environment."; \
+	  echo "Install them, on Debian and Ubuntu with: apt install python3-venv"; \
+	  exit 1; } >&2
+	@[ -x $(BIN)/python ] || { echo "Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); }
+	@$(UV) --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+check: env ## style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict $(PACKAGES)
+	$(BIN)/lint-imports
+
+format: env ## rewrite the code in the one style
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+test: env ## every test, the ones on a real Kafka included; ARGS="-k name" chooses
+	$(BIN)/python -m pytest $(ARGS)
+
+demo: env ## the whole system with simulated vendors; ONCE=1 ends when both sides agree
+	$(BIN)/python -m demo $(if $(ONCE),--once)
+
+bench: env ## the benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: env ## resolve the dependencies anew, with hashes
+	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --extra dev --upgrade \
+	  pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and everything generated; Kafka's data in .tandem stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

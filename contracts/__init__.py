@@ -1,0 +1,1 @@
+"""The only language the services share: canonical entities, messages, topics and settings."""

@@ -1,0 +1,230 @@
+"""Every message on the topics. New fields get defaults, types never change (`contracts/schemas` is the record).
+
+Data travels as JSON objects in the shape of `contracts.entities`. Times are ISO 8601 in UTC.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from contracts.entities import EntityName, System
+
+Op = Literal["create", "update", "stamp", "verify"]
+Lane = Literal["bulk", "live"]
+Result = Literal["applied", "adopted", "stale", "rejected", "parked"]
+LinkState = Literal[
+    "pending", "waiting", "creating", "linked", "ambiguous", "conflict", "rejected", "held", "parked", "broken",
+    "sent", "ignored",
+]  # fmt: skip
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a record or a command was refused: a code, the field it is about, and words for a person."""
+
+    code: str
+    message: str
+    field: str | None = None
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="observed"):
+    """The whole canonical state of one vendor record at one version.
+
+    `data` is None when the record is deleted and its content is not known, or when `problem` says why it cannot be
+    mapped. `stamp` is the reference the record carries to the other system (`cb-<id>` in Go, `go-<Id>` in Chargebee).
+    `incomplete` names fields that the vendor holds but that are unfit to be carried.
+    """
+
+    tenant: str
+    system: System
+    entity: EntityName
+    id: str
+    version: str
+    mapping: int
+    observed_at: str
+    snapshot: str | None = None
+    deleted: bool = False
+    data: dict[str, Any] | None = None
+    stamp: str | None = None
+    incomplete: tuple[str, ...] = ()
+    problem: Problem | None = None
+
+
+class SnapshotCompleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="snapshot_completed"):
+    """Every record of one entity that one system held has been published under this snapshot id."""
+
+    tenant: str
+    system: System
+    entity: EntityName
+    snapshot: str
+    records: int
+    completed_at: str
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="command"):
+    """One write for one sink. `fields` are the values to write in the target's own ids, `expected` what the target
+    held when it was planned. `stamp` is the own id of a create in Chargebee or the reference to write into Go.
+    `look_first` says that an earlier attempt may have got through."""
+
+    tenant: str
+    entity: EntityName
+    link: str
+    seq: int
+    target: System
+    op: Op
+    lane: Lane
+    cause: str
+    target_id: str | None = None
+    target_version: str | None = None
+    fields: dict[str, Any] = {}
+    expected: dict[str, Any] = {}
+    stamp: str | None = None
+    look_first: bool = False
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="outcome"):
+    """What became of a command. `data` is the state as the vendor returned it, `done` the fields that already held
+    our value when the result is stale, `calls` the vendor requests made, `at` when it finished."""
+
+    tenant: str
+    entity: EntityName
+    link: str
+    seq: int
+    target: System
+    result: Result
+    at: str
+    id: str | None = None
+    version: str | None = None
+    mapping: int = 1
+    data: dict[str, Any] | None = None
+    stamp: str | None = None
+    done: tuple[str, ...] = ()
+    maybe_applied: bool = False
+    error: Problem | None = None
+    calls: int = 0
+
+
+class Write(msgspec.Struct, kw_only=True, array_like=True):
+    """One finished write: the version it was planned at, the version it returned, what the written fields held."""
+
+    planned: str
+    returned: str
+    expected: dict[str, Any]
+
+
+class Side(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What is known of one system's record. `base` holds only fields whose base differs from `seen`; `unset` the
+    fields without a base (`*`: all of them)."""
+
+    id: str
+    version: str
+    mapping: int = 1
+    seen: dict[str, Any] | None = None
+    base: dict[str, Any] = {}
+    unset: list[str] = []
+    deleted: bool = False
+    stamp: str | None = None
+    incomplete: tuple[str, ...] = ()
+    problem: Problem | None = None
+    writes: list[Write] = []
+
+
+class Flight(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The command in flight, with the source's values where they differ from the translated ones, and the events
+    that arrived meanwhile."""
+
+    command: Command
+    planned: dict[str, Any] = {}
+    during: list[tuple[str, dict[str, Any]]] = []
+
+
+class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """That two vendor records are one thing, or that one record looks for its twin."""
+
+    tenant: str
+    entity: EntityName
+    key: str
+    state: LinkState = "pending"
+    reason: str | None = None
+    seq: int = 0
+    entries: int = 0
+    lane: Lane = "live"
+    cause: str = ""
+    chargebee: Side | None = None
+    poweroffice: Side | None = None
+    flight: Flight | None = None
+    plan: Command | None = None
+    waiting_on: list[str] = []
+    candidates: list[str] = []
+    differences: list[str] = []
+    problem: Problem | None = None
+    stales: int = 0
+    maybe_applied: bool = False
+
+
+class JournalEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="journal", omit_defaults=True):
+    """One decision, with its reason and the values that lost. `entry` is unique within the link."""
+
+    tenant: str
+    entity: EntityName
+    link: str
+    entry: str
+    at: str
+    rule: str
+    text: str
+    cause: str
+    system: System | None = None
+    field: str | None = None
+    value: Any = None
+    losing: Any = None
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="signal"):
+    """An instruction of an operator (or of a service to the linker) with an id; it runs once."""
+
+    tenant: str
+    id: str
+    kind: str
+    at: str
+    args: dict[str, Any] = {}
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="control"):
+    """One fact that outlives a restart: mode, barrier, position, pinned identity."""
+
+    tenant: str
+    kind: str
+    id: str
+    at: str
+    value: dict[str, Any] = {}
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="cursor"):
+    """How far a source has read one entity."""
+
+    tenant: str
+    system: System
+    entity: str
+    at: str
+    value: dict[str, Any] = {}
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="dead_letter"):
+    """A message that could not be carried out, with its reason and its bytes (base64) or its content."""
+
+    reason: str
+    at: str
+    topic: str
+    partition: int | None = None
+    offset: int | None = None
+    key: str | None = None
+    body_base64: str | None = None
+    command: Command | None = None
+    problem: Problem | None = None
+
+
+EntityMessage = Observed | SnapshotCompleted
+
+
+def ce_id(message: Observed) -> str:
+    """The CloudEvents id of an observation: tenant/system/entity/id/version."""
+    return f"{message.tenant}/{message.system}/{message.entity}/{message.id}/{message.version}"

@@ -1,0 +1,122 @@
+"""One table of the topics: name, key, value, settings, who writes and who reads; plus keys, partitions and headers."""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.entities import EntityName, System
+
+DAY_MS = 24 * 60 * 60 * 1000
+_COMPACT = {"cleanup.policy": "compact", "segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.1"}
+_COMPACT_KEPT = {
+    **_COMPACT,
+    "delete.retention.ms": str(30 * DAY_MS),
+    "min.compaction.lag.ms": str(30 * DAY_MS),
+    "max.compaction.lag.ms": str(32 * DAY_MS),
+}
+_COMPACT_STATE = {**_COMPACT, "delete.retention.ms": str(30 * DAY_MS)}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic without its prefix. `config` are Kafka topic settings."""
+
+    name: str
+    key: str
+    value: str
+    config: Mapping[str, str]
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+
+
+_ADAPTERS = ("chargebee_adapter", "poweroffice_adapter")
+TOPICS: tuple[Topic, ...] = (
+    Topic("customers", "tenant/system/id", "EntityMessage", _COMPACT_KEPT, _ADAPTERS, ("linker", "console")),
+    Topic("products", "tenant/system/id", "EntityMessage", _COMPACT_KEPT, _ADAPTERS, ("linker", "console")),
+    Topic("orders", "tenant/system/id", "EntityMessage", _COMPACT_KEPT, _ADAPTERS, ("linker", "console")),
+    Topic(
+        "commands.chargebee",
+        "tenant/entity/link",
+        "Command",
+        _COMPACT,
+        ("linker",),
+        ("chargebee_adapter", "console"),
+    ),
+    Topic(
+        "commands.poweroffice",
+        "tenant/entity/link",
+        "Command",
+        _COMPACT,
+        ("linker",),
+        ("poweroffice_adapter", "console"),
+    ),
+    Topic("outcomes", "tenant/entity/link", "Outcome", _COMPACT, _ADAPTERS, ("linker", *_ADAPTERS, "console")),
+    Topic("links", "tenant/entity/link", "Link", _COMPACT_STATE, ("linker",), ("linker", "console")),
+    Topic("control", "tenant/kind/id", "Control", _COMPACT_STATE, ("linker",), ("linker", "console")),
+    Topic(
+        "journal",
+        "tenant/entity/link/entry",
+        "JournalEntry",
+        {"cleanup.policy": "compact,delete", "retention.ms": str(365 * DAY_MS)},
+        ("linker",),
+        ("console",),
+    ),
+    Topic("cursors", "tenant/system/entity", "Cursor", _COMPACT, _ADAPTERS, (*_ADAPTERS, "console")),
+    Topic(
+        "signals",
+        "tenant",
+        "Signal",
+        {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)},
+        ("console", "linker", *_ADAPTERS),
+        ("linker", "console"),
+    ),
+    Topic(
+        "dead-letters",
+        "tenant/entity/link/seq or topic/partition/offset",
+        "DeadLetter",
+        _COMPACT,
+        ("linker", *_ADAPTERS),
+        ("console",),
+    ),
+)
+ENTITY_TOPICS: dict[EntityName, str] = {"customer": "customers", "product": "products", "order": "orders"}
+LINKER_INPUTS = ("customers", "products", "orders", "outcomes", "signals")
+
+
+def partition_of(tenant: str, partitions: int) -> int:
+    """The one partition of a tenant, the same in every topic, where the settings do not name another."""
+    return zlib.crc32(tenant.encode()) % partitions
+
+
+def record_key(tenant: str, system: System, record_id: str) -> bytes:
+    """Key of a canonical event."""
+    return f"{tenant}/{system}/{record_id}".encode()
+
+
+def snapshot_key(tenant: str, system: System) -> bytes:
+    """Key of SnapshotCompleted."""
+    return f"{tenant}/{system}/~snapshot".encode()
+
+
+def link_key(tenant: str, entity: EntityName, link: str) -> bytes:
+    """Key of a link, its commands and its outcomes."""
+    return f"{tenant}/{entity}/{link}".encode()
+
+
+def headers(
+    *, type: str, id: str, source: str, subject: str, time: str, cause: str | None = None
+) -> list[tuple[str, bytes]]:
+    """CloudEvents attributes in binary mode, plus the event that caused this message."""
+    values: dict[str, Any] = {
+        "ce_specversion": "1.0",
+        "ce_type": type,
+        "ce_id": id,
+        "ce_source": source,
+        "ce_subject": subject,
+        "ce_time": time,
+        "content-type": "application/json",
+    }
+    if cause:
+        values["tandem_cause"] = cause
+    return [(name, str(value).encode()) for name, value in values.items()]

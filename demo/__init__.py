@@ -1,0 +1,1 @@
+"""The whole system on one machine: a real Kafka, simulated vendors, the services, scripted edits, a check."""

@@ -1,0 +1,163 @@
+"""What the demo's processes are told: ports, keys, the settings file and the environment."""
+
+import random
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HOST = "127.0.0.1"
+TENANT = "demo"
+PERSON = "person"
+GROUPS = ("abonnement", "tillegg", "varer")
+POLL_S, SWEEP_S, READ_LAG_S = 0.5, 5.0, 0.2
+CHARGEBEE_PER_MINUTE, GO_PER_S = 1000, 10
+
+# The default port of each listener, as in `contracts.settings` and the simulators.
+DEFAULT_PORTS: Mapping[str, int] = {
+    "kafka": 9092, "controller": 9093, "chargebee_adapter": 8081, "poweroffice_adapter": 8082, "linker": 8083,
+    "chargebee": 8701, "poweroffice": 8702,
+}  # fmt: skip
+# Below Linux's range for outgoing connections, so that no client of ours takes one by chance.
+FREE_PORTS = range(20_000, 32_000)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def choose_ports() -> dict[str, int]:
+    """Each default port where it is free, else some free one. Raises RuntimeError when none is."""
+    chosen: dict[str, int] = {}
+    for name, preferred in DEFAULT_PORTS.items():
+        candidates = (preferred, *random.sample(FREE_PORTS, 200))
+        taken = set(chosen.values())
+        found = next((port for port in candidates if port not in taken and _is_free(port)), None)
+        if found is None:
+            raise RuntimeError(f"no port from {FREE_PORTS[0]} to {FREE_PORTS[-1]} is free")
+        chosen[name] = found
+    return chosen
+
+
+def _key(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_hex(12)}"
+
+
+@dataclass(frozen=True)
+class GoKeys:
+    """One set of PowerOffice Go keys."""
+
+    application: str = field(default_factory=lambda: _key("app"))
+    client: str = field(default_factory=lambda: _key("client"))
+    subscription: str = field(default_factory=lambda: _key("sub"))
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Everything that is decided before the first process starts. `person_...` are the keys of somebody else who
+    works in both systems at the same time; nothing of Tandem uses them."""
+
+    data_dir: Path
+    ports: Mapping[str, int] = field(default_factory=choose_ports)
+    chargebee_key: str = field(default_factory=lambda: _key("test"))
+    person_chargebee_key: str = field(default_factory=lambda: _key("test"))
+    go: GoKeys = field(default_factory=GoKeys)
+    person_go: GoKeys = field(default_factory=GoKeys)
+    webhook_password: str = field(default_factory=lambda: _key("hook"))
+
+    def url(self, name: str) -> str:
+        """The address of one of our HTTP listeners."""
+        return f"http://{HOST}:{self.ports[name]}"
+
+    @property
+    def bootstrap(self) -> str:
+        return f"{HOST}:{self.ports['kafka']}"
+
+    @property
+    def config_path(self) -> Path:
+        return self.data_dir / "tandem.toml"
+
+    @property
+    def env_path(self) -> Path:
+        return self.data_dir / "demo.env"
+
+    def toml(self) -> str:
+        """The settings file, with the four decisions made and every interval short."""
+        groups = "".join(f'{name} = "{name}"\n' for name in GROUPS)
+        return f"""\
+[kafka]
+bootstrap = "{self.bootstrap}"
+
+[ports]
+chargebee_adapter = {self.ports["chargebee_adapter"]}
+poweroffice_adapter = {self.ports["poweroffice_adapter"]}
+linker = {self.ports["linker"]}
+
+[log]
+format = "json"
+
+[tenants.{TENANT}]
+mode = "sync"
+invoicing.by = "chargebee"
+start.orders = 2026-01-01
+create.order.to_chargebee = "on"
+breaker.first_backfill = "release"
+chargebee.prices = "net"
+chargebee.base_url = "{self.url("chargebee")}/api/v2"
+chargebee.requests_per_minute = {CHARGEBEE_PER_MINUTE}
+chargebee.list_lag_s = 0
+poweroffice.base_url = "{self.url("poweroffice")}/v2"
+poweroffice.token_url = "{self.url("poweroffice")}/OAuth/Token"
+poweroffice.requests_per_second = {GO_PER_S}
+poweroffice.poll_min_s = {POLL_S}
+poweroffice.poll_max_s = {POLL_S}
+poweroffice.sweep_s = {SWEEP_S}
+poweroffice.read_lag_s = {READ_LAG_S}
+
+[tenants.{TENANT}.product.groups]
+{groups}"""
+
+    def environment(self) -> dict[str, str]:
+        """The variables that every service needs: where the settings are, and the secrets."""
+        prefix = f"TANDEM_TENANTS__{TENANT.upper()}__"
+        return {
+            "TANDEM_CONFIG": str(self.config_path),
+            f"{prefix}CHARGEBEE__API_KEY": self.chargebee_key,
+            f"{prefix}CHARGEBEE__WEBHOOK_USERNAME": "chargebee",
+            f"{prefix}CHARGEBEE__WEBHOOK_PASSWORD": self.webhook_password,
+            f"{prefix}POWEROFFICE__APPLICATION_KEY": self.go.application,
+            f"{prefix}POWEROFFICE__CLIENT_KEY": self.go.client,
+            f"{prefix}POWEROFFICE__SUBSCRIPTION_KEY": self.go.subscription,
+        }
+
+    def write(self) -> None:
+        """Write the settings file, and the environment to be sourced by a shell, readable by the owner only."""
+        self.config_path.write_text(self.toml())
+        self.env_path.touch(mode=0o600)
+        lines = (f"export {name}='{value}'\n" for name, value in self.environment().items())
+        self.env_path.write_text("".join(lines))
+
+    def simulators(self) -> dict[str, list[str]]:
+        """Arguments after `python -m simulators.<name>`."""
+        person = ":".join((self.person_go.application, self.person_go.client, self.person_go.subscription))
+        return {
+            "chargebee": [
+                "--port", str(self.ports["chargebee"]), "--api-key", self.chargebee_key,
+                "--extra-api-key", f"{PERSON}={self.person_chargebee_key}",
+                "--rate-limit", str(CHARGEBEE_PER_MINUTE), "--data", "demo",
+                "--webhook-url", f"{self.url('chargebee_adapter')}/webhooks/chargebee/{TENANT}",
+                "--webhook-username", "chargebee", "--webhook-password", self.webhook_password,
+            ],
+            "poweroffice": [
+                "--port", str(self.ports["poweroffice"]), "--application-key", self.go.application,
+                "--client-key", self.go.client, "--subscription-key", self.go.subscription,
+                "--extra-client", f"{PERSON}={person}", "--rate-limit", str(GO_PER_S), "--data", "demo",
+            ],
+        }  # fmt: skip

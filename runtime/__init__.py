@@ -1,0 +1,1 @@
+"""How any service meets Kafka and HTTP; no business words inside."""

@@ -1,0 +1,161 @@
+"""One adapter process: for each tenant a source and a sink of one vendor, sharing limiter, client and readings.
+
+A tenant whose key is refused is stopped with words and tried again when the vendor answers; the others go on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRecord
+from prometheus_client import REGISTRY
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from contracts.entities import System
+from contracts.settings import Settings, Tenant
+from runtime.kafka import Kafka
+from runtime.publisher import KafkaPublisher
+from runtime.service import Subscription
+from runtime.sinks import Apply, Lane, SinkRunner
+from runtime.vendor import VendorError, VendorHttp
+
+log = structlog.get_logger()
+HEALTH_EVERY_S = 5.0
+MAX_WAIT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """One tenant at one vendor. `run` reads for ever, `apply` carries out a command, `probe` raises a VendorError
+    while the vendor cannot be used, `health` says what the source does."""
+
+    run: Callable[[], Awaitable[None]]
+    apply: Apply
+    probe: Callable[[], Awaitable[None]]
+    health: Mapping[str, Any]
+    http: VendorHttp
+
+
+Connect = Callable[[str, Tenant, KafkaPublisher], Vendor]
+
+
+class Adapter:
+    """The sources and sinks of one system for the tenants of this slot. `connect` builds a tenant's vendor once the
+    publisher is restored; vendors with the same key must share their VendorHttp."""
+
+    def __init__(self, system: System, settings: Settings, connect: Connect) -> None:
+        self.system, self.settings, self._connect = system, settings, connect
+        self.kafka = Kafka(settings.kafka)
+        self.partitions = settings.my_partitions()
+        homes = {name: settings.partition_of(name) for name in settings.tenants}
+        self._homes = {name: home for name, home in homes.items() if home in self.partitions}
+        self.publisher = KafkaPublisher(self.kafka, system, self._homes)
+        self.vendors: dict[str, Vendor] = {}
+        self._lanes: dict[str, Lane] = {}
+        self._runner: SinkRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopped: dict[str, str] = {}
+
+    def subscription(self) -> Subscription:
+        """The commands of this system, in this slot's partitions."""
+        return Subscription((f"commands.{self.system}",), self.partitions, f"{self.system}_adapter", self._take)
+
+    async def _take(self, records: tuple[ConsumerRecord, ...]) -> None:
+        assert self._runner is not None
+        await self._runner.take(records)
+
+    async def start(self) -> None:
+        await self.publisher.start()
+        for name in self._homes:
+            tenant = self.settings.tenants[name]
+            vendor = self._connect(name, tenant, self.publisher)
+            self.vendors[name] = vendor
+            self._lanes[name] = Lane(vendor.apply, vendor.probe, retry_s=float(tenant.sink.retry_s))
+        self._runner = SinkRunner(self.kafka, self.system, self.partitions, self._lanes, self.publisher.signal)
+        await self._runner.start()
+        for name, vendor in self.vendors.items():
+            self._tasks.append(asyncio.create_task(self._supervise(name, vendor)))
+        self._tasks.append(asyncio.create_task(self._health_loop()))
+        REGISTRY.register(_Collector(self))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._runner is not None:
+            await self._runner.stop()
+        await self.publisher.stop()
+        for http in {id(vendor.http): vendor.http for vendor in self.vendors.values()}.values():
+            await http.close()
+
+    def problem(self) -> str | None:
+        if self._runner is not None and self._runner.fenced is not None:
+            return f"partition {self._runner.fenced} was taken over by another process"
+        return None
+
+    async def _supervise(self, name: str, vendor: Vendor) -> None:
+        """Keep one tenant's source running; trouble of one tenant never reaches another."""
+        wait_s = 1.0
+        while True:
+            try:
+                await vendor.run()
+                return
+            except VendorError as error:
+                self._stopped[name] = str(error)
+                log.error("tenant.stopped", tenant=name, system=self.system, reason=str(error))
+            except Exception as error:
+                self._stopped[name] = f"{type(error).__name__}: {error}"
+                log.exception("source.failed", tenant=name, system=self.system)
+            await self._until_answering(vendor, wait_s)
+            self._stopped.pop(name, None)
+            wait_s = min(MAX_WAIT_S, wait_s * 2)
+
+    async def _until_answering(self, vendor: Vendor, wait_s: float) -> None:
+        while True:
+            await asyncio.sleep(wait_s)
+            try:
+                await vendor.probe()
+                return
+            except VendorError:
+                wait_s = min(MAX_WAIT_S, wait_s * 2)
+
+    def health_of(self, name: str) -> dict[str, Any]:
+        """What a person wants to know of a tenant's vendor: last polls, errors, why it is stopped, requests sent."""
+        lane = self._lanes[name]
+        facts = dict(self.vendors[name].health)
+        stopped = self._stopped.get(name) or lane.unreachable
+        return {**facts, "stopped": stopped} if stopped else facts
+
+    async def _health_loop(self) -> None:
+        last: dict[str, dict[str, Any]] = {}
+        while True:
+            await asyncio.sleep(HEALTH_EVERY_S)
+            for name in self.vendors:
+                facts = self.health_of(name)
+                if facts != last.get(name):
+                    await self.publisher.save_cursor(name, self.system, "health", facts)
+                    last[name] = facts
+
+
+class _Collector:
+    """Prometheus figures of an adapter, read when they are asked for."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+
+    def collect(self) -> list[Metric]:
+        adapter = self._adapter
+        events = CounterMetricFamily("tandem_source_events", "Readings, by what became of them", labels=["result"])
+        events.add_metric(["published"], adapter.publisher.published)
+        events.add_metric(["repeated"], adapter.publisher.repeats)
+        calls = CounterMetricFamily("tandem_vendor_requests", "Requests sent to the vendor", labels=["tenant"])
+        down = GaugeMetricFamily("tandem_vendor_stopped", "1 while a tenant is stopped", labels=["tenant"])
+        for name, vendor in adapter.vendors.items():
+            calls.add_metric([name], vendor.http.calls)
+            down.add_metric([name], 1.0 if "stopped" in adapter.health_of(name) else 0.0)
+        outcomes = CounterMetricFamily("tandem_outcomes", "Commands finished", labels=["entity", "result"])
+        for (entity, result), count in (adapter._runner.outcomes if adapter._runner else {}).items():
+            outcomes.add_metric([entity, result], count)
+        return [events, calls, down, outcomes]

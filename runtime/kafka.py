@@ -1,0 +1,257 @@
+"""How any service meets Kafka: connections, topics as the table says, reading to the end, transactions.
+
+One transactional.id per partition: whoever takes a partition first fences its former owner. Dynamic consumer groups
+are not exactly-once with aiokafka (it sends TxnOffsetCommit without generation), so partitions are static.
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.structs import OffsetAndMetadata
+
+from contracts.settings import KafkaSettings
+from contracts.topics import TOPICS, Topic
+
+MAX_MESSAGE_BYTES = 1_000_000
+TRANSACTION_TIMEOUT_MS = 15_000
+RETRY_BACKOFF_MS = 20
+_TOPIC_EXISTS = 36
+
+
+class TopicError(Exception):
+    """A topic cannot be created, or exists with other settings; the text names both."""
+
+
+class Record(NamedTuple):
+    """One message to send: topic without prefix, key, value (None: forgotten or removed), headers."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+@dataclass(frozen=True)
+class Kafka:
+    """Connection settings and the topic prefix; makes clients."""
+
+    settings: KafkaSettings
+
+    def name(self, topic: str) -> str:
+        """The full name of a topic of the table."""
+        return self.settings.topic_prefix + topic
+
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of every aiokafka client."""
+        held = self.settings
+        options: dict[str, Any] = {
+            "bootstrap_servers": held.bootstrap,
+            "security_protocol": held.security_protocol,
+            "retry_backoff_ms": RETRY_BACKOFF_MS,
+        }
+        if "SSL" in held.security_protocol:
+            options["ssl_context"] = ssl.create_default_context(cafile=held.ssl_cafile)
+        if "SASL" in held.security_protocol:
+            options["sasl_mechanism"] = held.sasl_mechanism
+            options["sasl_plain_username"] = held.sasl_username
+            options["sasl_plain_password"] = held.sasl_password and held.sasl_password.get_secret_value()
+        return options
+
+    def producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
+        """An idempotent producer; a transactional one fences its namesakes when started."""
+        extra: dict[str, Any] = {}
+        if transactional_id is not None:
+            extra = {
+                "transactional_id": self.settings.topic_prefix + transactional_id,
+                "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+            }
+        return AIOKafkaProducer(
+            **self.options(), acks="all", enable_idempotence=True, linger_ms=0, request_timeout_ms=10_000,
+            max_batch_size=MAX_MESSAGE_BYTES, max_request_size=2 * MAX_MESSAGE_BYTES, **extra,
+        )  # fmt: skip
+
+    def consumer(self, group: str | None = None) -> AIOKafkaConsumer:
+        """A committed-only consumer from the beginning that commits nothing by itself."""
+        return AIOKafkaConsumer(
+            **self.options(), group_id=group and self.settings.topic_prefix + group, enable_auto_commit=False,
+            auto_offset_reset="earliest", isolation_level="read_committed",
+        )  # fmt: skip
+
+    async def read(self, topics: Iterable[str], partitions: Iterable[int]) -> AsyncIterator[ConsumerRecord]:
+        """Every committed record of these partitions, from the beginning up to the end at the time of the call."""
+        consumer = self.consumer()
+        await consumer.start()
+        try:
+            wanted = [TopicPartition(self.name(topic), each) for topic in topics for each in partitions]
+            consumer.assign(wanted)
+            ends = await consumer.end_offsets(wanted)
+            open_ends = {tp for tp in wanted if ends[tp] > 0}
+            while open_ends:
+                for records in (await consumer.getmany(timeout_ms=200, max_records=5000)).values():
+                    for record in records:
+                        yield record
+                # Position, not the last record: transaction markers take offsets too.
+                for tp in list(open_ends):
+                    if await consumer.position(tp) >= ends[tp]:
+                        open_ends.discard(tp)
+        finally:
+            await consumer.stop()
+
+    async def end_offsets(self, topics: Iterable[str], partitions: Iterable[int]) -> dict[TopicPartition, int]:
+        """The end of each of these partitions."""
+        consumer = self.consumer()
+        await consumer.start()
+        try:
+            wanted = [TopicPartition(self.name(topic), each) for topic in topics for each in partitions]
+            return dict(await consumer.end_offsets(wanted))
+        finally:
+            await consumer.stop()
+
+    async def keep_positions(
+        self, group: str, topics: Iterable[str], partitions: Iterable[int], known: Mapping[str, int]
+    ) -> dict[str, int]:
+        """Commit the position of every assigned partition, since offsets of static consumers expire.
+
+        Where the group has no offset the one in `known` (`topic/partition` -> offset) is taken, else 0. Returns the
+        positions the group starts from.
+        """
+        consumer = self.consumer(group)
+        await consumer.start()
+        try:
+            wanted = [TopicPartition(self.name(topic), each) for topic in topics for each in partitions]
+            consumer.assign(wanted)
+            start: dict[TopicPartition, int] = {}
+            for tp in wanted:
+                committed = await consumer.committed(tp)
+                held = known.get(f"{tp.topic}/{tp.partition}", 0)
+                start[tp] = held if committed is None else max(committed, held)
+            await consumer.commit({tp: OffsetAndMetadata(offset, "") for tp, offset in start.items()})
+            return {f"{tp.topic}/{tp.partition}": offset for tp, offset in start.items()}
+        finally:
+            await consumer.stop()
+
+    async def ensure_topics(self) -> list[str]:
+        """Create the topics of the table that do not exist; returns the names created.
+
+        Raises TopicError when a topic cannot be created or exists with other settings.
+        """
+        admin = AIOKafkaAdminClient(**self.options())
+        await admin.start()
+        try:
+            existing = set(await admin.list_topics())
+            missing = [topic for topic in TOPICS if self.name(topic.name) not in existing]
+            if missing:
+                await self._create(admin, missing)
+            problems = await self._differences(admin, [t for t in TOPICS if t not in missing])
+            if problems:
+                raise TopicError("\n".join(problems))
+            return [self.name(topic.name) for topic in missing]
+        finally:
+            await admin.close()
+
+    async def check_topics(self) -> list[str]:
+        """What is missing or differs from the table, in words; empty when all is right."""
+        admin = AIOKafkaAdminClient(**self.options())
+        await admin.start()
+        try:
+            existing = set(await admin.list_topics())
+            missing = [f"{self.name(t.name)}: does not exist" for t in TOPICS if self.name(t.name) not in existing]
+            return missing + await self._differences(admin, [t for t in TOPICS if self.name(t.name) in existing])
+        finally:
+            await admin.close()
+
+    async def _create(self, admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
+        replication = self.settings.replication
+        extra = {"min.insync.replicas": "2"} if replication >= 3 else {}
+        wanted = [
+            NewTopic(self.name(topic.name), self.settings.partitions, replication,
+                     topic_configs={**topic.config, **extra})
+            for topic in topics
+        ]  # fmt: skip
+        # aiokafka does not raise for refused topics: the answer has the codes.
+        for answer in (await admin.create_topics(wanted)).topic_errors:
+            name, code = answer[0], answer[1]
+            if code not in (0, _TOPIC_EXISTS):
+                raise TopicError(f"topic {name} cannot be created: Kafka error {code} {answer[2] or ''}".strip())
+
+    async def _differences(self, admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> list[str]:
+        problems: list[str] = []
+        names = [self.name(topic.name) for topic in topics]
+        if not names:
+            return problems
+        found = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics(names)}
+        for name, partitions in found.items():
+            if partitions != self.settings.partitions:
+                problems.append(
+                    f"topic {name} has {partitions} partitions, kafka.partitions says {self.settings.partitions};"
+                    " set kafka.partitions to what exists (it is fixed at creation)"
+                )
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        present: dict[str, dict[str, str]] = {}
+        for answer in await admin.describe_configs(resources):
+            for resource in answer.resources:
+                present[resource[3]] = {entry[0]: entry[1] for entry in resource[4]}
+        for topic in topics:
+            held = present.get(self.name(topic.name), {})
+            for key, value in topic.config.items():
+                if _normal(held.get(key)) != _normal(value):
+                    problems.append(
+                        f"topic {self.name(topic.name)} has {key}={held.get(key)}, the topic table says {value};"
+                        f" change it with kafka-configs or use another kafka.topic_prefix"
+                    )
+        return problems
+
+
+def _normal(value: str | None) -> str | None:
+    return None if value is None else ",".join(sorted(value.replace(" ", "").split(",")))
+
+
+class PartitionTransactions:
+    """The transactional producer of one partition: outputs and input positions in one commit, or nothing."""
+
+    def __init__(self, kafka: Kafka, service: str, partition: int, group: str) -> None:
+        self._kafka, self.partition = kafka, partition
+        self._group = kafka.settings.topic_prefix + group
+        self._producer = kafka.producer(f"{service}.p{partition:02d}")
+
+    async def start(self) -> None:
+        """Fence the former owner of the partition and settle what it left pending."""
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        await self._producer.stop()
+
+    async def commit(self, records: Sequence[Record], positions: Mapping[str, int]) -> None:
+        """Send the records to this partition of their topics and commit the positions (full topic name -> offset)
+        of this partition, all or nothing. Raises aiokafka's ProducerFenced when another process took over."""
+        producer = self._producer
+        await producer.begin_transaction()
+        futures = []
+        by_topic: dict[str, list[Record]] = {}
+        for record in records:
+            by_topic.setdefault(record.topic, []).append(record)
+        for topic, group in by_topic.items():
+            name = self._kafka.name(topic)
+            batch = producer.create_batch()
+            for record in group:
+                if self._append(batch, record) is None:
+                    futures.append(await producer.send_batch(batch, name, partition=self.partition))
+                    batch = producer.create_batch()
+                    if self._append(batch, record) is None:
+                        raise ValueError(f"a message of {len(record.value or b'')} bytes does not fit into {name}")
+            futures.append(await producer.send_batch(batch, name, partition=self.partition))
+        if positions:
+            offsets = {TopicPartition(topic, self.partition): offset for topic, offset in positions.items()}
+            await producer.send_offsets_to_transaction(offsets, self._group)
+        await producer.commit_transaction()
+        for future in futures:
+            future.result()
+
+    @staticmethod
+    def _append(batch: Any, record: Record) -> Any:
+        return batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))

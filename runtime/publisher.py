@@ -1,0 +1,167 @@
+"""What a source writes with: acknowledged events, repeats dropped, cursors; restored from its own topics."""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from contracts.entities import EntityName, System
+from contracts.messages import Cursor, EntityMessage, Observed, Outcome, Signal, SnapshotCompleted, ce_id
+from contracts.topics import ENTITY_TOPICS, headers, record_key, snapshot_key
+from runtime.clock import iso_now
+from runtime.kafka import Kafka, Record
+
+_encoder = msgspec.json.Encoder()
+_entity_decoder: msgspec.json.Decoder[EntityMessage] = msgspec.json.Decoder(EntityMessage)
+
+
+class Known(NamedTuple):
+    """What was last published of a record."""
+
+    version: str
+    mapping: int
+    digest: int
+    deleted: bool
+
+
+def digest(event: Observed) -> int:
+    """A number for the content of an event: data, deletion, stamp, problem and what is incomplete."""
+    content = (event.data, event.deleted, event.stamp, event.problem, event.incomplete)
+    return zlib.crc32(_encoder.encode(content)) << 32 | zlib.adler32(_encoder.encode(content))
+
+
+class Publisher(Protocol):
+    """What a source needs of Kafka."""
+
+    def cursor(self, tenant: str, system: System, entity: str) -> dict[str, Any] | None: ...
+    async def save_cursor(self, tenant: str, system: System, entity: str, value: dict[str, Any]) -> None: ...
+    async def publish(self, events: Sequence[Observed]) -> int: ...
+    async def snapshot_completed(self, message: SnapshotCompleted) -> None: ...
+    def known(self, tenant: str, system: System, entity: EntityName) -> Mapping[str, Known]: ...
+    def max_observation(self, tenant: str, system: System) -> int: ...
+
+
+class KafkaPublisher:
+    """Publisher on an idempotent producer with acks=all: events first, then the cursor, no transactions."""
+
+    def __init__(self, kafka: Kafka, system: System, partitions: Mapping[str, int]) -> None:
+        self._kafka, self._system, self._partitions = kafka, system, partitions
+        self._producer = kafka.producer()
+        self._known: dict[tuple[str, EntityName], dict[str, Known]] = {}
+        self._cursors: dict[tuple[str, str], dict[str, Any]] = {}
+        self._max_observation: dict[str, int] = {}
+        self.published = 0
+        self.repeats = 0
+
+    async def start(self) -> None:
+        """Restore what was published, then be ready to send."""
+        await self._restore()
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        await self._producer.stop()
+
+    async def _restore(self) -> None:
+        partitions = sorted(set(self._partitions.values()))
+        async for record in self._kafka.read(ENTITY_TOPICS.values(), partitions):
+            if record.value is None:
+                continue
+            try:
+                event = _entity_decoder.decode(record.value)
+            except msgspec.MsgspecError:
+                continue
+            if isinstance(event, Observed) and event.system == self._system:
+                self._remember(event)
+        outcome_decoder = msgspec.json.Decoder(Outcome)
+        async for record in self._kafka.read(("outcomes",), partitions):
+            if record.value is not None:
+                outcome = outcome_decoder.decode(record.value)
+                if outcome.target == self._system:
+                    self._note_observation(outcome.tenant, outcome.version)
+        cursor_decoder = msgspec.json.Decoder(Cursor)
+        async for record in self._kafka.read(("cursors",), partitions):
+            if record.value is not None:
+                cursor = cursor_decoder.decode(record.value)
+                if cursor.system == self._system:
+                    self._cursors[cursor.tenant, cursor.entity] = cursor.value
+
+    def _remember(self, event: Observed) -> None:
+        held = self._known.setdefault((event.tenant, event.entity), {})
+        known = held.get(event.id)
+        if known is None or known.version <= event.version:
+            held[event.id] = Known(event.version, event.mapping, digest(event), event.deleted)
+        self._note_observation(event.tenant, event.version)
+
+    def _note_observation(self, tenant: str, version: str | None) -> None:
+        _, mark, number = (version or "").partition("#")
+        if mark and number.isdigit():
+            self._max_observation[tenant] = max(self._max_observation.get(tenant, 0), int(number))
+
+    def cursor(self, tenant: str, system: System, entity: str) -> dict[str, Any] | None:
+        return self._cursors.get((tenant, entity))
+
+    def known(self, tenant: str, system: System, entity: EntityName) -> Mapping[str, Known]:
+        return self._known.setdefault((tenant, entity), {})
+
+    def max_observation(self, tenant: str, system: System) -> int:
+        return self._max_observation.get(tenant, 0)
+
+    async def save_cursor(self, tenant: str, system: System, entity: str, value: dict[str, Any]) -> None:
+        self._cursors[tenant, entity] = value
+        cursor = Cursor(tenant=tenant, system=system, entity=entity, at=iso_now(), value=value)
+        await self._send(tenant, [Record("cursors", f"{tenant}/{system}/{entity}".encode(), _encoder.encode(cursor))])
+
+    async def publish(self, events: Sequence[Observed]) -> int:
+        """Send events; returns how many were new. All are acknowledged by Kafka when this returns."""
+        fresh = []
+        for event in events:
+            known = self._known.get((event.tenant, event.entity), {}).get(event.id)
+            if known is not None and (known.version, known.mapping, known.digest) == (
+                event.version, event.mapping, digest(event),
+            ):  # fmt: skip
+                self.repeats += 1
+            else:
+                fresh.append(event)
+        if fresh:
+            await self._send(fresh[0].tenant, [self._record(event) for event in fresh])
+        for event in fresh:
+            self._remember(event)
+        self.published += len(fresh)
+        return len(fresh)
+
+    def _record(self, event: Observed) -> Record:
+        key = record_key(event.tenant, event.system, event.id)
+        source = f"tandem/{event.tenant}/{event.system}"
+        marks = headers(type=f"tandem.{event.entity}.observed.v1", id=ce_id(event), source=source, subject=event.id,
+                        time=event.observed_at)  # fmt: skip
+        return Record(ENTITY_TOPICS[event.entity], key, _encoder.encode(event), marks)
+
+    async def snapshot_completed(self, message: SnapshotCompleted) -> None:
+        """On the entity's own topic and partition, after its last event."""
+        marks = headers(
+            type=f"tandem.{message.entity}.snapshot_completed.v1",
+            id=f"{message.tenant}/{message.system}/{message.entity}/{message.snapshot}",
+            source=f"tandem/{message.tenant}/{message.system}", subject="~snapshot", time=message.completed_at,
+        )  # fmt: skip
+        key = snapshot_key(message.tenant, message.system)
+        record = Record(ENTITY_TOPICS[message.entity], key, _encoder.encode(message), marks)
+        await self._send(message.tenant, [record])
+
+    async def signal(self, tenant: str, kind: str, args: dict[str, Any]) -> None:
+        """Tell the linker something about a tenant."""
+        at = iso_now()
+        signal = Signal(tenant=tenant, id=f"{self._system}-{kind}-{at}", kind=kind, at=at, args=args)
+        await self._send(tenant, [Record("signals", tenant.encode(), _encoder.encode(signal))])
+
+    async def _send(self, tenant: str, records: Sequence[Record]) -> None:
+        partition = self._partitions[tenant]
+        futures = [
+            await self._producer.send(
+                self._kafka.name(record.topic), value=record.value, key=record.key, partition=partition,
+                headers=list(record.headers),
+            )
+            for record in records
+        ]  # fmt: skip
+        for future in futures:
+            await future

@@ -1,0 +1,280 @@
+"""How commands reach a vendor: two lanes, bounded workers per tenant, finished commands answered, one fenced commit.
+
+Commands finish in any order; outcomes and the offset of the finished prefix are written in one transaction of the
+partition's own producer, so that two overlapping processes cannot both finish a command.
+"""
+
+import asyncio
+import itertools
+import os
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import structlog
+from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError, ProducerFenced
+
+from contracts.entities import System
+from contracts.messages import Command, Outcome, Problem
+from contracts.topics import headers, link_key
+from runtime.clock import iso_now
+from runtime.dead_letters import undecodable
+from runtime.kafka import Kafka, PartitionTransactions, Record
+from runtime.vendor import Refused, Retriable, Unauthorised
+
+_encoder = msgspec.json.Encoder()
+_command_decoder = msgspec.json.Decoder(Command)
+_outcome_decoder = msgspec.json.Decoder(Outcome)
+log = structlog.get_logger()
+MAX_WAITING = 2000
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.25, 10.0
+
+Apply = Callable[[Command], Awaitable[Outcome]]
+
+
+@dataclass
+class Lane:
+    """One tenant's vendor: how commands are applied, and whether it can be reached."""
+
+    apply: Apply
+    probe: Callable[[], Awaitable[None]]
+    retry_s: float = 300.0
+    workers: int = 4
+    unreachable: str | None = None
+    queue: "asyncio.PriorityQueue[tuple[int, int, _Job]]" = field(default_factory=asyncio.PriorityQueue)
+
+
+@dataclass(eq=False)
+class _Job:
+    command: Command | None
+    partition: int
+    offset: int
+    look_first: bool = False
+    done: bool = False
+    records: list[Record] = field(default_factory=list)
+
+
+class _Partition:
+    """The jobs of one partition in offset order, and what is finished but not yet committed."""
+
+    def __init__(self, transactions: PartitionTransactions) -> None:
+        self.transactions = transactions
+        self.jobs: dict[int, _Job] = {}
+        self.finished: list[Record] = []
+        self.changed = asyncio.Event()
+
+    def prefix(self) -> int | None:
+        """The position after the finished prefix, dropping it."""
+        position = None
+        for offset, job in list(self.jobs.items()):
+            if not job.done:
+                break
+            position = offset + 1
+            del self.jobs[offset]
+        return position
+
+
+class SinkRunner:
+    """Takes the commands of one vendor and answers each with an outcome.
+
+    `signal(tenant, kind, args)` tells the linker that a vendor can be reached again.
+    """
+
+    def __init__(
+        self, kafka: Kafka, system: System, partitions: list[int], lanes: Mapping[str, Lane],
+        signal: Callable[[str, str, dict[str, Any]], Awaitable[None]],
+    ) -> None:  # fmt: skip
+        self._kafka, self._system, self._lanes, self._signal = kafka, system, lanes, signal
+        self.topic = f"commands.{system}"
+        self.group = f"{system}_adapter"
+        self._finished: dict[bytes, tuple[int, bytes]] = {}
+        self._attempted_below: dict[int, int] = {}
+        self._locks: dict[bytes, asyncio.Lock] = {}
+        self._partitions = {
+            each: _Partition(PartitionTransactions(kafka, self.group, each, self.group)) for each in partitions
+        }
+        self._numbers = itertools.count()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.fenced: int | None = None
+        self.outcomes: dict[tuple[str, str], int] = {}
+
+    async def start(self) -> None:
+        """Fence, restore finished commands, then work. Call before the broker starts."""
+        for partition in self._partitions.values():
+            await partition.transactions.start()
+        async for record in self._kafka.read(("outcomes",), self._partitions):
+            if record.value is not None and record.key is not None:
+                outcome = _outcome_decoder.decode(record.value)
+                if outcome.target == self._system:
+                    self._finish(record.key, outcome.seq, record.value)
+        ends = await self._kafka.end_offsets((self.topic,), self._partitions)
+        self._attempted_below = {tp.partition: end for tp, end in ends.items()}
+        await self._kafka.keep_positions(self.group, (self.topic,), self._partitions, {})
+        for number, partition in self._partitions.items():
+            self._tasks.append(asyncio.create_task(self._commit_loop(number, partition)))
+        for tenant, lane in self._lanes.items():
+            self._tasks += [asyncio.create_task(self._work(tenant, lane)) for _ in range(lane.workers)]
+            self._tasks.append(asyncio.create_task(self._probe_loop(tenant, lane, first=True)))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for partition in self._partitions.values():
+            await partition.transactions.stop()
+
+    async def take(self, records: tuple[ConsumerRecord, ...]) -> None:
+        """Queue a batch of commands; waits while too many are queued."""
+        for record in records:
+            self._take_one(record)
+        while sum(len(partition.jobs) for partition in self._partitions.values()) > MAX_WAITING:
+            await asyncio.sleep(0.05)
+
+    def _take_one(self, record: ConsumerRecord) -> None:
+        partition = self._partitions[record.partition]
+        job = _Job(None, record.partition, record.offset)
+        partition.jobs[record.offset] = job
+        try:
+            if record.value is None:
+                raise msgspec.DecodeError("the command is empty")
+            command = _command_decoder.decode(record.value)
+        except msgspec.MsgspecError as error:
+            log.error("command.undecodable", topic=record.topic, offset=record.offset, reason=str(error))
+            self._done(job, [undecodable(record, str(error))])
+            return
+        job.command = command
+        key = link_key(command.tenant, command.entity, command.link)
+        finished_seq, answer = self._finished.get(key, (0, b""))
+        lane = self._lanes.get(command.tenant)
+        if command.seq <= finished_seq:
+            again = [Record("outcomes", key, answer)] if command.seq == finished_seq else []
+            self._done(job, again)
+        elif lane is None:
+            problem = Problem(code="unknown_tenant", message=f"no settings for tenant {command.tenant}")
+            self._answer(job, key, _refusal(command, "parked", problem))
+        else:
+            job.look_first = command.look_first or record.offset < self._attempted_below[record.partition]
+            lane.queue.put_nowait((0 if command.lane == "live" else 1, next(self._numbers), job))
+
+    async def _work(self, tenant: str, lane: Lane) -> None:
+        while True:
+            _, _, job = await lane.queue.get()
+            assert job.command is not None
+            key = link_key(job.command.tenant, job.command.entity, job.command.link)
+            async with self._locks.setdefault(key, asyncio.Lock()):
+                if job.command.seq <= self._finished.get(key, (0, b""))[0]:
+                    self._done(job, [])
+                    continue
+                outcome = await self._attempt(tenant, lane, job)
+                self._answer(job, key, outcome)
+            if not self._locks[key].locked():
+                self._locks.pop(key, None)
+
+    async def _attempt(self, tenant: str, lane: Lane, job: _Job) -> Outcome:
+        """Apply one command; retriable trouble is repeated with backoff for retry_s, then parked."""
+        assert job.command is not None
+        command = msgspec.structs.replace(job.command, look_first=job.look_first)
+        loop = asyncio.get_running_loop()
+        give_up_at, backoff_s = loop.time() + lane.retry_s, FIRST_BACKOFF_S
+        while True:
+            if lane.unreachable is not None:
+                problem = Problem(code="unreachable", message=lane.unreachable)
+                return _refusal(command, "parked", problem, maybe_applied=command.look_first)
+            try:
+                return await lane.apply(command)
+            except Refused as error:
+                problem = Problem(code=error.code, message=error.message, field=error.field)
+                log.warning("command.rejected", tenant=tenant, entity=command.entity, link=command.link,
+                            seq=command.seq, field=error.field, code=error.code)  # fmt: skip
+                return _refusal(command, "rejected", problem)
+            except Unauthorised as error:
+                self._stop_lane(tenant, lane, str(error))
+            except Retriable as error:
+                command = msgspec.structs.replace(command, look_first=command.look_first or error.maybe_applied)
+                if loop.time() + backoff_s > give_up_at:
+                    self._stop_lane(tenant, lane, str(error))
+                else:
+                    await asyncio.sleep(max(error.retry_after_s or 0.0, backoff_s * random.uniform(0.7, 1.3)))
+                    backoff_s = min(MAX_BACKOFF_S, backoff_s * 2)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.exception("command.failed", tenant=tenant, entity=command.entity, link=command.link)
+                problem = Problem(code="internal", message=f"{type(error).__name__}: {error}"[:500])
+                return _refusal(command, "rejected", problem)
+
+    def _stop_lane(self, tenant: str, lane: Lane, reason: str) -> None:
+        if lane.unreachable is None:
+            lane.unreachable = reason
+            log.error("vendor.unreachable", tenant=tenant, system=self._system, reason=reason)
+            self._tasks.append(asyncio.create_task(self._probe_loop(tenant, lane)))
+
+    async def _probe_loop(self, tenant: str, lane: Lane, *, first: bool = False) -> None:
+        """Ask the vendor until it answers, then let the linker plan again what was parked."""
+        wait_s = 1.0
+        while True:
+            try:
+                await lane.probe()
+                break
+            except (Retriable, Refused, Unauthorised) as error:
+                if first and lane.unreachable is None:
+                    lane.unreachable = str(error)
+                    log.error("vendor.unreachable", tenant=tenant, system=self._system, reason=str(error))
+                await asyncio.sleep(wait_s)
+                wait_s = min(60.0, wait_s * 2)
+        lane.unreachable = None
+        await self._signal(tenant, "vendor_reachable", {"system": self._system})
+
+    def _answer(self, job: _Job, key: bytes, outcome: Outcome) -> None:
+        self.outcomes[outcome.entity, outcome.result] = self.outcomes.get((outcome.entity, outcome.result), 0) + 1
+        value = _encoder.encode(outcome)
+        self._finish(key, outcome.seq, value)
+        marks = headers(
+            type=f"tandem.{outcome.entity}.outcome.v1", id=f"{key.decode()}/{outcome.seq}",
+            source=f"tandem/{outcome.tenant}/{self._system}", subject=outcome.link, time=outcome.at,
+            cause=job.command.cause if job.command else None,
+        )  # fmt: skip
+        self._done(job, [Record("outcomes", key, value, marks)])
+
+    def _finish(self, key: bytes, seq: int, value: bytes) -> None:
+        if seq >= self._finished.get(key, (0, b""))[0]:
+            self._finished[key] = (seq, value)
+
+    def _done(self, job: _Job, records: list[Record]) -> None:
+        job.done = True
+        partition = self._partitions[job.partition]
+        partition.finished.extend(records)
+        partition.changed.set()
+
+    async def _commit_loop(self, number: int, partition: _Partition) -> None:
+        while True:
+            await partition.changed.wait()
+            partition.changed.clear()
+            records, partition.finished = partition.finished, []
+            position = partition.prefix()
+            positions = {self._kafka.name(self.topic): position} if position is not None else {}
+            if not records and not positions:
+                continue
+            try:
+                await partition.transactions.commit(records, positions)
+            except ProducerFenced:
+                self.fenced = number
+                log.error(
+                    "fenced",
+                    partition=number,
+                    what="another process took this partition; waiting for a person",
+                )
+                return
+            except (KafkaError, ValueError) as error:
+                log.critical("kafka.failed", partition=number, reason=f"{type(error).__name__}: {error}")
+                os._exit(3)
+
+
+def _refusal(command: Command, result: Any, problem: Problem, *, maybe_applied: bool = False) -> Outcome:
+    return Outcome(
+        tenant=command.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
+        result=result, at=iso_now(), error=problem, maybe_applied=maybe_applied,
+    )  # fmt: skip

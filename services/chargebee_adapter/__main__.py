@@ -1,0 +1,54 @@
+"""Run the Chargebee adapter: `python -m services.chargebee_adapter`."""
+
+import sys
+
+import uvloop
+
+from contracts.settings import SettingsError, Tenant, load
+from runtime.adapter import Adapter, Vendor
+from runtime.clock import utc_now
+from runtime.publisher import KafkaPublisher
+from runtime.service import Service, run
+from runtime.vendor import RateLimiter, VendorHttp
+from services.chargebee_adapter.client import ChargebeeClient
+from services.chargebee_adapter.sink import Sink
+from services.chargebee_adapter.source import Source
+from services.chargebee_adapter.webhooks import Receiver, route
+
+BURST = 10.0
+
+
+def main() -> int:
+    try:
+        settings = load()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    uvloop.install()
+    receivers: dict[str, Receiver] = {}
+    connections: dict[str, VendorHttp] = {}
+
+    def connect(name: str, tenant: Tenant, publisher: KafkaPublisher) -> Vendor:
+        # Chargebee counts requests per site; a key belongs to one site.
+        key = tenant.chargebee.api_key.get_secret_value()
+        if key not in connections:
+            connections[key] = VendorHttp(RateLimiter(tenant.chargebee.requests_per_minute, 60.0, BURST))
+        client = ChargebeeClient(tenant.chargebee, connections[key])
+        source = Source(name, tenant, client, publisher, clock=utc_now)
+        sink = Sink(name, tenant, client, clock=utc_now)
+        receivers[name] = Receiver(tenant.chargebee, source.webhook)
+
+        async def probe() -> None:
+            await client.get("/customers", {"limit": "1"})
+
+        return Vendor(source.run, sink.apply, probe, source.health, connections[key])
+
+    adapter = Adapter("chargebee", settings, connect)
+    port = settings.ports.chargebee_adapter
+    service = Service("chargebee_adapter", settings, adapter, [adapter.subscription()], port, [route(receivers)])
+    run(service)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

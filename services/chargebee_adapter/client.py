@@ -1,0 +1,162 @@
+"""Calls to Chargebee's API v2: Basic auth, form bodies, paging, and errors by what to do next."""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from contracts.settings import ChargebeeSettings
+from runtime.vendor import READ, NotFound, Refused, Retriable, Unauthorised, VendorHttp
+
+PAGE = 100  # the greatest `limit` of every list
+Raw = dict[str, Any]
+
+
+def form(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Pairs of a form body: `a[b]=..` for tables, `a[b][0]=..` for lists of tables, `a[0]=..` for lists of values.
+
+    None becomes an empty value, which clears a field; leave a key out to leave the field alone.
+    """
+    return [pair for name, value in params.items() for pair in _pairs(name, value)]
+
+
+def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _pairs(f"{name}[{key}]", inner)
+    elif isinstance(value, list | tuple):
+        for index, element in enumerate(value):
+            if isinstance(element, Mapping):
+                for key, inner in element.items():
+                    yield f"{name}[{key}][{index}]", _scalar(inner)
+            else:
+                yield f"{name}[{index}]", _scalar(element)
+    else:
+        yield name, _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def any_of(values: Sequence[str]) -> str:
+    """The value of an `[in]` filter, spelled as a JSON array so that commas in ids stay inside them."""
+    return json.dumps(list(values), ensure_ascii=False)
+
+
+def path(*parts: str) -> str:
+    """A resource path with its ids percent-encoded, `/` included."""
+    return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+class ChargebeeClient:
+    """Reads and writes of one site.
+
+    Every call raises Retriable, Unauthorised (401, 403, unknown site), NotFound (404) or Refused. `calls` counts the
+    requests of this client; `at` gives a client with its own count and priority on the same connections.
+    """
+
+    def __init__(self, settings: ChargebeeSettings, http: VendorHttp, *, priority: int = READ) -> None:
+        self._settings, self._http, self._priority = settings, http, priority
+        token = base64.b64encode(f"{settings.api_key.get_secret_value()}:".encode()).decode()
+        self._headers = {"Authorization": f"Basic {token}", "Accept": "application/json"}
+        self._write_headers = {**self._headers, "Content-Type": "application/x-www-form-urlencoded"}
+        if settings.suppress_emails:
+            self._write_headers["chargebee-event-email"] = "all-disabled"
+        self.calls = 0
+
+    def at(self, priority: int) -> "ChargebeeClient":
+        """The same site at another priority, counting from zero."""
+        return ChargebeeClient(self._settings, self._http, priority=priority)
+
+    async def get(self, resource_path: str, params: Mapping[str, str] | None = None) -> Raw:
+        """The answer's JSON object; numbers with a fraction are Decimal."""
+        self.calls += 1
+        answer = await self._http.send(
+            "GET", self._url(resource_path), priority=self._priority, headers=self._headers, params=dict(params or {})
+        )  # fmt: skip
+        return _body(answer, resource_path, writes=False)
+
+    async def find(self, kind: str, *parts: str) -> Raw | None:
+        """The record under a path, or None when there is none. `kind` is the key of the answer, such as `customer`."""
+        try:
+            return _record(await self.get(path(*parts)), kind, writes=False)
+        except NotFound:
+            return None
+
+    async def post(self, kind: str, resource_path: str, params: Mapping[str, Any]) -> Raw:
+        """Write once and return the record under `kind`; never repeated here."""
+        self.calls += 1
+        answer = await self._http.send(
+            "POST", self._url(resource_path), priority=self._priority, headers=self._write_headers,
+            content=urlencode(form(params)).encode(),
+        )  # fmt: skip
+        return _record(_body(answer, resource_path, writes=True), kind, writes=True)
+
+    async def pages(
+        self, kind: str, resource_path: str, params: Mapping[str, str] | None = None
+    ) -> AsyncIterator[list[Raw]]:
+        """Pages of the records of a list, each up to PAGE records, until `next_offset` is absent."""
+        query = {**(params or {}), "limit": str(PAGE)}
+        while True:
+            body = await self.get(resource_path, query)
+            entries = body.get("list")
+            if not isinstance(entries, list):
+                raise Retriable(f"GET {resource_path}: the answer holds no list")
+            yield [entry[kind] for entry in entries if kind in entry]
+            if not body.get("next_offset"):
+                return
+            query["offset"] = str(body["next_offset"])
+
+    async def all(self, kind: str, resource_path: str, params: Mapping[str, str] | None = None) -> list[Raw]:
+        """All records of a list."""
+        return [raw async for page in self.pages(kind, resource_path, params) for raw in page]
+
+    async def probe(self) -> None:
+        """Ask whether the site answers and takes the key."""
+        await self.get("/customers", {"limit": "1"})
+
+    def _url(self, resource_path: str) -> str:
+        return self._settings.api_url + resource_path
+
+
+def _body(answer: httpx.Response, resource_path: str, *, writes: bool) -> Raw:
+    try:
+        body = json.loads(answer.content, parse_float=Decimal)
+    except ValueError:
+        body = None
+    if answer.is_success and isinstance(body, dict):
+        return body
+    error = body if isinstance(body, dict) else {}
+    _raise(answer.status_code, error, f"{answer.request.method} {resource_path}", writes=writes)
+    raise AssertionError("unreachable")
+
+
+def _raise(status: int, error: Raw, call: str, *, writes: bool) -> None:
+    """Raise what an answer other than a JSON object with 2xx means (codes of the API's error table)."""
+    code = str(error.get("api_error_code") or error.get("error_code") or f"http_{status}")
+    words = str(error.get("message") or error.get("error_msg") or f"status {status} without a readable body")
+    if 200 <= status < 300:
+        raise Retriable(f"{call}: {status} with a body that is no JSON object", maybe_applied=writes)
+    if status in (401, 403) or code == "site_not_found":
+        raise Unauthorised(f"{call}: {status} {code}: {words}")
+    named = error.get("param") or error.get("error_param")
+    field = str(named) if named else None
+    if status == 404:
+        raise NotFound(code, words, field=field, status=status)
+    raise Refused("invalid_state" if status == 409 else code, words, field=field, status=status)
+
+
+def _record(body: Raw, kind: str, *, writes: bool) -> Raw:
+    record = body.get(kind)
+    if not isinstance(record, dict):
+        raise Retriable(f"the answer holds no {kind}", maybe_applied=writes)
+    return record

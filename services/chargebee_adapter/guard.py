@@ -1,0 +1,88 @@
+"""What an update may write, given what the record holds now. Pure.
+
+Chargebee has no precondition: a write is guarded by reading just before it and comparing with what was expected.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from contracts.entities import Entity, typed_fields
+from contracts.messages import Command, Problem
+from runtime.vendor import Refused
+from services.chargebee_adapter.mapping import Reading
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a command ended, with the record as the vendor holds it now."""
+
+    result: Literal["applied", "adopted", "stale"]
+    reading: Reading
+    done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`to_write` differs from what is held, `done` is held already; `is_stale` when somebody edited in between."""
+
+    to_write: dict[str, Any]
+    done: tuple[str, ...]
+    is_stale: bool
+
+
+def plan(current: Entity, wanted: Mapping[str, Any], expected: Mapping[str, Any]) -> Plan:
+    """Compare typed canonical values. `wanted` are values as the vendor would hold them, of fields it can hold."""
+    done = tuple(name for name, value in wanted.items() if getattr(current, name) == value)
+    to_write = {name: value for name, value in wanted.items() if name not in done}
+    moved = [name for name in to_write if name in expected and getattr(current, name) != expected[name]]
+    return Plan(to_write, done, bool(moved))
+
+
+def wanted_of(command: Command) -> dict[str, Any]:
+    """The typed fields of a command. Raises Refused when they do not fit the entity."""
+    return _typed(command, command.fields)
+
+
+def expected_of(command: Command) -> dict[str, Any]:
+    """The typed values the target was expected to hold. Raises Refused when they do not fit the entity."""
+    return _typed(command, command.expected)
+
+
+def _typed(command: Command, fields: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return typed_fields(command.entity, fields)
+    except (msgspec.ValidationError, KeyError) as error:
+        words = f"the command does not fit a {command.entity}: {error}"
+        raise Refused("invalid_command", words) from error
+
+
+def required(command: Command, name: Literal["stamp", "target_id"]) -> str:
+    """A part of the command without which it has no target. Raises Refused."""
+    value = getattr(command, name)
+    if not isinstance(value, str) or not value:
+        raise Refused("invalid_command", f"the command has no {name}")
+    return value
+
+
+def refuse(problem: Problem) -> Refused:
+    """The error of a problem found before anything was sent."""
+    return Refused(problem.code, problem.message, field=problem.field)
+
+
+def present(reading: Reading) -> Entity:
+    """The entity of a record that may be written to. Raises Refused for a deleted or unreadable one."""
+    if reading.deleted:
+        words = f"{reading.entity_name} {reading.id} was deleted in Chargebee and is not written to or made again"
+        raise Refused("deleted", words)
+    if reading.entity is None:
+        raise refuse(reading.problem or Problem(code="unreadable", message="the record has no content"))
+    return reading.entity
+
+
+def is_duplicate(error: Refused, field: str) -> bool:
+    """Whether a create was refused because this field is taken (`duplicate_entry`, whose `param` names the field)."""
+    named = (error.field or "id").removesuffix("]").rpartition("[")[2]
+    return error.code == "duplicate_entry" and named == field

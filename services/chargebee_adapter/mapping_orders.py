@@ -1,0 +1,162 @@
+"""A Chargebee order with its invoice's reference as one canonical order. Pure."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from contracts import entities
+from contracts.entities import MAX_ORDER_LINES
+from contracts.messages import Problem
+from contracts.units import major
+from contracts.values import decimal, text
+from services.chargebee_adapter import models
+from services.chargebee_adapter.mapping import OWN_PREFIX, Raw, Reading, id_of, parsed, version_of
+
+_CANCELLED = ("cancelled", "voided", "returned")
+_CONFIRMED = ("delivered", "complete")
+_SIX_PLACES = Decimal("0.000001")
+Status = Literal["draft", "confirmed", "sent", "cancelled"]
+
+
+def local_date(seconds: int | None, zone: ZoneInfo) -> date | None:
+    """The local date of UTC seconds."""
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC).astimezone(zone).date()
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def noon(day: date, zone: ZoneInfo) -> int:
+    """UTC seconds of 12:00 on a local date: far enough from midnight to be the same date in nearby zones."""
+    return int(datetime.combine(day, time(12), zone).timestamp())
+
+
+def ordered_on(raw: Raw, zone: ZoneInfo) -> date | None:
+    """The order date by which `start.orders` judges: `order_date`, else `created_at`."""
+    for name in ("order_date", "created_at"):
+        if isinstance(raw.get(name), int):
+            return local_date(raw[name], zone)
+    return None
+
+
+def price_ids(raw: Raw) -> Iterator[str]:
+    """The item prices that the lines of an order name."""
+    lines = raw.get("order_line_items")
+    for line in lines if isinstance(lines, list) else ():
+        if isinstance(line, Mapping) and _names_price(str(line.get("entity_type"))) and line.get("entity_id"):
+            yield str(line["entity_id"])
+
+
+def order(
+    raw: Raw, *, items_by_price: Mapping[str, str], po_number: str | None, zone: ZoneInfo, deleted: bool = False
+) -> Reading:
+    """An order. `items_by_price` resolves item price ids, `po_number` is the invoice's."""
+    name, version = id_of(raw), version_of(raw)
+    record = parsed(models.Order, raw, "order")
+    if isinstance(record, Problem):
+        return Reading("order", name, version, problem=record, deleted=deleted)
+    gone = deleted or record.deleted
+    stamp = _stamp(record)
+    if (problem := _problem(record, items_by_price)) is not None:
+        return Reading("order", name, version, problem=problem, stamp=stamp, deleted=gone)
+    currency = text(record.currency_code) or ""
+    total, tax = major(record.total or 0, currency), major(record.tax or 0, currency)
+    entity = entities.Order(
+        customer_id=text(record.customer_id),
+        number=text(record.document_number) or record.id,
+        currency=currency,
+        order_date=ordered_on(raw, zone),
+        delivery_date=local_date(record.delivered_at or record.shipping_date, zone),
+        purchase_order=text(po_number),
+        status=_status(record.status),
+        invoice=entities.Invoice(number=text(record.invoice_id), paid=_paid(record)),
+        lines=tuple(_line(line, record, currency, items_by_price) for line in record.order_line_items or ()),
+        net=decimal(total - tax),
+        tax=tax,
+        total=total,
+    )
+    return Reading("order", name, version, entity, stamp=stamp, deleted=gone)
+
+
+def _stamp(record: models.Order) -> str | None:
+    for held in (record.id, record.invoice_id):
+        if held is not None and held.startswith(OWN_PREFIX):
+            return held
+    return None
+
+
+def _status(status: str | None) -> Status:
+    return "cancelled" if status in _CANCELLED else "confirmed" if status in _CONFIRMED else "draft"
+
+
+def _paid(record: models.Order) -> bool | None:
+    return None if record.payment_status is None else record.payment_status == "paid"
+
+
+def _names_price(entity_type: str | None) -> bool:
+    return (entity_type or "").endswith("_item_price")
+
+
+def _problem(record: models.Order, items_by_price: Mapping[str, str]) -> Problem | None:
+    lines = record.order_line_items or []
+    if not text(record.currency_code):
+        words = "order.currency_code is missing in Chargebee; amounts have no meaning without it"
+        return Problem(code="missing", field="currency", message=words)
+    if record.original_order_id:
+        words = f"order.original_order_id: a resend of order {record.original_order_id} is reported, never carried"
+        return Problem(code="resend", field="original_order_id", message=words)
+    if len(lines) > MAX_ORDER_LINES:
+        words = f"order.order_line_items holds {len(lines)} lines, more than {MAX_ORDER_LINES}; enter it by hand"
+        return Problem(code="too_many_lines", field="lines", message=words)
+    for line in lines:
+        if _names_price(line.entity_type) and line.entity_id not in items_by_price:
+            words = (
+                f"order.order_line_items.entity_id {line.entity_id} is no item price of the site any more; "
+                "its product is not known, so enter the order by hand"
+            )
+            return Problem(code="unknown_price", field="lines", message=words)
+    return None
+
+
+def _line(
+    line: models.OrderLine, record: models.Order, currency: str, items_by_price: Mapping[str, str]
+) -> entities.Line:
+    amount, tax = line.amount or 0, line.tax_amount or 0
+    discount = line.discount_amount or 0
+    inclusive = record.price_type == "tax_inclusive"
+    net = amount - discount - (tax if inclusive else 0)
+    quantity = Decimal(line.fulfillment_quantity if line.fulfillment_quantity is not None else 1)
+    product = items_by_price.get(line.entity_id or "") if _names_price(line.entity_type) else None
+    percent = Decimal(discount) * 100 / amount if amount else Decimal(0)
+    return entities.Line(
+        id=line.id or "",
+        product_id=product,
+        description=text(line.description),
+        quantity=decimal(quantity),
+        unit_price=_unit_price(line, currency, quantity, net if inclusive else None),
+        discount_percent=_six_places(percent),
+        net=major(net, currency),
+        tax=major(tax, currency),
+    )
+
+
+def _unit_price(line: models.OrderLine, currency: str, quantity: Decimal, net_minor: int | None) -> Decimal:
+    """Net major units before discount. `net_minor` is the line's net where the site's amounts include tax."""
+    amount, discount = line.amount or 0, line.discount_amount or 0
+    if net_minor is None:
+        if line.unit_price is not None:
+            return major(line.unit_price, currency)
+        before_discount = Decimal(amount)
+    else:
+        # The discount takes the same share of the net as of the amount with tax.
+        left = amount - discount
+        before_discount = Decimal(net_minor) * amount / left if left else Decimal(amount)
+    return _six_places(before_discount / (quantity or 1) * major(1, currency))
+
+
+def _six_places(value: Decimal) -> Decimal:
+    return decimal(value.quantize(_SIX_PLACES, ROUND_HALF_EVEN))

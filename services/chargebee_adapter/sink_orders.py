@@ -1,0 +1,159 @@
+"""Commands for orders: the import of Go-born ones, and the two dates of any."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from contracts import entities
+from contracts.messages import Command
+from contracts.settings import Tenant
+from contracts.values import text
+from runtime.vendor import NotFound, Refused
+from services.chargebee_adapter import mapping_orders, writes_orders
+from services.chargebee_adapter.catalogue import Catalogue
+from services.chargebee_adapter.client import ChargebeeClient, Raw, any_of, path
+from services.chargebee_adapter.guard import (
+    Written, expected_of, is_duplicate, plan, present, refuse, required, wanted_of,
+)  # fmt: skip
+from services.chargebee_adapter.mapping import Reading, id_of
+from services.chargebee_adapter.mapping_orders import noon, price_ids
+from services.chargebee_adapter.writes_orders import ChargePrice, Import
+
+
+async def order_reading(
+    api: ChargebeeClient, catalogue: Catalogue, zone: ZoneInfo, raw: Raw, invoice: Raw | None = None,
+    *, deleted: bool = False,
+) -> Reading:  # fmt: skip
+    """An order with what it needs from elsewhere: its invoice's reference and the items of its prices."""
+    if invoice is None and raw.get("invoice_id"):
+        invoice = await api.find("invoice", "invoices", str(raw["invoice_id"]))
+    items = await catalogue.items_by_price(api, price_ids(raw))
+    number = (invoice or {}).get("po_number")
+    po_number = None if number is None else str(number)
+    return mapping_orders.order(raw, items_by_price=items, po_number=po_number, zone=zone, deleted=deleted)
+
+
+class Orders:
+    """Writes orders of one site. `clock` gives aware UTC."""
+
+    def __init__(self, settings: Tenant, catalogue: Catalogue, clock: Callable[[], datetime]) -> None:
+        self._settings, self._catalogue, self._clock = settings, catalogue, clock
+        self._zone = ZoneInfo(settings.zone)
+
+    async def create(self, api: ChargebeeClient, command: Command) -> Written:
+        """Import the invoice, then take the order Chargebee made for it or import one; the missing half is made."""
+        own_id, fields = required(command, "stamp"), wanted_of(command)
+        order = entities.Order(**fields)
+        if (problem := writes_orders.fault(order)) is not None:
+            raise refuse(problem)
+        invoice: Raw | None = None
+        if command.look_first:
+            if (raw := await api.find("order", "orders", own_id)) is not None:
+                return await self._found(api, raw)
+            invoice = await api.find("invoice", "invoices", own_id)
+        how, invoice_made = self._import(), False
+        if invoice is None:
+            params = writes_orders.invoice(own_id, order, await self._prices(api, order), how)
+            invoice, invoice_made = await _post_own(api, "invoice", "invoices", "import_invoice", params)
+        if (raw := await _generated(api, own_id)) is not None:
+            if not invoice_made:
+                return await self._found(api, raw, invoice)
+            return Written("applied", await self._reading(api, raw, invoice))
+        params = writes_orders.imported_order(own_id, order, how)
+        raw, order_made = await _post_own(api, "order", "orders", "import_order", params)
+        if not order_made:
+            return await self._found(api, raw, invoice)
+        return Written("applied", await self._reading(api, raw, invoice))
+
+    async def update(self, api: ChargebeeClient, command: Command) -> Written:
+        """Write the order date and the shipping date where the local date differs; nothing else of an order may
+        change in Chargebee."""
+        order_id = required(command, "target_id")
+        raw = await _read(api, order_id)
+        reading = await self._reading(api, raw)
+        current, fields = present(reading), wanted_of(command)
+        wanted = {"order_date": fields.get("order_date")}
+        if not raw.get("delivered_at"):
+            # A delivered order shows when it was delivered, which no shipping date changes.
+            wanted["delivery_date"] = fields.get("delivery_date")
+        wanted = {name: day for name, day in wanted.items() if day is not None}
+        steps = plan(current, wanted, expected_of(command))
+        if steps.is_stale:
+            return Written("stale", reading, steps.done)
+        names = {"order_date": "order_date", "delivery_date": "shipping_date"}
+        params = {names[name]: noon(day, self._zone) for name, day in steps.to_write.items()}
+        if params:
+            raw = await api.post("order", path("orders", order_id), params)
+            reading = await self._reading(api, raw)
+        return Written("applied", reading)
+
+    async def stamp(self, api: ChargebeeClient, command: Command) -> Written:
+        """Orders carry their reference in Go, or are born there with an own id."""
+        raise Refused("not_stampable", "an order in Chargebee takes no reference; it is stamped in PowerOffice Go")
+
+    async def verify(self, api: ChargebeeClient, command: Command) -> Written:
+        """Read the order and its invoice."""
+        raw = await _read(api, required(command, "target_id"))
+        return Written("applied", await self._reading(api, raw))
+
+    def _import(self) -> Import:
+        return Import(
+            is_paid=self._settings.order.import_status == "paid_offline",
+            payment_method=self._settings.chargebee.import_payment_method,
+            order_status=self._settings.order.import_order_status,
+            zone=self._zone,
+            now_s=int(self._clock().timestamp()),
+        )
+
+    async def _reading(self, api: ChargebeeClient, raw: Raw, invoice: Raw | None = None) -> Reading:
+        return await order_reading(api, self._catalogue, self._zone, raw, invoice)
+
+    async def _found(self, api: ChargebeeClient, raw: Raw, invoice: Raw | None = None) -> Written:
+        reading = await self._reading(api, raw, invoice)
+        present(reading)
+        return Written("adopted", reading)
+
+    async def _prices(self, api: ChargebeeClient, order: entities.Order) -> dict[str, ChargePrice]:
+        found: dict[str, ChargePrice] = {}
+        for product_id in dict.fromkeys(line.product_id for line in order.lines if line.product_id):
+            listed = await self._catalogue.listed_prices(api, product_id, any_of(("active",)))
+            self._catalogue.note_listed(listed)
+            for raw in listed:
+                if _fits(raw, order.currency):
+                    shown = text(str(raw.get("external_name") or raw.get("name") or ""))
+                    found.setdefault(product_id, ChargePrice(id_of(raw), shown))
+        return found
+
+
+def _fits(price: Raw, currency: str | None) -> bool:
+    """Only charges stand on an invoice without a subscription; longer ids do not fit an order's line."""
+    is_charge = price.get("item_type") == "charge" and price.get("currency_code") == currency
+    return is_charge and len(id_of(price)) <= writes_orders.PRICE_ID_MAX
+
+
+async def _read(api: ChargebeeClient, order_id: str) -> Raw:
+    raw = await api.find("order", "orders", order_id)
+    if raw is None:
+        raise NotFound("resource_not_found", f"order {order_id} is not in Chargebee any more", status=404)
+    return raw
+
+
+async def _generated(api: ChargebeeClient, invoice_id: str) -> Raw | None:
+    """The order that stands for an invoice, the oldest if there are several."""
+    orders = await api.all("order", path("invoices", invoice_id, "orders"))
+    alive = [raw for raw in orders if not raw.get("deleted")]
+    return min(alive, key=lambda raw: (raw.get("created_at", 0), id_of(raw)), default=None)
+
+
+async def _post_own(
+    api: ChargebeeClient, kind: str, resource: str, action: str, params: dict[str, Any]
+) -> tuple[Raw, bool]:
+    """The record made under an own id, or the one an earlier attempt made; and whether it was made now."""
+    try:
+        return await api.post(kind, path(resource, action), params), True
+    except Refused as error:
+        found = await api.find(kind, resource, params["id"]) if is_duplicate(error, "id") else None
+        if found is None:
+            raise
+        return found, False

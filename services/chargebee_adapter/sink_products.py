@@ -1,0 +1,172 @@
+"""Commands for products: an item and its price in the ledger currency, two writes without a transaction."""
+
+from typing import Any
+
+from contracts.entities import Price
+from contracts.messages import Command, Problem
+from runtime.vendor import NotFound, Refused
+from services.chargebee_adapter import models, writes_products
+from services.chargebee_adapter.catalogue import Catalogue, Whole
+from services.chargebee_adapter.client import ChargebeeClient, Raw, path
+from services.chargebee_adapter.guard import (
+    Plan, Written, expected_of, is_duplicate, plan, present, refuse, required, wanted_of,
+)  # fmt: skip
+from services.chargebee_adapter.mapping import OWN_PREFIX, id_of
+from services.chargebee_adapter.mapping_products import ledger_price
+
+
+class Products:
+    """Writes items and item prices of one site. `family` is the item family of products born in Go."""
+
+    def __init__(self, catalogue: Catalogue, family: str) -> None:
+        self._catalogue, self._family = catalogue, family
+        self._family_is_there = False
+
+    async def create(self, api: ChargebeeClient, command: Command) -> Written:
+        """Create item `go-<Go Id>` and price `go-<Go Id>-<CUR>`; whichever half is missing is made."""
+        own_id, fields = required(command, "stamp"), wanted_of(command)
+        held = self._checked(fields, None, can_price=True)
+        whole = await self._catalogue.whole(api, own_id) if command.look_first else None
+        item_made = False
+        if whole is None:
+            whole, item_made = await self._item(api, own_id, fields, held)
+        before = self._catalogue.reading(whole)
+        price_made = False
+        if not item_made:
+            present(before)
+        if "price" in held:
+            whole, price_made = await self._price(api, whole, fields.get("code"), held["price"])
+        # A half that stood there may have been edited since: then the whole is met for the first time.
+        untouched = item_made or (price_made and not self._plan(before, _item_part(held), {}).to_write)
+        return Written("applied" if untouched else "adopted", self._catalogue.reading(whole))
+
+    async def update(self, api: ChargebeeClient, command: Command) -> Written:
+        """Write what differs to the item, to its one ledger price, or to both."""
+        item_id, fields = required(command, "target_id"), wanted_of(command)
+        whole = await self._read(api, item_id)
+        reading = self._catalogue.reading(whole)
+        present(reading)
+        price = self._ledger_price(whole)
+        makeable = item_id.startswith(OWN_PREFIX) and not any(_in_ledger(each, self) for each in whole.prices)
+        held = self._checked(fields, price, can_price=price is not None or makeable)
+        steps = self._plan(reading, held, expected_of(command))
+        if steps.is_stale:
+            return Written("stale", reading, steps.done)
+        item = models.Item.model_validate(whole.item)
+        if params := writes_products.item_update(item, steps.to_write):
+            whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
+        if "price" in steps.to_write:
+            code = getattr(reading.entity, "code", None)
+            whole = await self._reprice(api, whole, price, code, steps.to_write["price"])
+        return Written("applied", self._catalogue.reading(whole))
+
+    async def stamp(self, api: ChargebeeClient, command: Command) -> Written:
+        """Write Go's id into the item's metadata where it is free."""
+        item_id, stamp = required(command, "target_id"), required(command, "stamp")
+        whole = await self._read(api, item_id)
+        reading = self._catalogue.reading(whole)
+        present(reading)
+        if reading.stamp is None:
+            params = writes_products.stamped_metadata(whole.item, "metadata", stamp.removeprefix(OWN_PREFIX))
+            whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
+        elif reading.stamp != stamp:
+            raise Refused("stamp_taken", f"item {item_id} already refers to {reading.stamp}", field="stamp")
+        return Written("applied", self._catalogue.reading(whole))
+
+    async def verify(self, api: ChargebeeClient, command: Command) -> Written:
+        """Read the item and its prices."""
+        return Written("applied", self._catalogue.reading(await self._read(api, required(command, "target_id"))))
+
+    async def _read(self, api: ChargebeeClient, item_id: str) -> Whole:
+        whole = await self._catalogue.whole(api, item_id)
+        if whole is None:
+            raise NotFound("resource_not_found", f"item {item_id} is not in Chargebee any more", status=404)
+        return whole
+
+    def _checked(
+        self, fields: dict[str, Any], price: models.ItemPrice | None, *, can_price: bool
+    ) -> dict[str, Any]:
+        held = writes_products.holdable(fields, self._catalogue.pricing, price, can_price=can_price)
+        if isinstance(held, Problem):
+            raise refuse(held)
+        return held
+
+    def _plan(self, reading: Any, held: dict[str, Any], expected: dict[str, Any]) -> Plan:
+        return plan(present(reading), held, expected)
+
+    def _ledger_price(self, whole: Whole) -> models.ItemPrice | None:
+        prices = (models.ItemPrice.model_validate(raw) for raw in whole.prices)
+        return ledger_price(prices, self._catalogue.pricing)
+
+    async def _item(
+        self, api: ChargebeeClient, own_id: str, fields: dict[str, Any], held: dict[str, Any]
+    ) -> tuple[Whole, bool]:
+        """The item, and whether it was made now; a taken name is tried again as `name (code)`."""
+        await self._ensure_family(api)
+        params = writes_products.item_creation(own_id, self._family, held)
+        if isinstance(params, Problem):
+            raise refuse(params)
+        try:
+            return Whole(await self._post_unique(api, "item", "/items", params, fields.get("code")), ()), True
+        except Refused as error:
+            if not is_duplicate(error, "id"):
+                raise
+        return await self._read(api, own_id), False
+
+    async def _price(
+        self, api: ChargebeeClient, whole: Whole, code: str | None, price: Price
+    ) -> tuple[Whole, bool]:
+        """The product with its own ledger price, and whether that was made now."""
+        own_id = f"{id_of(whole.item)}-{price.currency}"
+        if any(id_of(each) == own_id for each in whole.prices):
+            return whole, False
+        params = writes_products.price_creation(
+            own_id, id_of(whole.item), str(whole.item.get("name")), code, price.amount, self._catalogue.pricing
+        )  # fmt: skip
+        try:
+            raw, made = await self._post_unique(api, "item_price", "/item_prices", params, code), True
+        except Refused as error:
+            found = await api.find("item_price", "item_prices", own_id) if is_duplicate(error, "id") else None
+            if found is None:
+                raise
+            raw, made = found, False
+        self._catalogue.note_fresh(raw)
+        return whole.with_price(raw), made
+
+    async def _post_unique(
+        self, api: ChargebeeClient, kind: str, resource_path: str, params: dict[str, Any], code: str | None
+    ) -> Raw:
+        try:
+            return await api.post(kind, resource_path, params)
+        except Refused as error:
+            if code is None or not is_duplicate(error, "name"):
+                raise
+        unique = {**params, "name": writes_products.with_code(str(params["name"]), code)}
+        return await api.post(kind, resource_path, unique)
+
+    async def _reprice(
+        self, api: ChargebeeClient, whole: Whole, price: models.ItemPrice | None, code: str | None, wanted: Price
+    ) -> Whole:
+        if price is None:
+            return (await self._price(api, whole, code, wanted))[0]
+        params = writes_products.amount_params(wanted.amount, self._catalogue.pricing, price)
+        raw = await api.post("item_price", path("item_prices", price.id), params)
+        self._catalogue.note_fresh(raw)
+        return whole.with_price(raw)
+
+    async def _ensure_family(self, api: ChargebeeClient) -> None:
+        if not self._family_is_there and await api.find("item_family", "item_families", self._family) is None:
+            try:
+                await api.post("item_family", "/item_families", {"id": self._family, "name": self._family})
+            except Refused as error:
+                if not is_duplicate(error, "id"):
+                    raise
+        self._family_is_there = True
+
+
+def _item_part(held: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in held.items() if name in writes_products.ITEM_FIELDS}
+
+
+def _in_ledger(price: Raw, products: Products) -> bool:
+    return price.get("currency_code") == products._catalogue.pricing.ledger_currency and price.get("status") != "deleted"

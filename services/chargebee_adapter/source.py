@@ -1,0 +1,184 @@
+"""Reads one tenant's Chargebee site into topics: webhooks, first snapshots, and the events that webhooks missed."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from contracts.entities import ENTITIES, EntityName
+from contracts.settings import Tenant
+from runtime.clock import iso
+from runtime.publisher import Publisher
+from runtime.vendor import Unauthorised, VendorError
+from services.chargebee_adapter import events as events_api
+from services.chargebee_adapter.catalogue import Catalogue
+from services.chargebee_adapter.client import ChargebeeClient
+from services.chargebee_adapter.events import Event
+from services.chargebee_adapter.mapping import observed
+from services.chargebee_adapter.readings import Reader, pricing_of
+from services.chargebee_adapter.snapshots import Snapshots
+
+log = structlog.get_logger()
+EVENTS = "events"  # the cursor's name
+# Events are kept for 90 days; a cursor near that age may already have missed some.
+MAX_CURSOR_AGE = timedelta(days=85)
+RESAVE_AFTER = timedelta(hours=1)
+CLOCK_SKEW_S = 60
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 1.0, 60.0
+
+
+def _uuid() -> str:
+    return str(uuid.uuid4())
+
+
+class Source:
+    """The readings of one tenant.
+
+    `health` holds last_poll_at per entity (and of the events), last_error and, where orders are not read, why.
+    `clock` gives aware UTC; `new_id` names snapshots; `catalogue` is the one shared with the sink.
+    """
+
+    def __init__(
+        self, tenant: str, settings: Tenant, client: ChargebeeClient, publisher: Publisher, *,
+        clock: Callable[[], datetime], new_id: Callable[[], str] = _uuid, catalogue: Catalogue | None = None,
+    ) -> None:  # fmt: skip
+        self._tenant, self._settings, self._client, self._publisher = tenant, settings, client, publisher
+        self._clock = clock
+        catalogue = catalogue or Catalogue(pricing_of(settings))
+        self._reader = Reader(settings, client, catalogue)
+        self._snapshots = Snapshots(
+            tenant, settings, client, publisher, self._reader, catalogue, clock=clock, new_id=new_id
+        )
+        self._handled: dict[str, int] = {}  # event id -> UTC seconds
+        self.health: dict[str, Any] = {"last_poll_at": {}, "last_error": None}
+        if not self._reader.reads_orders:
+            self.health["orders"] = "not read: start.orders is not set"
+
+    async def run(self) -> None:
+        """Read for ever. Raises Unauthorised when the key is refused; other vendor trouble is tried again."""
+        try:
+            await self._persist("begin", self._begin)
+            async with asyncio.TaskGroup() as group:
+                for entity in ENTITIES:
+                    if entity != "order" or self._reader.reads_orders:
+                        group.create_task(self._snapshot(entity))
+                group.create_task(self._follow_events())
+        except ExceptionGroup as group_of_errors:
+            refused = group_of_errors.subgroup(Unauthorised)
+            raise _first(refused or group_of_errors) from None
+
+    async def webhook(self, body: bytes) -> int:
+        """Publish what a webhook is about; returns how many events were new, after Kafka acknowledged them.
+
+        Raises ValueError with a reason for a malformed body, and VendorError where a needed read failed.
+        """
+        raw = events_api.decode(body)
+        event = events_api.of(raw)
+        if event is None:
+            return 0
+        published = await self._publish([event])
+        if event.id:
+            self._handled[event.id] = event.occurred_at_s
+        return published
+
+    async def _publish(self, events: Sequence[Event]) -> int:
+        readings = await self._reader.of_events(events)
+        at = iso(self._clock())
+        return await self._publisher.publish(
+            [observed(reading, tenant=self._tenant, at=at) for reading in readings if reading.id]
+        )
+
+    async def _begin(self) -> None:
+        """Fix where events are followed from before anything is listed, so that nothing falls in between."""
+        cursor = self._publisher.cursor(self._tenant, "chargebee", EVENTS)
+        if cursor and self._clock() - datetime.fromisoformat(cursor["read_at"]) > MAX_CURSOR_AGE:
+            log.warning("events.cursor_too_old", tenant=self._tenant, read_at=cursor["read_at"])
+            for entity in ENTITIES:
+                await self._snapshots.forget(entity)
+            cursor = None
+        if not cursor:
+            await self._save_cursor(int(self._clock().timestamp()) - CLOCK_SKEW_S)
+
+    async def _snapshot(self, entity: EntityName) -> None:
+        async def take() -> None:
+            if not self._snapshots.is_complete(entity):
+                await self._snapshots.take(entity)
+                log.info("snapshot.completed", tenant=self._tenant, entity=entity)
+                self._polled(entity)
+
+        await self._persist(f"snapshot.{entity}", take)
+
+    async def _follow_events(self) -> None:
+        while True:
+            await self._persist(EVENTS, self._catch_up)
+            await asyncio.sleep(self._settings.chargebee.events_interval_s)
+
+    async def _catch_up(self) -> None:
+        """Publish the events since the cursor that no webhook brought."""
+        cursor = self._publisher.cursor(self._tenant, "chargebee", EVENTS) or {}
+        last_s = int(cursor.get("occurred_at", 0))
+        # `after` may or may not be strict, and the list lags: hence the overlap.
+        after_s = last_s - int(self._settings.chargebee.list_lag_s) - 1
+        query = {"occurred_at[after]": str(after_s), "sort_by[asc]": "occurred_at"}
+        async for page in self._client.pages("event", "/events", query):
+            await self._publish_page(page)
+            last_s = max([last_s, *(events_api.occurred_at_s(raw) for raw in page)])
+            if last_s > cursor.get("occurred_at", 0):
+                await self._save_cursor(last_s)
+                cursor = {"occurred_at": last_s}
+        read_at = cursor.get("read_at")
+        if read_at and self._clock() - datetime.fromisoformat(read_at) > RESAVE_AFTER:
+            await self._save_cursor(last_s)
+        kept_from_s = last_s - int(self._settings.chargebee.list_lag_s) - 2
+        self._handled = {each: at_s for each, at_s in self._handled.items() if at_s >= kept_from_s}
+        self._polled(EVENTS, *(each for each in ENTITIES if each != "order" or self._reader.reads_orders))
+
+    async def _publish_page(self, page: Sequence[Mapping[str, Any]]) -> None:
+        fresh: list[Event] = []
+        for raw in page:
+            try:
+                event = events_api.of(raw)
+            except ValueError as error:
+                log.warning("event.unreadable", tenant=self._tenant, event=str(raw.get("id")), reason=str(error))
+                continue
+            if event is not None and event.id not in self._handled:
+                fresh.append(event)
+        if fresh:
+            await self._publish(fresh)
+            self._handled.update((event.id, event.occurred_at_s) for event in fresh)
+
+    async def _save_cursor(self, occurred_at_s: int) -> None:
+        value = {"occurred_at": occurred_at_s, "read_at": iso(self._clock())}
+        await self._publisher.save_cursor(self._tenant, "chargebee", EVENTS, value)
+
+    def _polled(self, *names: str) -> None:
+        # A new dict each time: whoever kept the last health must see that it changed.
+        now = iso(self._clock())
+        self.health["last_poll_at"] = {**self.health["last_poll_at"], **dict.fromkeys(names, now)}
+
+    async def _persist(self, what: str, step: Callable[[], Awaitable[None]]) -> None:
+        """Do one step, again and again with a growing pause while the vendor does not let it through."""
+        backoff_s = FIRST_BACKOFF_S
+        while True:
+            try:
+                await step()
+            except Unauthorised:
+                raise
+            except VendorError as error:
+                self.health["last_error"] = f"{what}: {error}"
+                log.warning("source.again", tenant=self._tenant, what=what, reason=str(error), backoff_s=backoff_s)
+                await asyncio.sleep(backoff_s)
+                backoff_s = min(MAX_BACKOFF_S, backoff_s * 2)
+            else:
+                if str(self.health["last_error"]).startswith(f"{what}:"):
+                    self.health["last_error"] = None
+                return
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """A single error of a group, however deep."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, ExceptionGroup) else first

@@ -1,0 +1,123 @@
+"""Canonical customers as parameters of Chargebee's customer endpoints. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from contracts import entities
+from contracts.entities import Address
+from contracts.messages import Problem
+from services.chargebee_adapter.mapping import Raw, canonical_country, organisation_number
+
+# Greatest lengths of the API's customer and billing address parameters.
+_LIMITS = {"first_name": 150, "last_name": 150, "email": 70, "phone": 50, "company": 250}
+_ADDRESS_LIMITS = {"line1": 150, "line2": 150, "city": 50, "zip": 20, "country": 2}
+_PLAIN = ("first_name", "last_name", "company", "email", "phone")
+BILLING_FIELDS = frozenset({"address", "organisation_number"})
+# `update_billing_info` removes whatever of these is not sent again.
+_KEPT_BESIDE_ADDRESS = (
+    "vat_number", "vat_number_prefix", "business_customer_without_vat_number", "registered_for_gst",
+    "entity_identifier_scheme", "entity_identifier_standard",
+)  # fmt: skip
+_KEPT_IN_ADDRESS = ("first_name", "last_name", "email", "company", "phone", "state_code", "state")
+
+
+def holdable(
+    fields: Mapping[str, Any], current: entities.Customer | None, country_default: str | None
+) -> dict[str, Any] | Problem:
+    """The fields Chargebee can hold, as it will hold them; a problem for a value that is too long."""
+    held = {name: value for name, value in fields.items() if name in (*_PLAIN, "currency", "vat_exempt")}
+    kind = current.kind if current is not None else fields.get("kind")
+    number = fields.get("organisation_number")
+    if number is not None and kind == "company" and organisation_number(number):
+        held["organisation_number"] = organisation_number(number)
+    if "address" in fields:
+        address = fields["address"]
+        if address is None:
+            held["address"] = None
+        elif address.city and address.zip:
+            held["address"] = _with_country(address, current, country_default)
+    return _too_long(held) or held
+
+
+def _with_country(address: Address, current: entities.Customer | None, country_default: str | None) -> Address:
+    """A blank country keeps what stands there: dropping it would change the tax Chargebee computes."""
+    kept = current.address.country if current is not None and current.address is not None else None
+    return replace(address, country=address.country or kept or country_default)
+
+
+def _too_long(held: Mapping[str, Any]) -> Problem | None:
+    address = held.get("address") or Address()
+    lengths = [(name, held.get(name), name, limit) for name, limit in _LIMITS.items()]
+    lengths += [
+        ("address", getattr(address, name), f"billing_address.{name}", limit) for name, limit in _ADDRESS_LIMITS.items()
+    ]
+    for field, value, vendor_name, limit in lengths:
+        if value is not None and len(value) > limit:
+            words = f"Chargebee's {vendor_name} holds {limit} characters, this has {len(value)}; shorten it"
+            return Problem(code="too_long", field=field, message=words)
+    return None
+
+
+def creation(own_id: str, kind: str, held: Mapping[str, Any]) -> dict[str, Any] | Problem:
+    """Parameters of `POST /customers`. Automatic collection is off: a customer from the ledger has no card."""
+    if kind == "company" and not held.get("company"):
+        words = "a company needs a name; fill Name in PowerOffice Go"
+        return Problem(code="missing", field="company", message=words)
+    filled = {name: value for name, value in held.items() if value is not None and name in _PLAIN}
+    params: dict[str, Any] = {"id": own_id, "auto_collection": "off", **filled}
+    if held.get("currency"):
+        params["preferred_currency_code"] = held["currency"]
+    if held.get("vat_exempt"):
+        params["taxability"] = "exempt"
+    if held.get("organisation_number"):
+        params["vat_number"] = held["organisation_number"]
+    if (address := held.get("address")) is not None:
+        params["billing_address"] = _address_parts(address, {})
+    return params
+
+
+def update(to_write: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of `POST /customers/{id}`; an empty value clears."""
+    params = {name: to_write[name] for name in _PLAIN if name in to_write}
+    if to_write.get("currency"):
+        params["preferred_currency_code"] = to_write["currency"]
+    if "vat_exempt" in to_write:
+        params["taxability"] = "exempt" if to_write["vat_exempt"] else "taxable"
+    return params
+
+
+def billing_update(raw: Raw, to_write: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of `POST /customers/{id}/update_billing_info`: all that is there, with the changes merged in."""
+    params = {name: raw[name] for name in _KEPT_BESIDE_ADDRESS if raw.get(name) is not None}
+    if "organisation_number" in to_write:
+        params["vat_number"] = to_write["organisation_number"]
+    billing = raw.get("billing_address")
+    before = billing if isinstance(billing, Mapping) else {}
+    kept = {name: before[name] for name in _KEPT_IN_ADDRESS if before.get(name) is not None}
+    if "address" in to_write:
+        parts = {} if to_write["address"] is None else _address_parts(to_write["address"], before)
+        if parts.get("country") != before.get("country"):
+            kept = {name: value for name, value in kept.items() if name not in ("state", "state_code")}
+    else:
+        names = ("line1", "line2", "line3", "city", "zip", "country")
+        parts = {name: before[name] for name in names if before.get(name) is not None}
+    if kept or parts:
+        params["billing_address"] = {**kept, **parts}
+    return params
+
+
+def _address_parts(address: Address, before: Raw) -> dict[str, str]:
+    names = ("line1", "line2", "city", "zip", "country")
+    parts = {name: value for name in names if (value := getattr(address, name)) is not None}
+    if address.line2 and before.get("line3") and address.line2 == _joined(before):
+        parts |= {name: str(before[name]) for name in ("line2", "line3") if before.get(name)}
+    if before.get("country") and canonical_country(before["country"]) == address.country:
+        parts["country"] = str(before["country"])
+    return parts
+
+
+def _joined(before: Raw) -> str:
+    lines = (str(before.get(name) or "").strip() for name in ("line2", "line3"))
+    return ", ".join(line for line in lines if line)

@@ -1,0 +1,86 @@
+"""Puts a status on the terminal."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from contracts.entities import SYSTEMS
+from services.console.status import EntityStatus, Finding, Status, TenantStatus
+
+LIST_MAX = 20
+_KINDS = (
+    ("rejected", "Rejected"), ("ambiguous", "Ambiguous: a person picks"), ("conflicts", "Conflicts"),
+    ("waiting", "Waiting"), ("stuck", "Held, parked or broken"), ("differing", "Different since they were linked"),
+)  # fmt: skip
+_COLUMNS = (
+    "Chargebee", "Go", "linked", "waiting", "pending", "ambiguous", "rejected", "ignored", "held", "parked",
+    "conflicts", "differing", "commands open", "last poll C / G", "dead letters",
+)  # fmt: skip
+
+
+def show_status(console: Console, status: Status, now: datetime) -> None:
+    """One table and the lists of each tenant, then the lag of the services. `now` is aware."""
+    for name, tenant in status.tenants.items():
+        console.print(_table(name, tenant, now))
+        console.print(Group(*_lists(tenant)))
+    lag = ", ".join(f"{group} {count}" for group, count in status.lag.items())
+    console.print(f"Messages not taken yet: {lag}")
+    if not status.tenants:
+        console.print("No tenant is configured: add a table [tenants.NAME] to tandem.toml.")
+
+
+def _table(name: str, tenant: TenantStatus, now: datetime) -> Table:
+    table = Table("", *_COLUMNS, title=f"Tenant {name}", title_justify="left")
+    for entity, held in tenant.entities.items():
+        table.add_row(entity, *_cells(held, now))
+    return table
+
+
+def _cells(held: EntityStatus, now: datetime) -> Iterator[str]:
+    for system in SYSTEMS:
+        yield f"{held.records[system]}{'' if held.snapshots[system] else ' …'}"
+    yield str(held.linked)
+    for state in ("waiting", "pending", "ambiguous", "rejected", "ignored", "held", "parked", "conflict"):
+        yield str(held.states.get(state, 0))
+    yield str(held.differing)
+    yield str(held.open_commands)
+    yield " / ".join(_ago(held.last_poll.get(system), now) for system in SYSTEMS)
+    yield str(held.dead_letters)
+
+
+def _ago(at: str | None, now: datetime) -> str:
+    if at is None:
+        return "-"
+    seconds = max(0.0, (now - datetime.fromisoformat(at).astimezone(UTC)).total_seconds())
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _lists(tenant: TenantStatus) -> Iterator[RenderableType]:
+    for trouble in tenant.troubles:
+        yield Text(f"! {trouble}", style="yellow")
+    for attribute, title in _KINDS:
+        found: list[Finding] = getattr(tenant, attribute)
+        if found:
+            yield Text(f"{title} ({len(found)})", style="bold")
+            yield from map(_line, found[:LIST_MAX])
+            if len(found) > LIST_MAX:
+                yield Text(f"  ... and {len(found) - LIST_MAX} more: --json lists all", style="dim")
+    if tenant.ignored:
+        yield Text("Ignored", style="bold")
+        yield from (Text(f"  {count} x {reason}") for reason, count in tenant.ignored.items())
+
+
+def _line(finding: Finding) -> Text:
+    parts = [f"  {finding.entity} {finding.key}"]
+    if finding.field:
+        parts.append(f"[{finding.field}]")
+    if finding.fields:
+        parts.append(f"[{', '.join(finding.fields)}]")
+    else:
+        parts.append(finding.reason)
+    if finding.candidates:
+        parts.append(f"(candidates: {', '.join(finding.candidates)})")
+    return Text(" ".join(parts))

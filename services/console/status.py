@@ -1,0 +1,158 @@
+"""How a tenant stands, folded from what the topics hold. Pure: records in, figures and lists out."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from contracts.entities import ENTITIES, SYSTEMS, EntityName, System
+from contracts.messages import Control, Cursor, DeadLetter, Link, LinkState, Problem
+
+LINKED_STATES: frozenset[LinkState] = frozenset({"linked", "sent"})
+
+
+class EntityStatus(msgspec.Struct, kw_only=True):
+    """The figures of one entity.
+
+    `records` counts the vendor records known on each side, deleted ones excluded; `states` counts links by state;
+    `open_commands` those sent and not answered; `last_poll` is ISO 8601 UTC per system, where it is known;
+    `snapshots` says whether the first snapshot of each system is complete.
+    """
+
+    records: dict[System, int]
+    states: dict[str, int]
+    linked: int
+    differing: int
+    open_commands: int
+    dead_letters: int
+    snapshots: dict[System, bool]
+    last_poll: dict[System, str]
+
+
+class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One record a person should know of: which, why, and the field or candidates it is about."""
+
+    entity: EntityName
+    key: str
+    reason: str
+    field: str | None = None
+    fields: list[str] = []
+    candidates: list[str] = []
+
+
+class TenantStatus(msgspec.Struct, kw_only=True):
+    """One tenant: figures per entity, findings by kind, ignored records by entity and reason, vendor troubles."""
+
+    entities: dict[EntityName, EntityStatus]
+    rejected: list[Finding]
+    ambiguous: list[Finding]
+    waiting: list[Finding]
+    conflicts: list[Finding]
+    stuck: list[Finding]
+    differing: list[Finding]
+    ignored: dict[str, int]
+    troubles: list[str]
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """All configured tenants, and per consumer group the messages that it has not taken yet."""
+
+    tenants: dict[str, TenantStatus]
+    lag: dict[str, int]
+
+
+_FINDING_OF: Mapping[LinkState, str] = {
+    "rejected": "rejected", "ambiguous": "ambiguous", "waiting": "waiting", "conflict": "conflicts",
+    "held": "stuck", "parked": "stuck", "broken": "stuck",
+}  # fmt: skip
+
+
+def tenant_status(
+    links: Iterable[Link], controls: Iterable[Control], cursors: Iterable[Cursor], letters: Iterable[DeadLetter]
+) -> TenantStatus:
+    """The status of the tenant to whom all these newest records belong."""
+    held, marks = list(links), list(cursors)
+    done = {control.id for control in controls if control.kind == "barrier"}
+    dead = Counter(entity for letter in letters if (entity := _entity_of(letter)) is not None)
+    return TenantStatus(
+        entities={each: _entity_status(each, held, done, marks, dead[each]) for each in ENTITIES},
+        differing=[_finding(link, fields=list(link.differences)) for link in held if link.differences],
+        ignored=dict(sorted(Counter(_ignored(link) for link in held if link.state == "ignored").items())),
+        troubles=_troubles(marks),
+        **_findings(held),
+    )
+
+
+def _entity_status(
+    entity: EntityName, links: list[Link], done: set[str], cursors: list[Cursor], dead_letters: int
+) -> EntityStatus:
+    mine = [link for link in links if link.entity == entity]
+    states = Counter(link.state for link in mine)
+    return EntityStatus(
+        records={
+            "chargebee": sum(link.chargebee is not None and not link.chargebee.deleted for link in mine),
+            "poweroffice": sum(link.poweroffice is not None and not link.poweroffice.deleted for link in mine),
+        },
+        states={state: count for state, count in sorted(states.items())},
+        linked=sum(states[state] for state in LINKED_STATES),
+        differing=sum(bool(link.differences) for link in mine),
+        open_commands=sum(link.flight is not None for link in mine),
+        dead_letters=dead_letters,
+        snapshots={system: f"{entity}/{system}" in done for system in SYSTEMS},
+        last_poll=_last_poll(entity, cursors),
+    )
+
+
+def _last_poll(entity: EntityName, cursors: list[Cursor]) -> dict[System, str]:
+    """From the adapters' health, else from the entity's own cursor."""
+    found: dict[System, str] = {}
+    for cursor in cursors:
+        if cursor.entity == entity:
+            found.setdefault(cursor.system, cursor.at)
+        elif cursor.entity == "health":
+            polls: Any = cursor.value.get("last_poll_at")
+            if isinstance(polls, dict) and isinstance(polls.get(entity), str):
+                found[cursor.system] = polls[entity]
+    return found
+
+
+def _entity_of(letter: DeadLetter) -> EntityName | None:
+    if letter.command is not None:
+        return letter.command.entity
+    return next((each for each in ENTITIES if letter.topic.endswith(f"{each}s")), None)
+
+
+def _findings(links: list[Link]) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = {name: [] for name in _FINDING_OF.values()}
+    for link in links:
+        if (name := _FINDING_OF.get(link.state)) is not None:
+            found[name].append(_finding(link, candidates=list(link.candidates)))
+    return found
+
+
+def _finding(link: Link, *, fields: list[str] | None = None, candidates: list[str] | None = None) -> Finding:
+    problem: Problem | None = link.problem
+    return Finding(
+        entity=link.entity, key=link.key, reason=link.reason or (problem.message if problem else link.state),
+        field=problem.field if problem else None, fields=fields or [], candidates=candidates or [],
+    )  # fmt: skip
+
+
+def _ignored(link: Link) -> str:
+    return f"{link.entity}: {link.reason or 'no reason given'}"
+
+
+def _troubles(cursors: list[Cursor]) -> list[str]:
+    lines = []
+    for cursor in cursors:
+        if cursor.entity != "health":
+            continue
+        if stopped := cursor.value.get("stopped"):
+            lines.append(f"{cursor.system} is stopped: {stopped}")
+        for kind in ("last_error", "notes"):
+            facts: Any = cursor.value.get(kind)
+            for name, fact in facts.items() if isinstance(facts, dict) else ():
+                words = fact.get("error", fact) if isinstance(fact, dict) else fact
+                lines.append(f"{cursor.system} {name}: {words}")
+    return lines

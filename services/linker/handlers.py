@@ -1,0 +1,255 @@
+"""The linker on Kafka: batches split by partition, one transaction each, state absorbed after the commit."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+import msgspec
+import structlog
+from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError, ProducerFenced
+from prometheus_client import Counter, Histogram
+
+from contracts.entities import ENTITY_TYPES
+from contracts.messages import (
+    Command,
+    Control,
+    DeadLetter,
+    EntityMessage,
+    JournalEntry,
+    Observed,
+    Outcome,
+    Signal,
+)  # fmt: skip
+from contracts.settings import Settings
+from contracts.topics import LINKER_INPUTS, headers
+from runtime.clock import iso_now
+from runtime.dead_letters import reason_of, undecodable
+from runtime.kafka import Kafka, PartitionTransactions, Record
+from services.linker.decide import Message, Output, decide
+from services.linker.policy import policy_of
+from services.linker.state import by_id
+from services.linker.store import Overlay, Store, link_id
+
+log = structlog.get_logger()
+GROUP = "linker"
+_encoder = msgspec.json.Encoder()
+_entity_decoder: msgspec.json.Decoder[EntityMessage] = msgspec.json.Decoder(EntityMessage)
+_outcome_decoder = msgspec.json.Decoder(Outcome)
+_signal_decoder = msgspec.json.Decoder(Signal)
+
+EVENTS = Counter("tandem_linker_events_total", "Messages read, by what they led to", ["result"])
+COMMANDS = Counter("tandem_linker_commands_total", "Commands sent", ["entity", "target", "op", "lane"])
+TRANSACTION_S = Histogram("tandem_linker_transaction_seconds", "Time of one transaction, decisions included")
+
+
+class Linker:
+    """All partitions of this slot: the state of their tenants and one fenced producer each."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.kafka = Kafka(settings.kafka)
+        self.partitions = settings.my_partitions()
+        prefix = len(settings.kafka.topic_prefix)
+        self._short = {self.kafka.name(topic): self.kafka.name(topic)[prefix:] for topic in LINKER_INPUTS}
+        self.stores: dict[str, Store] = {
+            name: Store(name, policy_of(tenant))
+            for name, tenant in settings.tenants.items()
+            if settings.partition_of(name) in self.partitions
+        }
+        self._tenants_in: dict[int, list[str]] = {}
+        for name in self.stores:
+            self._tenants_in.setdefault(settings.partition_of(name), []).append(name)
+        self._transactions = {p: PartitionTransactions(self.kafka, GROUP, p, GROUP) for p in self.partitions}
+        self._positions: dict[int, dict[str, int]] = {p: {} for p in self.partitions}
+        self.fenced: int | None = None
+        self._fenced_for_ever = asyncio.Event()
+
+    # -- life
+
+    async def start(self) -> None:
+        """Fence, restore control and links, settle the positions to start from, plan what still waits."""
+        for transactions in self._transactions.values():
+            await transactions.start()
+        await self._restore()
+        known = {f"{topic}/{p}": at for p, held in self._positions.items() for topic, at in held.items()}
+        start = await self.kafka.keep_positions(GROUP, LINKER_INPUTS, self.partitions, known)
+        for name, offset in start.items():
+            topic, _, number = name.rpartition("/")
+            self._positions[int(number)][topic] = offset
+        for partition in self.partitions:
+            await self._start_tenants(partition)
+
+    async def stop(self) -> None:
+        for transactions in self._transactions.values():
+            await transactions.stop()
+
+    def problem(self) -> str | None:
+        if self.fenced is not None:
+            return f"partition {self.fenced} was taken over by another process"
+        return None
+
+    async def _restore(self) -> None:
+        control_decoder = msgspec.json.Decoder(Control)
+        async for record in self.kafka.read(("control",), self.partitions):
+            if record.value is None:
+                continue
+            control = control_decoder.decode(record.value)
+            if control.kind == "position":
+                self._positions[record.partition] = dict(control.value)
+            elif control.tenant in self.stores:
+                self.stores[control.tenant].controls[f"{control.kind}/{control.id}"] = control.value
+        count = 0
+        async for record in self.kafka.read(("links",), self.partitions):
+            tenant, _, name = (record.key or b"").decode().partition("/")
+            if tenant in self.stores:
+                self.stores[tenant].load(name, record.value)
+                count += 1
+        links = sum(len(store.links) for store in self.stores.values())
+        log.info("restored", links=links, records=count, partitions=self.partitions)
+
+    async def _start_tenants(self, partition: int) -> None:
+        now = iso_now()
+        batch = _Batch(self, partition, now)
+        for tenant in self._tenants_in.get(partition, ()):
+            batch.decide(tenant, Signal(tenant=tenant, id=f"start-{now}", kind="start", at=now))
+        await self._commit(batch)
+
+    # -- work
+
+    async def handle(self, records: tuple[ConsumerRecord, ...]) -> None:
+        """Decide one batch; its partitions commit side by side."""
+        by_partition: dict[int, list[ConsumerRecord]] = {}
+        for record in records:
+            by_partition.setdefault(record.partition, []).append(record)
+        await asyncio.gather(*(self._handle_partition(p, held) for p, held in by_partition.items()))
+
+    async def _handle_partition(self, partition: int, records: list[ConsumerRecord]) -> None:
+        with TRANSACTION_S.time():
+            batch = _Batch(self, partition, iso_now())
+            for record in records:
+                batch.take(record, self._short[record.topic])
+            await self._commit(batch)
+
+    async def _commit(self, batch: "_Batch") -> None:
+        partition = batch.partition
+        positions = {**self._positions[partition], **batch.positions}
+        try:
+            await self._transactions[partition].commit(batch.records(positions), batch.positions)
+        except ProducerFenced:
+            self.fenced = partition
+            log.error(
+                "fenced",
+                partition=partition,
+                what="another process took this partition; waiting for a person",
+            )
+            await self._fenced_for_ever.wait()
+        except (KafkaError, ValueError) as error:
+            # Going on would let the next batch commit past this one: the supervisor starts us again.
+            log.critical("kafka.failed", partition=partition, reason=reason_of(error))
+            os._exit(3)
+        self._positions[partition] = positions
+        batch.absorb()
+
+
+class _Batch:
+    """The decisions of one transaction on overlays of the tenants' stores."""
+
+    def __init__(self, linker: Linker, partition: int, now: str) -> None:
+        self._linker, self.partition, self._now = linker, partition, now
+        self._overlays: dict[str, Overlay] = {}
+        self._outputs: list[Output] = []
+        self._dead: list[Record] = []
+        self.positions: dict[str, int] = {}
+
+    def take(self, record: ConsumerRecord, topic: str) -> None:
+        """Decide one record; whatever is wrong with it goes to the dead letters, and the batch goes on."""
+        self.positions[record.topic] = max(self.positions.get(record.topic, 0), record.offset + 1)
+        if record.value is None:
+            EVENTS.labels("forgotten").inc()
+            return
+        message: Message | None = None
+        try:
+            message = _decode(topic, record.value)
+            if message.tenant not in self._linker.stores:
+                raise ValueError(f"no settings for tenant {message.tenant!r}; add it or remove its messages")
+            self.decide(message.tenant, message)
+        except Exception as error:
+            # The boundary: one bad message must never stop a partition.
+            EVENTS.labels("dead_letter").inc()
+            log.error("message.failed", topic=record.topic, offset=record.offset, reason=reason_of(error))
+            self._dead.append(undecodable(record, reason_of(error)))
+            self._mark_broken(message, reason_of(error))
+
+    def decide(self, tenant: str, message: Message) -> None:
+        overlay = self._overlays.get(tenant)
+        if overlay is None:
+            overlay = self._overlays[tenant] = self._linker.stores[tenant].child()
+        state, outputs = decide(overlay, message, self._now)
+        assert isinstance(state, Overlay)
+        EVENTS.labels("acted" if outputs else "changed" if state.changes else "absorbed").inc()
+        overlay.absorb(state)
+        self._outputs.extend(outputs)
+
+    def _mark_broken(self, message: Message | None, reason: str) -> None:
+        if not isinstance(message, Observed | Outcome) or message.tenant not in self._overlays:
+            return
+        overlay = self._overlays[message.tenant]
+        if isinstance(message, Outcome):
+            link = overlay.get(message.entity, message.link)
+        else:
+            link = by_id(overlay, message.entity, message.system, message.id)
+        if link is not None:
+            link.state, link.reason = "broken", reason[:500]
+            overlay.put(link)
+
+    def records(self, positions: Mapping[str, int]) -> list[Record]:
+        """Everything the transaction sends, the position record last."""
+        sent = list(self._dead)
+        for tenant, overlay in self._overlays.items():
+            for name, (value, _, _) in overlay.changes.items():
+                if value is not None or self._linker.stores[tenant].raw(name) is not None:
+                    sent.append(Record("links", f"{tenant}/{name}".encode(), value))
+            for key, fact in overlay.controls.items():
+                kind, _, id = key.partition("/")
+                control = Control(tenant=tenant, kind=kind, id=id, at=self._now, value=fact)
+                sent.append(Record("control", f"{tenant}/{key}".encode(), _encoder.encode(control)))
+        sent.extend(_record_of(output) for output in self._outputs)
+        mark = Control(tenant="~", kind="position", id=f"p{self.partition:02d}", at=self._now, value=dict(positions))
+        sent.append(Record("control", f"~/position/p{self.partition:02d}".encode(), _encoder.encode(mark)))
+        return sent
+
+    def absorb(self) -> None:
+        for tenant, overlay in self._overlays.items():
+            self._linker.stores[tenant].absorb(overlay)
+        for output in self._outputs:
+            if isinstance(output, Command):
+                COMMANDS.labels(output.entity, output.target, output.op, output.lane).inc()
+
+
+def _decode(topic: str, value: bytes) -> Message:
+    if topic == "outcomes":
+        return _outcome_decoder.decode(value)
+    if topic == "signals":
+        return _signal_decoder.decode(value)
+    message = _entity_decoder.decode(value)
+    if isinstance(message, Observed) and message.data is not None:
+        # Only checks: the linker works on the JSON form.
+        msgspec.convert(message.data, ENTITY_TYPES[message.entity])
+    return message
+
+
+def _record_of(output: Output) -> Record:
+    match output:
+        case Command():
+            key = f"{output.tenant}/{link_id(output.entity, output.link)}"
+            marks = headers(type=f"tandem.{output.entity}.command.v1", id=f"{key}/{output.seq}",
+                            source=f"tandem/{output.tenant}/linker", subject=output.link, time=iso_now(),
+                            cause=output.cause)  # fmt: skip
+            return Record(f"commands.{output.target}", key.encode(), _encoder.encode(output), marks)
+        case JournalEntry():
+            key = f"{output.tenant}/{link_id(output.entity, output.link)}/{output.entry}"
+            return Record("journal", key.encode(), _encoder.encode(output))
+        case DeadLetter():
+            return Record("dead-letters", (output.key or "").encode(), _encoder.encode(output))
+        case Signal():
+            return Record("signals", output.tenant.encode(), _encoder.encode(output))

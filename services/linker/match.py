@@ -1,0 +1,149 @@
+"""Which record of the other system is the twin of an unlinked one. Pure.
+
+Rules in order: stamped references, organisation number, natural key; the first that hits wins. Uniqueness is judged
+over everything known on both sides, so the result does not depend on the order of arrival.
+"""
+
+from dataclasses import dataclass
+
+from contracts.entities import EntityName, System, other
+from contracts.messages import Link, Side
+from contracts.values import code_for, natural, stamp_for_poweroffice
+from services.linker.state import State, is_company, party_name, side_of
+
+Found = list[tuple[EntityName, str]]
+
+
+@dataclass(frozen=True)
+class Twin:
+    """The link of the other system's record, and the rule that says so."""
+
+    link: Link
+    rule: str
+
+
+@dataclass(frozen=True)
+class Unclear:
+    """Nothing is created; an operator picks among the candidates."""
+
+    candidates: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The record is stamped with a record that the other system has not shown."""
+
+    reference: str
+
+
+@dataclass(frozen=True)
+class Busy:
+    """A possible twin is being created right now; its outcome decides."""
+
+    link: str
+
+
+@dataclass(frozen=True)
+class Single:
+    """No twin exists."""
+
+
+Match = Twin | Unclear | Unknown | Busy | Single
+
+
+def find_stamped(state: State, entity: EntityName, system: System, record_id: str, stamp: str | None) -> Link | None:
+    """The link whose other side is named by this record's stamp, or names this record by its own."""
+    found: Found = []
+    if stamp and stamp.startswith("cb-") and system == "poweroffice":
+        found = state.find(f"{entity}|id|chargebee|{stamp[3:]}", 1) or state.find(f"{entity}|hashed|{stamp}", 1)
+    elif stamp and stamp.startswith("go-") and system == "chargebee":
+        found = state.find(f"{entity}|id|poweroffice|{stamp[3:]}", 1)
+    if not found:
+        mark = stamp_for_poweroffice(record_id) if system == "chargebee" else f"go-{record_id}"
+        found = state.find(f"{entity}|stamp|{other(system)}|{mark}", 1)
+    return state.get(*found[0]) if found else None
+
+
+def match(state: State, link: Link, system: System) -> Match:
+    """Look for the twin of a link that knows only one side."""
+    side = side_of(link, system)
+    assert side is not None and side.seen is not None
+    stamped = find_stamped(state, link.entity, system, side.id, side.stamp)
+    if stamped is not None and stamped.key != link.key:
+        if side_of(stamped, system) is not None:
+            return Unclear((stamped.key,), f"its reference names {stamped.key}, which is linked to another record")
+        return Twin(stamped, "stamp")
+    if side.stamp and side.stamp.startswith("cb-" if system == "poweroffice" else "go-"):
+        return Unknown(side.stamp)
+    if (foreign := _unprefixed(state, link.entity, system, side)) is not None:
+        return foreign
+    if link.entity == "customer":
+        return _customer(state, link, system, side)
+    return _product(state, link, system, side) if link.entity == "product" else Single()
+
+
+def _unprefixed(state: State, entity: EntityName, system: System, side: Side) -> Match | None:
+    if system == "chargebee":
+        found = state.find(f"{entity}|stamp|poweroffice|{side.id}")
+    else:
+        found = state.find(f"{entity}|id|chargebee|{side.stamp}") if side.stamp else []
+    if not found:
+        return None
+    return Unclear(tuple(key for _, key in found), "a reference without our prefix equals the id")
+
+
+def _open(state: State, found: Found, system: System) -> list[Link]:
+    """Links among these that have no record of this system yet."""
+    links = (state.get(*each) for each in found)
+    return [link for link in links if link is not None and side_of(link, system) is None]
+
+
+def _unique(state: State, rule: str, system: System, value: str) -> tuple[list[Link], bool]:
+    theirs = state.find(f"{rule}|{other(system)}|{value}")
+    alone = len(theirs) == 1 and state.count(f"{rule}|{system}|{value}") == 1
+    return _open(state, theirs, system), alone
+
+
+def _customer(state: State, link: Link, system: System, side: Side) -> Match:
+    seen = side.seen or {}
+    number = seen.get("organisation_number") if is_company(seen) else None
+    if number:
+        twins, alone = _unique(state, "customer|org", system, number)
+        if twins:
+            return _choose(twins, alone, "organisation_number")
+    email = natural(seen.get("email"))
+    if email is None:
+        return Single()
+    twins, alone = _unique(state, "customer|email", system, email)
+    if not twins:
+        return Single()
+    theirs = side_of(twins[0], other(system))
+    if len(twins) == 1 and alone and theirs is not None and not _same_party(seen, theirs.seen or {}):
+        return Unclear((twins[0].key,), "the e-mail is equal, but name, kind or organisation number differ")
+    return _choose(twins, alone, "email")
+
+
+def _same_party(mine: dict[str, object], theirs: dict[str, object]) -> bool:
+    numbers = {each for each in (mine.get("organisation_number"), theirs.get("organisation_number")) if each}
+    return is_company(mine) == is_company(theirs) and len(numbers) < 2 and party_name(mine) == party_name(theirs)
+
+
+def _product(state: State, link: Link, system: System, side: Side) -> Match:
+    seen = side.seen or {}
+    code = code_for(side.id) if system == "chargebee" else seen.get("code")
+    if code:
+        twins, alone = _unique(state, "product|code", system, code)
+        if twins:
+            return _choose(twins, alone, "code")
+    name = natural(seen.get("name"))
+    if name is None:
+        return Single()
+    twins, alone = _unique(state, "product|name", system, name)
+    return _choose(twins, alone, "name") if twins else Single()
+
+
+def _choose(twins: list[Link], alone: bool, rule: str) -> Match:
+    if len(twins) > 1 or not alone:
+        return Unclear(tuple(twin.key for twin in twins), f"{rule} is not unique on both sides")
+    return Busy(twins[0].key) if twins[0].flight is not None else Twin(twins[0], rule)

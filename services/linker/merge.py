@@ -1,0 +1,152 @@
+"""The three-way merge of one link, field by field. Pure.
+
+A field whose base differs from what is seen was changed on that side; a field without base is decided by the rule
+for a first link. Nested values (address, price, lines) are atomic.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.entities import EntityName, System, other
+from contracts.messages import Link
+from services.linker.state import FIELDS, Policy, agree, owner, side_of
+
+CREATE_ONLY: dict[EntityName, frozenset[str]] = {
+    "customer": frozenset({"kind", "currency", "vat_exempt"}),
+    "product": frozenset({"code"}),
+    "order": frozenset({"customer_id", "currency", "lines"}),
+}
+TO_POWEROFFICE_ONLY: dict[EntityName, frozenset[str]] = {
+    "customer": frozenset({"organisation_number"}),
+    "product": frozenset(),
+    "order": frozenset({"purchase_order"}),
+}
+# A fill of these would change the tax Chargebee computes; the address is decided as one and holds country and zip.
+NEVER_FILLED = frozenset({("customer", "address", "chargebee"), ("customer", "organisation_number", "chargebee")})
+
+
+@dataclass(frozen=True)
+class Note:
+    """A decision about one field, for the journal."""
+
+    rule: str
+    text: str
+    system: System
+    name: str
+    value: Any
+    losing: Any
+
+
+@dataclass
+class Merge:
+    """What one look at a link calls for: fields to write to each side, and what was settled without a write."""
+
+    writes: dict[System, dict[str, Any]] = field(default_factory=lambda: {"chargebee": {}, "poweroffice": {}})
+    notes: list[Note] = field(default_factory=list)
+    conflicts: dict[str, Note] = field(default_factory=dict)
+
+
+def may_write(policy: Policy, link: Link, name: str, target: System) -> bool:
+    """Whether a later change of this field is carried to this side at all."""
+    if name in CREATE_ONLY[link.entity]:
+        return False
+    if target == "poweroffice":
+        return True
+    if name in TO_POWEROFFICE_ONLY[link.entity]:
+        return False
+    if name == "price":
+        kind = ((link.chargebee and link.chargebee.seen) or {}).get("kind", "charge")
+        return policy.price_to_chargebee == "all" or (policy.price_to_chargebee == "charge" and kind == "charge")
+    return name != "delivery_date" or policy.delivery_date_to_chargebee
+
+
+def fit(name: str, value: Any) -> bool:
+    """Whether a value may leave its side: no incomplete address, no absent price."""
+    if name == "address":
+        return value is None or bool(value.get("city") and value.get("zip"))
+    return name != "price" or value is not None
+
+
+def merge(policy: Policy, link: Link) -> Merge:
+    """Compare both sides of a link; moves bases where they agree or agree to differ, writes nothing itself."""
+    a, b = link.chargebee, link.poweroffice
+    assert a is not None and b is not None and a.seen is not None and b.seen is not None
+    result = Merge()
+    if not (a.base or b.base or a.unset or b.unset):
+        return result
+    for name in FIELDS[link.entity]:
+        first = name in a.unset or name in b.unset
+        if not first and name not in a.base and name not in b.base:
+            continue
+        x, y = a.seen.get(name), b.seen.get(name)
+        if x == y:
+            agree(a, name, x)
+            agree(b, name, y)
+            if name in link.differences:
+                link.differences.remove(name)
+        elif first:
+            _first_link(policy, link, name, x, y, result)
+        else:
+            _changed(policy, link, name, x, y, result)
+    return result
+
+
+def _changed(policy: Policy, link: Link, name: str, x: Any, y: Any, result: Merge) -> None:
+    assert link.chargebee is not None and link.poweroffice is not None
+    by_a = name in link.chargebee.base and fit(name, x)
+    by_b = name in link.poweroffice.base and fit(name, y)
+    if not by_a and not by_b:
+        return
+    source: System = owner(policy, link, name) if by_a and by_b else "chargebee" if by_a else "poweroffice"
+    target = other(source)
+    value, losing = (x, y) if source == "chargebee" else (y, x)
+    if not may_write(policy, link, name, target):
+        if by_a and by_b and may_write(policy, link, name, source):
+            source, target, value, losing = target, source, losing, value
+        else:
+            rule = "immutable" if name in CREATE_ONLY[link.entity] else "not_carried"
+            _settle(link, name, x, y, result, Note(rule, f"{name} is not written to {target}", source, name, value,
+                                                   losing))  # fmt: skip
+            return
+    result.writes[target][name] = value
+    if by_a and by_b:
+        text = f"{name} was changed on both sides; the value of {source} is kept"
+        result.conflicts[name] = Note("conflict", text, target, name, value, losing)
+
+
+def _first_link(policy: Policy, link: Link, name: str, x: Any, y: Any, result: Merge) -> None:
+    if x is None or y is None:
+        source: System = "poweroffice" if x is None else "chargebee"
+        target, value = other(source), y if x is None else x
+        fill = (link.entity, name, target) not in NEVER_FILLED and may_write(policy, link, name, target)
+        if fill and fit(name, value):
+            result.writes[target][name] = value
+        else:
+            _settle(link, name, x, y, result, Note("not_filled", f"{name} is not filled into {target}", source, name,
+                                                   value, None))  # fmt: skip
+        return
+    source = owner(policy, link, name)
+    target = other(source)
+    value, losing = (x, y) if source == "chargebee" else (y, x)
+    if policy.first_link == "owner" and may_write(policy, link, name, target) and fit(name, value):
+        result.writes[target][name] = value
+        result.conflicts[name] = Note("first_link", f"{name} differed when first linked", target, name, value, losing)
+    else:
+        text = f"{name} differs since the first link; nothing is overwritten"
+        _settle(link, name, x, y, result, Note("difference", text, source, name, value, losing))
+
+
+def _settle(link: Link, name: str, x: Any, y: Any, result: Merge, note: Note) -> None:
+    assert link.chargebee is not None and link.poweroffice is not None
+    agree(link.chargebee, name, x)
+    agree(link.poweroffice, name, y)
+    if name not in link.differences and (note.losing is not None or note.rule in ("immutable", "not_carried")):
+        link.differences.append(name)
+    result.notes.append(note)
+
+
+def expected(link: Link, target: System, fields: dict[str, Any]) -> dict[str, Any]:
+    """What the target was last seen to hold in these fields."""
+    side = side_of(link, target)
+    assert side is not None and side.seen is not None
+    return {name: side.seen.get(name) for name in fields}

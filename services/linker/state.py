@@ -1,0 +1,221 @@
+"""What the linker knows of one tenant, and how one side of a link takes in a reading. Pure.
+
+A `State` is immutable to its users but for `child()`: decisions are made on a child, which its owner absorbs when
+the Kafka transaction has committed and drops when anything failed.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from contracts.entities import EntityName, System
+from contracts.messages import Flight, Link, Observed, Side
+from contracts.values import code_for, natural, stamp_for_poweroffice
+
+FIELDS: dict[EntityName, tuple[str, ...]] = {
+    "customer": (
+        "kind", "first_name", "last_name", "company", "email", "phone", "address", "organisation_number",
+        "currency", "vat_exempt",
+    ),
+    "product": ("code", "name", "description", "unit", "price", "archived"),
+    "order": ("customer_id", "currency", "order_date", "delivery_date", "purchase_order", "lines"),
+}  # fmt: skip
+MAX_WRITES, MAX_DURING = 8, 16
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The tenant's settings as the decisions need them; defaults as in `tandem.example.toml`."""
+
+    mode: Literal["observe", "sync"] = "observe"
+    owner: Mapping[str, System] = field(default_factory=dict)
+    create_off: frozenset[tuple[EntityName, System]] = frozenset()
+    customers_in_scope: Literal["all", "referenced"] = "all"
+    start_orders: str | None = None
+    takeover: Literal["sent", "confirmed"] = "sent"
+    price_to_chargebee: Literal["charge", "all", "off"] = "charge"
+    delivery_date_to_chargebee: bool = False
+    first_link: Literal["report", "owner"] = "report"
+    window: int = 50
+
+
+class State(Protocol):
+    """Links, their index and the control facts of one tenant."""
+
+    tenant: str
+    policy: Policy
+
+    def get(self, entity: EntityName, key: str) -> Link | None: ...
+    def put(self, link: Link) -> None: ...
+    def remove(self, entity: EntityName, key: str) -> None: ...
+    def find(self, index: str, limit: int | None = None) -> list[tuple[EntityName, str]]: ...
+    def count(self, index: str) -> int: ...
+    def control(self, kind: str, id: str) -> dict[str, Any] | None: ...
+    def set_control(self, kind: str, id: str, value: dict[str, Any]) -> None: ...
+    def child(self) -> "State": ...
+
+
+def by_id(state: State, entity: EntityName, system: System, record_id: str) -> Link | None:
+    """The link that holds this vendor record."""
+    found = state.find(f"{entity}|id|{system}|{record_id}", 1)
+    return state.get(*found[0]) if found else None
+
+
+def sides(link: Link) -> Iterable[tuple[System, Side]]:
+    """The known sides of a link, Chargebee first."""
+    if link.chargebee is not None:
+        yield "chargebee", link.chargebee
+    if link.poweroffice is not None:
+        yield "poweroffice", link.poweroffice
+
+
+def side_of(link: Link, system: System) -> Side | None:
+    """One side of a link."""
+    return link.chargebee if system == "chargebee" else link.poweroffice
+
+
+def set_side(link: Link, system: System, side: Side) -> None:
+    """Put a side into a link."""
+    if system == "chargebee":
+        link.chargebee = side
+    else:
+        link.poweroffice = side
+
+
+def new_side(entity: EntityName, observed: Observed) -> Side:
+    """A side seen for the first time: no field has a base."""
+    return Side(
+        id=observed.id, version=observed.version, mapping=observed.mapping, seen=observed.data,
+        unset=list(FIELDS[entity]), deleted=observed.deleted, stamp=observed.stamp, incomplete=observed.incomplete,
+        problem=observed.problem,
+    )  # fmt: skip
+
+
+def set_seen(entity: EntityName, side: Side, data: dict[str, Any], *, edit: bool = True) -> None:
+    """Move what was seen. Bases stay, unless the move is no edit (a new mapping): then agreed fields stay agreed."""
+    old = side.seen or {}
+    side.seen = data
+    if old == data:
+        return
+    for name in FIELDS[entity]:
+        if name in side.unset:
+            continue
+        value = data.get(name)
+        if name not in side.base:
+            if edit and old.get(name) != value:
+                side.base[name] = old.get(name)
+        elif side.base[name] == value:
+            del side.base[name]
+
+
+def agree(side: Side, name: str, value: Any) -> None:
+    """Set the base of one field."""
+    if name in side.unset:
+        side.unset.remove(name)
+    if (side.seen or {}).get(name) == value:
+        side.base.pop(name, None)
+    else:
+        side.base[name] = value
+
+
+Folded = Literal["newer", "same", "older", "remapped"]
+
+
+def fold(entity: EntityName, side: Side, event: Observed) -> Folded:
+    """Take a reading into a side; readings that are not newer change nothing."""
+    if event.version < side.version:
+        return "older"
+    if event.version == side.version:
+        if event.mapping <= side.mapping or event.data is None:
+            return "same"
+        set_seen(entity, side, event.data, edit=False)
+        side.mapping, side.incomplete, side.problem = event.mapping, event.incomplete, event.problem
+        return "remapped"
+    side.version, side.mapping = event.version, event.mapping
+    side.deleted, side.incomplete, side.problem = event.deleted, event.incomplete, event.problem
+    side.stamp = event.stamp if event.data is not None else side.stamp
+    if event.data is not None:
+        set_seen(entity, side, event.data)
+    return "newer"
+
+
+def note_during(flight: Flight, event: Observed) -> None:
+    """Keep an event that arrived while a command for its record is in flight, for the overwritten check."""
+    if event.data is not None and len(flight.during) < MAX_DURING:
+        flight.during.append((event.version, {name: event.data.get(name) for name in flight.command.fields}))
+
+
+def is_company(seen: Mapping[str, Any]) -> bool:
+    return seen.get("kind") == "company"
+
+
+def party_name(seen: Mapping[str, Any]) -> str | None:
+    """The normalised name of a person or company."""
+    if is_company(seen):
+        return natural(seen.get("company"))
+    return natural(" ".join(filter(None, (seen.get("first_name"), seen.get("last_name")))))
+
+
+def references(link: Link, system: System) -> list[tuple[EntityName, str]]:
+    """The records of its own system that an order names."""
+    side = side_of(link, system)
+    if link.entity != "order" or side is None or side.seen is None:
+        return []
+    named: dict[tuple[EntityName, str], None] = {}
+    if side.seen.get("customer_id"):
+        named["customer", side.seen["customer_id"]] = None
+    for line in side.seen.get("lines") or ():
+        if line.get("product_id"):
+            named["product", line["product_id"]] = None
+    return list(named)
+
+
+def index_keys(link: Link) -> list[str]:
+    """Where a link is found: by its ids, natural keys, references it waits for, and by what it waits to do."""
+    entity, keys = link.entity, []
+    single = link.chargebee is None or link.poweroffice is None
+    for system, side in sides(link):
+        keys.append(f"{entity}|id|{system}|{side.id}")
+        keys.extend(_natural_keys(entity, system, side))
+        if single and side.stamp:
+            keys.append(f"{entity}|stamp|{system}|{side.stamp}")
+        if single and system == "chargebee" and len(side.id) > 47:
+            keys.append(f"{entity}|hashed|{stamp_for_poweroffice(side.id)}")
+    if link.flight is not None:
+        command = link.flight.command
+        if command.lane == "bulk":
+            keys.append(f"flying|{command.target}")
+    elif link.plan is not None:
+        keys.append(f"held|{link.plan.target}" if link.state == "held" else f"queue|{link.plan.target}")
+    elif link.state == "parked":
+        keys.append("parked")
+    elif link.state == "pending":
+        keys.append(f"pending|{entity}")
+    keys.extend(f"wait|{name}" for name in link.waiting_on)
+    return keys
+
+
+def _natural_keys(entity: EntityName, system: System, side: Side) -> Iterable[str]:
+    seen = side.seen
+    if seen is None:
+        return
+    if entity == "customer":
+        if email := natural(seen.get("email")):
+            yield f"customer|email|{system}|{email}"
+        if is_company(seen) and seen.get("organisation_number"):
+            yield f"customer|org|{system}|{seen['organisation_number']}"
+    elif entity == "product":
+        if name := natural(seen.get("name")):
+            yield f"product|name|{system}|{name}"
+        code = code_for(side.id) if system == "chargebee" else seen.get("code")
+        if code:
+            yield f"product|code|{system}|{code}"
+
+
+def owner(policy: Policy, link: Link, name: str) -> System:
+    """The side that wins a conflict over a field."""
+    if (named := policy.owner.get(f"{link.entity}.{name}") or policy.owner.get(link.entity)) is not None:
+        return named
+    if link.entity == "product" and link.chargebee and (link.chargebee.seen or {}).get("kind") == "charge":
+        return "poweroffice"
+    return "chargebee"

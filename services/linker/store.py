@@ -1,0 +1,192 @@
+"""The state of a tenant in memory: encoded links, one inverted index, control facts, and overlays over them."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from contracts.entities import EntityName
+from contracts.messages import Link
+from services.linker.state import Policy, index_keys
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Link)
+Id = str  # "entity/key"
+Bucket = OrderedDict[Id, None]
+
+
+def link_id(entity: EntityName, key: str) -> Id:
+    """How the store names a link."""
+    return f"{entity}/{key}"
+
+
+def _split(name: Id) -> tuple[EntityName, str]:
+    entity, _, key = name.partition("/")
+    return entity, key  # type: ignore[return-value]
+
+
+class Store:
+    """What has been committed. Only `load`, `load_control` and `absorb` change it."""
+
+    def __init__(self, tenant: str, policy: Policy) -> None:
+        self.tenant, self.policy = tenant, policy
+        self.links: dict[Id, bytes] = {}
+        self._index: dict[str, Id | Bucket] = {}
+        self.controls: dict[str, dict[str, Any]] = {}
+
+    def raw(self, name: Id) -> bytes | None:
+        return self.links.get(name)
+
+    def iterate(self, index: str) -> Iterator[Id]:
+        held = self._index.get(index)
+        return iter(()) if held is None else iter((held,)) if isinstance(held, str) else iter(held)
+
+    def holds(self, index: str, name: Id) -> bool:
+        held = self._index.get(index)
+        return held == name if isinstance(held, str) else held is not None and name in held
+
+    def count(self, index: str) -> int:
+        held = self._index.get(index)
+        return 0 if held is None else 1 if isinstance(held, str) else len(held)
+
+    def control(self, kind: str, id: str) -> dict[str, Any] | None:
+        return self.controls.get(f"{kind}/{id}")
+
+    def child(self) -> "Overlay":
+        return Overlay(self)
+
+    def load(self, name: Id, value: bytes | None) -> None:
+        """Take one record of the changelog."""
+        if (old := self.links.pop(name, None)) is not None:
+            self._unindex(name, index_keys(_decoder.decode(old)))
+        if value is not None:
+            self.links[name] = value
+            self._add(name, index_keys(_decoder.decode(value)))
+
+    def absorb(self, overlay: "Overlay") -> None:
+        """Take over what an overlay changed."""
+        for name, (value, gone, come) in overlay.changes.items():
+            self._unindex(name, gone)
+            if value is None:
+                self.links.pop(name, None)
+            else:
+                self.links[name] = value
+            self._add(name, come)
+        self.controls.update(overlay.controls)
+
+    def _add(self, name: Id, keys: list[str]) -> None:
+        for key in keys:
+            held = self._index.get(key)
+            if held is None:
+                self._index[key] = name
+            elif isinstance(held, str):
+                if held != name:
+                    self._index[key] = OrderedDict.fromkeys((held, name))
+            else:
+                held[name] = None
+
+    def _unindex(self, name: Id, keys: list[str]) -> None:
+        for key in keys:
+            held = self._index.get(key)
+            if held == name:
+                del self._index[key]
+            elif isinstance(held, OrderedDict):
+                held.pop(name, None)
+                if not held:
+                    del self._index[key]
+
+
+class Overlay:
+    """Changes over a store or another overlay: `changes` maps a link to its value and the index keys it leaves and
+    enters."""
+
+    def __init__(self, parent: "Store | Overlay") -> None:
+        self.parent = parent
+        self.tenant: str = parent.tenant
+        self.policy: Policy = parent.policy
+        self.changes: dict[Id, tuple[bytes | None, list[str], list[str]]] = {}
+        self.controls: dict[str, dict[str, Any]] = {}
+        self._entered: dict[str, Bucket] = {}
+        self._left: dict[str, set[Id]] = {}
+
+    def raw(self, name: Id) -> bytes | None:
+        changed = self.changes.get(name)
+        return self.parent.raw(name) if changed is None else changed[0]
+
+    def get(self, entity: EntityName, key: str) -> Link | None:
+        """A private copy of a link."""
+        value = self.raw(link_id(entity, key))
+        return None if value is None else _decoder.decode(value)
+
+    def put(self, link: Link) -> None:
+        self._change(link_id(link.entity, link.key), _encoder.encode(link), index_keys(link))
+
+    def remove(self, entity: EntityName, key: str) -> None:
+        self._change(link_id(entity, key), None, [])
+
+    def _change(self, name: Id, value: bytes | None, come: list[str]) -> None:
+        changed = self.changes.get(name)
+        if changed is not None:
+            gone = changed[1]
+            self._move(name, changed[2], come)
+        else:
+            old = self.parent.raw(name)
+            gone = [] if old is None else index_keys(_decoder.decode(old))
+            self._move(name, gone, come)
+        self.changes[name] = (value, gone, come)
+
+    def _move(self, name: Id, old: list[str], new: list[str]) -> None:
+        if old == new:
+            return
+        for key in set(old).difference(new):
+            self._left.setdefault(key, set()).add(name)
+            if key in self._entered:
+                self._entered[key].pop(name, None)
+        for key in new:
+            if key not in old:
+                self._entered.setdefault(key, OrderedDict())[name] = None
+                if key in self._left:
+                    self._left[key].discard(name)
+
+    def find(self, index: str, limit: int | None = None) -> list[tuple[EntityName, str]]:
+        """The first links under an index key, oldest entry first."""
+        return [_split(name) for name in islice(self.iterate(index), limit)]
+
+    def iterate(self, index: str) -> Iterator[Id]:
+        left, entered = self._left.get(index, ()), self._entered.get(index, ())
+        for name in self.parent.iterate(index):
+            if name not in left and name not in entered:
+                yield name
+        yield from entered
+
+    def holds(self, index: str, name: Id) -> bool:
+        if name in self._entered.get(index, ()):
+            return True
+        return name not in self._left.get(index, ()) and self.parent.holds(index, name)
+
+    def count(self, index: str) -> int:
+        """How many links stand under an index key."""
+        below = self.parent
+        gone = sum(below.holds(index, name) for name in self._left.get(index, ()))
+        come = sum(not below.holds(index, name) for name in self._entered.get(index, ()))
+        return below.count(index) - gone + come
+
+    def control(self, kind: str, id: str) -> dict[str, Any] | None:
+        held = self.controls.get(f"{kind}/{id}")
+        return self.parent.control(kind, id) if held is None else held
+
+    def set_control(self, kind: str, id: str, value: dict[str, Any]) -> None:
+        self.controls[f"{kind}/{id}"] = value
+
+    def child(self) -> "Overlay":
+        return Overlay(self)
+
+    def absorb(self, overlay: "Overlay") -> None:
+        """Take over what a child changed."""
+        for name, (value, gone, come) in overlay.changes.items():
+            mine = self.changes.get(name)
+            self._move(name, gone if mine is None else mine[2], come)
+            self.changes[name] = (value, gone if mine is None else mine[1], come)
+        self.controls.update(overlay.controls)

@@ -1,0 +1,1 @@
+"""PowerOffice Go: readings of its API become events, commands become guarded writes."""

@@ -1,0 +1,64 @@
+"""Run the PowerOffice Go adapter: `python -m services.poweroffice_adapter`."""
+
+import sys
+
+import uvloop
+
+from contracts.settings import SettingsError, Tenant, load
+from runtime.adapter import Adapter, Vendor
+from runtime.clock import utc_now
+from runtime.publisher import KafkaPublisher
+from runtime.service import Service, run
+from runtime.vendor import RateLimiter, VendorHttp
+from services.poweroffice_adapter.client import PowerOfficeClient
+from services.poweroffice_adapter.observations import Observations
+from services.poweroffice_adapter.sink import Sink
+from services.poweroffice_adapter.source import Source
+
+
+class _Connections:
+    """One limiter and one pool per subscription key: Go counts requests per key over all tenants."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, VendorHttp] = {}
+
+    def of(self, tenant: Tenant) -> VendorHttp:
+        settings = tenant.poweroffice
+        key = settings.subscription_key.get_secret_value()
+        if key not in self._by_key:
+            rate = settings.requests_per_second
+            limiter = RateLimiter(rate, 1.0, burst=max(1.0, rate / 2))
+            self._by_key[key] = VendorHttp(limiter)
+        return self._by_key[key]
+
+
+def main() -> int:
+    try:
+        settings = load()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    uvloop.install()
+    connections = _Connections()
+
+    def connect(name: str, tenant: Tenant, publisher: KafkaPublisher) -> Vendor:
+        http = connections.of(tenant)
+        client = PowerOfficeClient(tenant.poweroffice, http)
+        observations = Observations(publisher.max_observation(name, "poweroffice"))
+        source = Source(name, tenant, client, publisher, observations, clock=utc_now)
+        sink = Sink(name, tenant, client, observations, clock=utc_now, groups=source.groups,
+                    currencies=source.currencies)  # fmt: skip
+
+        async def probe() -> None:
+            await client.identity()
+
+        return Vendor(source.run, sink.apply, probe, source.health, http)
+
+    adapter = Adapter("poweroffice", settings, connect)
+    port = settings.ports.poweroffice_adapter
+    run(Service("poweroffice_adapter", settings, adapter, [adapter.subscription()], port))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

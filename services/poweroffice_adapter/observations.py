@@ -1,0 +1,114 @@
+"""One rising number for readings and replies of a tenant, so that a reading which a write overtook is
+recognised.
+
+Go's timestamps do not move with every edit, so they cannot order a reading against our own write; this
+number does.
+"""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.entities import EntityName
+from services.poweroffice_adapter.mapping import Reading
+
+MAX_REMEMBERED = 50_000  # finished writes; a reading lasts far less long than so many writes
+
+Key = tuple[EntityName, str]
+
+
+@dataclass
+class _Open:
+    """Writes in progress on one record."""
+
+    count: int = 0
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True)
+class _Ended:
+    number: int
+    state: dict[str, Any] | None
+
+
+class Observations:
+    """Shared by the source and the sink of one tenant. `after` is the greatest number already used."""
+
+    def __init__(self, after: int = 0) -> None:
+        self._number = after
+        self._open: dict[Key, _Open] = {}
+        self._ended: OrderedDict[Key, _Ended] = OrderedDict()
+        self._settled: dict[Key, bool] = {}
+        self._answers: OrderedDict[Key, tuple[int, Reading]] = OrderedDict()
+
+    def start(self) -> int:
+        """The number of a reading that begins now."""
+        self._number += 1
+        return self._number
+
+    def reply(self) -> int:
+        """The number of an answer that has just arrived at the sink."""
+        self._number += 1
+        return self._number
+
+    def begin_write(self, entity: EntityName, id: str) -> None:
+        """A write to this record is about to be sent."""
+        self._open.setdefault((entity, id), _Open()).count += 1
+
+    def end_write(
+        self, entity: EntityName, id: str, state: dict[str, Any] | None = None, number: int | None = None
+    ) -> None:
+        """The write returned this state under this `reply` number, or failed; also for ids just created."""
+        key = (entity, id)
+        self._close(key)
+        self._settled[key] = False
+        self._ended[key] = _Ended(self.reply() if number is None else number, state)
+        self._ended.move_to_end(key)
+        if len(self._ended) > MAX_REMEMBERED:
+            self._ended.popitem(last=False)
+
+    def _close(self, key: Key) -> None:
+        held = self._open.get(key)
+        if held is None:
+            return
+        held.count -= 1
+        if held.count <= 0:
+            held.over.set()
+            del self._open[key]
+
+    def is_stale(self, entity: EntityName, id: str, reading_started: int) -> bool:
+        """Whether a write to this record is in progress or returned after the reading began."""
+        key = (entity, id)
+        ended = self._ended.get(key)
+        return key in self._open or (ended is not None and ended.number > reading_started)
+
+    def returned(self, entity: EntityName, id: str) -> dict[str, Any] | None:
+        """The state the last finished write returned; None when unknown or while another is in progress."""
+        key = (entity, id)
+        ended = self._ended.get(key)
+        return None if ended is None or key in self._open else ended.state
+
+    async def written(self, entity: EntityName, id: str) -> None:
+        """Wait until no write to this record is in progress."""
+        while (held := self._open.get((entity, id))) is not None:
+            await held.over.wait()
+
+    def settle(self, entity: EntityName, id: str) -> None:
+        """What is published now of this record is all there is: no write of ours came after it."""
+        self._settled[entity, id] = True
+
+    def settled(self, entity: EntityName, id: str) -> bool | None:
+        """True after `settle`, False after a write of ours, None when this process has met neither."""
+        return self._settled.get((entity, id))
+
+    def keep_answer(self, entity: EntityName, number: int, reading: Reading) -> None:
+        """What a write of ours returned, whole: it saves the source a read of the same state."""
+        self._answers[entity, reading.id] = (number, reading)
+        if len(self._answers) > MAX_REMEMBERED:
+            self._answers.popitem(last=False)
+
+    def take_answer(self, entity: EntityName, id: str, changed_at: str) -> tuple[int, Reading] | None:
+        """The answer kept of a record, once, if nothing changed since; `changed_at` is what a list says of it."""
+        number, reading = self._answers.pop((entity, id), (0, None))
+        return (number, reading) if reading is not None and reading.changed_at == changed_at else None

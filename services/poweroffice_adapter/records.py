@@ -1,0 +1,158 @@
+"""What the sink needs to know of each kind of record: how to read, find, create and change it in Go."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from contracts.entities import Customer, Entity, EntityName, Product
+from contracts.messages import Command
+from contracts.settings import Tenant
+from runtime.vendor import Refused, Retriable
+from services.poweroffice_adapter import mapping, mapping_writes
+from services.poweroffice_adapter.client import PowerOfficeClient, Row
+from services.poweroffice_adapter.groups import ProductGroups
+from services.poweroffice_adapter.mapping import Reading
+from services.poweroffice_adapter.mapping_writes import Path, value_at
+
+REFERENCE: Path = ("ExternalImportReference",)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A record as Go sent it and as it is understood."""
+
+    raw: Row
+    reading: Reading
+
+
+class Records(Protocol):
+    """One kind of record in Go."""
+
+    entity: EntityName
+    stampable: bool
+
+    async def get(self, id: str, priority: int) -> Held:
+        """Read one. Raises NotFound."""
+        ...
+
+    async def patch(self, held: Held, operations: Sequence[Mapping[str, Any]], priority: int) -> Held:
+        """Change one; the state as Go returned it."""
+        ...
+
+    async def find(self, command: Command, fields: Mapping[str, Any], priority: int) -> Held | None:
+        """The record an earlier attempt of this create made, by its reference or code."""
+        ...
+
+    async def body(self, command: Command, fields: Mapping[str, Any], priority: int) -> dict[str, Any]:
+        """What a create sends. Raises Unwritable."""
+        ...
+
+    async def post(self, body: Mapping[str, Any], priority: int) -> Held:
+        """Create one."""
+        ...
+
+    def wanted(self, fields: Mapping[str, Any], present: Entity) -> dict[str, Any]:
+        """The fields as Go would hold them, less those it cannot hold. Raises Unwritable."""
+        ...
+
+    def properties(self, changes: Mapping[str, Any], held: Held) -> dict[Path, Any]:
+        """The Go properties of changed fields. Raises Unwritable where Go would not take them."""
+        ...
+
+
+def held_or_retry(raw: Any, reading: Reading | None) -> Held:
+    """Raises Retriable for an answer without an Id: the write may have got through."""
+    if not isinstance(raw, Mapping) or reading is None:
+        raise Retriable("PowerOffice Go answered without a record", maybe_applied=True)
+    return Held(raw, reading)
+
+
+class CustomerRecords:
+    """Customers; found by their reference."""
+
+    entity: EntityName = "customer"
+    stampable = True
+
+    def __init__(self, client: PowerOfficeClient, tenant: Tenant) -> None:
+        self._client, self._country_default = client, tenant.country_default
+
+    def _held(self, raw: Any) -> Held:
+        return held_or_retry(raw, mapping.customer(raw or {}))
+
+    async def get(self, id: str, priority: int) -> Held:
+        return self._held(await self._client.get(f"/Customers/{id}", priority=priority))
+
+    async def patch(self, held: Held, operations: Sequence[Mapping[str, Any]], priority: int) -> Held:
+        return self._held(await self._client.patch(f"/Customers/{held.reading.id}", operations, priority=priority))
+
+    async def find(self, command: Command, fields: Mapping[str, Any], priority: int) -> Held | None:
+        if not command.stamp:
+            return None
+        params = {"externalImportReference": command.stamp}
+        rows = await self._client.get("/Customers", priority=priority, params=params) or []
+        exact = [row for row in rows if value_at(row, REFERENCE) == command.stamp]
+        return self._held(exact[0]) if exact else None
+
+    async def body(self, command: Command, fields: Mapping[str, Any], priority: int) -> dict[str, Any]:
+        return mapping_writes.new_customer(fields, command.stamp, self._country_default)
+
+    async def post(self, body: Mapping[str, Any], priority: int) -> Held:
+        return self._held(await self._client.post("/Customers", body, priority=priority))
+
+    def wanted(self, fields: Mapping[str, Any], present: Entity) -> dict[str, Any]:
+        assert isinstance(present, Customer)
+        return mapping_writes.wanted_customer(fields, present, self._country_default)
+
+    def properties(self, changes: Mapping[str, Any], held: Held) -> dict[Path, Any]:
+        assert isinstance(held.reading.content, Customer)
+        mapping_writes.refuse_missing_names(held.reading.content.kind, changes)
+        return mapping_writes.customer_properties(changes, held.raw)
+
+
+class ProductRecords:
+    """Products; they hold no reference, so they are found by their code."""
+
+    entity: EntityName = "product"
+    stampable = False
+
+    def __init__(self, client: PowerOfficeClient, tenant: Tenant, groups: ProductGroups) -> None:
+        self._client, self._tenant, self._groups = client, tenant, groups
+
+    async def _held(self, raw: Any) -> Held:
+        row = raw or {}
+        groups = await self._groups.codes(row)
+        return held_or_retry(raw, mapping.product(row, ledger_currency=self._tenant.ledger_currency, groups=groups))
+
+    async def get(self, id: str, priority: int) -> Held:
+        return await self._held(await self._client.get(f"/Products/{id}", priority=priority))
+
+    async def patch(self, held: Held, operations: Sequence[Mapping[str, Any]], priority: int) -> Held:
+        path = f"/Products/{held.reading.id}"
+        return await self._held(await self._client.patch(path, operations, priority=priority))
+
+    async def find(self, command: Command, fields: Mapping[str, Any], priority: int) -> Held | None:
+        code = fields.get("code")
+        exact = await products_with_code(self._client, code, priority) if code else []
+        if len(exact) > 1:
+            message = f"{len(exact)} Go products have the code {code}; give the others another code"
+            raise Refused("ambiguous", message, field="code")
+        return await self._held(exact[0]) if exact else None
+
+    async def body(self, command: Command, fields: Mapping[str, Any], priority: int) -> dict[str, Any]:
+        return mapping_writes.new_product(fields, self._tenant.ledger_currency, self._tenant.product.groups)
+
+    async def post(self, body: Mapping[str, Any], priority: int) -> Held:
+        return await self._held(await self._client.post("/Products", body, priority=priority))
+
+    def wanted(self, fields: Mapping[str, Any], present: Entity) -> dict[str, Any]:
+        assert isinstance(present, Product)
+        return mapping_writes.wanted_product(fields, self._tenant.ledger_currency)
+
+    def properties(self, changes: Mapping[str, Any], held: Held) -> dict[Path, Any]:
+        return mapping_writes.product_properties(changes)
+
+
+async def products_with_code(client: PowerOfficeClient, code: str, priority: int) -> list[Row]:
+    """The products with exactly this code; Go's filter splits at commas and may fold case."""
+    rows = await client.get("/Products", priority=priority, params={"codes": code}) or []
+    return [row for row in rows if value_at(row, ("Code",)) == code]

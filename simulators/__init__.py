@@ -1,0 +1,1 @@
+"""In-memory stand-ins for the two vendors, written from their public documentation alone."""

@@ -1,0 +1,64 @@
+"""Runs the simulator: `python -m simulators.chargebee --port 0 --api-key KEY`."""
+
+import argparse
+import asyncio
+import socket
+
+import uvicorn
+
+from simulators.chargebee.app import Simulator
+from simulators.chargebee.routes import PREFIX
+from simulators.chargebee.site import MAIN_USER, Settings
+
+HOST = "127.0.0.1"
+
+
+class AnnouncingServer(uvicorn.Server):
+    """Prints its address once it listens, since port 0 lets the system choose."""
+
+    def __init__(self, config: uvicorn.Config, address: str) -> None:
+        super().__init__(config)
+        self._address = address
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(f"chargebee simulator on {self._address}{PREFIX}", flush=True)
+
+
+def _named_key(text: str) -> tuple[str, str]:
+    name, separator, key = text.partition("=")
+    if not (name and separator and key):
+        raise argparse.ArgumentTypeError("should be NAME=KEY")
+    return name, key
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="simulators.chargebee", description="A local Chargebee site.")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--api-key", required=True, help=f"the key named {MAIN_USER}")
+    parser.add_argument("--extra-api-key", type=_named_key, action="append", default=[], metavar="NAME=KEY")
+    parser.add_argument("--rate-limit", type=int, default=150, help="requests per minute, 0 = off")
+    parser.add_argument("--webhook-url")
+    parser.add_argument("--webhook-username")
+    parser.add_argument("--webhook-password")
+    parser.add_argument("--data", choices=("demo", "empty"), default="demo")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = _arguments()
+    settings = Settings(
+        rate_limit_per_minute=arguments.rate_limit, webhook_url=arguments.webhook_url,
+        webhook_username=arguments.webhook_username, webhook_password=arguments.webhook_password,
+    )
+    simulator = Simulator({MAIN_USER: arguments.api_key, **dict(arguments.extra_api_key)}, settings, arguments.data)
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, arguments.port))
+        address = f"http://{HOST}:{listener.getsockname()[1]}"
+        config = uvicorn.Config(simulator.app(), log_level="warning", access_log=False, lifespan="on")
+        asyncio.run(AnnouncingServer(config, address).serve(sockets=[listener]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The events API and the small read-only endpoints of the site."""
+
+from typing import Any, Final
+
+from simulators.chargebee.calls import Call
+from simulators.chargebee.errors import not_found
+from simulators.chargebee.fields import BASE_CURRENCY, CURRENCIES
+from simulators.chargebee.listing import Listing
+from simulators.chargebee.replies import page_reply
+
+_SOURCES: Final = (
+    "admin_console", "api", "scheduled_job", "hosted_page", "portal", "system", "none", "js_api", "migration",
+    "bulk_operation", "external_service",
+)
+_WEBHOOK_STATUS: Final = (
+    "not_configured", "scheduled", "succeeded", "re_scheduled", "failed", "skipped", "not_applicable", "disabled",
+    "rate_limited",
+)
+_LISTING: Final = Listing(
+    {"id": "id", "event_type": "enum", "source": "enum", "occurred_at": "time", "webhook_status": "enum"},
+    ("occurred_at",), enums={"source": _SOURCES, "webhook_status": _WEBHOOK_STATUS}, is_newest_first=True,
+)
+
+
+def list_all(call: Call) -> dict[str, Any]:
+    """Events less than 90 days old."""
+    page, cursor = _LISTING.page(call.site.retained_events(), call.params, call.site.settings.list_cap_rows)
+    return page_reply("event", page, cursor)
+
+
+def retrieve(call: Call) -> dict[str, Any]:
+    for event in call.site.retained_events():
+        if event["id"] == call.id:
+            return {"event": event}
+    raise not_found("event", call.id)
+
+
+def configurations(call: Call) -> dict[str, Any]:
+    site = {
+        "domain": "simulated", "product_catalog_version": "v2", "chargebee_response_schema_type": "items",
+        "object": "configuration",
+    }
+    return {"configurations": [site]}
+
+
+def currencies(call: Call) -> dict[str, Any]:
+    entries = [
+        {
+            "id": f"cur_{code.lower()}", "enabled": True, "currency_code": code, "is_base_currency": code == BASE_CURRENCY,
+            "forex_type": "auto", "object": "currency",
+        }
+        for code in CURRENCIES
+    ]
+    return page_reply("currency", entries, None)

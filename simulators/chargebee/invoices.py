@@ -1,0 +1,316 @@
+"""Invoices as far as orders need them: charges, payments, linked orders."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from simulators.chargebee import money
+from simulators.chargebee.calls import Call
+from simulators.chargebee.errors import invalid_state, wrong_value
+from simulators.chargebee.fields import (
+    Fields,
+    as_address,
+    boolean,
+    choice,
+    currency,
+    integer,
+    number,
+    read,
+    read_address,
+    text,
+    timestamp,
+    without_nulls,
+)
+from simulators.chargebee.listing import Listing
+from simulators.chargebee.orders import generate_order, linked_orders, mark_orders_paid
+from simulators.chargebee.params import rows, sub
+from simulators.chargebee.replies import list_reply
+from simulators.chargebee.site import Row, Site, shown
+
+STATUSES: Final = ("paid", "posted", "payment_due", "not_paid", "voided", "pending")
+PAYMENT_METHODS: Final = (
+    "card", "cash", "check", "chargeback", "bank_transfer", "amazon_payments", "paypal_express_checkout",
+    "direct_debit", "ach_credit", "sepa_credit", "other", "app_store", "play_store", "custom",
+)
+TAX_NAME: Final = "MVA"
+_DAY_S: Final = 86_400
+_LISTING: Final = Listing(
+    {
+        "id": "id", "customer_id": "id", "subscription_id": "id", "status": "enum", "date": "time", "paid_at": "time",
+        "total": "number", "amount_paid": "number", "amount_due": "number", "updated_at": "time", "voided_at": "time",
+        "recurring": "bool", "price_type": "enum", "channel": "enum",
+    },
+    ("date", "updated_at"), enums={"status": STATUSES},
+)
+_HEADER: Final[Fields] = {
+    "customer_id": text(50), "currency_code": currency, "po_number": text(100), "invoice_date": timestamp,
+    "invoice_note": text(2000), "net_term_days": integer(0), "auto_collection": choice("on", "off"),
+    "subscription_id": text(50),
+}
+_PRICE_ROW: Final[Fields] = {
+    "item_price_id": text(100), "quantity": integer(1), "unit_price": integer(0), "description": text(250),
+    "date_from": timestamp, "date_to": timestamp,
+}
+_CHARGE_ROW: Final[Fields] = {
+    "amount": integer(1), "description": text(250), "taxable": boolean, "date_from": timestamp, "date_to": timestamp,
+}
+_DISCOUNT_ROW: Final[Fields] = {
+    "apply_on": choice("invoice_amount", "specific_item_price"), "percentage": number, "amount": integer(0),
+    "item_price_id": text(100),
+}
+_TRANSACTION: Final[Fields] = {
+    "payment_method": choice(*PAYMENT_METHODS), "amount": integer(0), "date": timestamp, "reference_number": text(100),
+    "id": text(40),
+}
+
+
+def show_invoice(site: Site, row: Row) -> Row:
+    """The invoice as replies and events carry it, with the orders that belong to it."""
+    orders = linked_orders(site, row["id"])
+    lines = [shown(line) for line in row["line_items"]]
+    return {**shown(row), "line_items": lines, **({"linked_orders": orders} if orders else {})}
+
+
+def list_all(call: Call) -> dict[str, Any]:
+    return list_reply(
+        call, "invoice", _LISTING, hides_deleted=True, show=lambda row: show_invoice(call.site, row)
+    )
+
+
+def retrieve(call: Call) -> dict[str, Any]:
+    return {"invoice": show_invoice(call.site, call.current("invoice"))}
+
+
+def create_for_charges(call: Call) -> dict[str, Any]:
+    """Charge-type item prices and ad-hoc charges; tax is computed, nothing is collected."""
+    given = read(call.params, _HEADER, required=("customer_id", "currency_code"))
+    customer = call.table("customer").get(given["customer_id"], "customer_id")
+    lines = [*_price_lines(call, given["currency_code"]), *_charge_lines(call)]
+    if not lines:
+        raise wrong_value("item_prices[item_price_id][0]", "at least one item price or charge is needed")
+    _apply_discounts(call, lines)
+    _apply_tax(call.site, lines, is_taxable=customer.get("taxability", "taxable") == "taxable")
+    row = invoice_row(call, customer, given, lines)
+    reply = store_invoice(call, row, "invoice_generated")
+    return _settled(call, row, call.site.now_s()) if row["total"] == 0 else reply
+
+
+def record_payment(call: Call) -> dict[str, Any]:
+    """Records an offline payment; a full one sets `paid` and may generate an order."""
+    row = call.live("invoice")
+    given = read(
+        sub(call.params, "transaction"), _TRANSACTION, "transaction[{}]", required=("payment_method",)
+    )
+    if row["status"] in ("paid", "voided", "pending"):
+        raise invalid_state(f"A payment cannot be recorded for an invoice that is {row['status']}")
+    amount = row["amount_due"] if given.get("amount") is None else given["amount"]
+    if amount > row["amount_due"]:
+        raise wrong_value("transaction[amount]", "cannot be greater than the amount due")
+    paid_at_s = given.get("date") or call.site.now_s()
+    payment = payment_row(call.site, row, given, amount, paid_at_s)
+    row = {
+        **row, "amount_paid": row["amount_paid"] + amount, "amount_due": row["amount_due"] - amount,
+        "linked_payments": [*row["linked_payments"], linked_payment(payment)],
+    }
+    call.site.emit("payment_succeeded", {"transaction": payment, "invoice": show_invoice(call.site, row)}, call.actor)
+    if row["amount_due"] == 0:
+        reply = _settled(call, row, paid_at_s)
+    else:
+        reply = store_invoice(call, row, "invoice_updated")
+    return {**reply, "transaction": payment}
+
+
+def _settled(call: Call, row: Row, paid_at_s: int) -> dict[str, Any]:
+    paid = {**row, "status": "paid", "paid_at": paid_at_s, "amount_due": 0}
+    store_invoice(call, paid, "invoice_updated")
+    orders_after_payment(call, row["id"])
+    return {"invoice": show_invoice(call.site, call.table("invoice").get(row["id"]))}
+
+
+def orders_after_payment(call: Call, invoice_id: str) -> None:
+    """Mark the orders of a paid invoice as paid, or generate its order when a line is shippable.
+
+    Whether that happens for imported invoices too is a site setting.
+    """
+    invoice = call.table("invoice").get(invoice_id)
+    settings = call.site.settings
+    if mark_orders_paid(call, invoice) or not settings.orders_enabled:
+        return
+    if invoice["_is_imported"] and not settings.generate_orders_for_imported_invoices:
+        return
+    if any(line["_is_shippable"] for line in invoice["line_items"]):
+        generate_order(call, invoice)
+
+
+def store_invoice(call: Call, row: Row, event_type: str) -> dict[str, Any]:
+    """Save the invoice, emit its event and return the reply `{"invoice": ...}`."""
+    content = {"invoice": show_invoice(call.site, call.site.save("invoice", row))}
+    call.site.emit(event_type, content, call.actor)
+    return content
+
+
+def payment_row(site: Site, invoice: Row, given: Row, amount: int, date_s: int) -> Row:
+    row = {
+        "id": given.get("id") or site.random_id("txn_"), "customer_id": invoice["customer_id"], "type": "payment",
+        "payment_method": given["payment_method"], "reference_number": given.get("reference_number"), "date": date_s,
+        "amount": amount, "status": "success", "currency_code": invoice["currency_code"], "gateway": "not_applicable",
+        "deleted": False,
+    }
+    return site.save("transaction", row)
+
+
+def linked_payment(payment: Row) -> Row:
+    return {
+        "txn_id": payment["id"], "applied_amount": payment["amount"], "applied_at": payment["date"],
+        "txn_status": payment["status"], "txn_date": payment["date"], "txn_amount": payment["amount"],
+        "object": "linked_payment",
+    }
+
+
+def invoice_row(call: Call, customer: Row, given: Row, lines: Sequence[Row], *, price_type: str | None = None) -> Row:
+    """A new invoice of `lines`, unpaid, with totals, taxes and addresses."""
+    price_type = price_type or call.site.settings.price_type
+    date_s = given.get("invoice_date") or call.site.now_s()
+    term_days = customer["net_term_days"] if given.get("net_term_days") is None else given["net_term_days"]
+    sums = money.totals(
+        lines, is_inclusive=price_type == "tax_inclusive", round_off_minor=given.get("round_off") or 0
+    )
+    address = as_address(read_address(call.params, "shipping_address"), "shipping_address")
+    billing = as_address(read_address(call.params, "billing_address"), "billing_address")
+    return {
+        "id": given.get("id") or _free_number(call), "customer_id": customer["id"], "recurring": False,
+        "status": "payment_due", "price_type": price_type, "date": date_s, "due_date": date_s + term_days * _DAY_S,
+        "net_term_days": term_days, "currency_code": given["currency_code"], "po_number": given.get("po_number"),
+        **sums, "amount_paid": 0, "amount_adjusted": 0, "write_off_amount": 0, "credits_applied": 0,
+        "amount_due": sums["total"], "amount_to_collect": 0, "round_off_amount": given.get("round_off"),
+        "deleted": False, "first_invoice": False, "has_advance_charges": False, "is_gifted": False,
+        "term_finalized": True, "channel": "web", "generated_at": call.site.now_s(), "exchange_rate": 1.0,
+        "base_currency_code": "NOK", "line_items": list(lines), "linked_payments": [], "applied_credits": [],
+        "adjustment_credit_notes": [], "issued_credit_notes": [], "dunning_attempts": [], "_is_imported": False,
+        "shipping_address": address, "billing_address": billing or customer.get("billing_address"),
+        "vat_number": customer.get("vat_number"), **_tax_summary(lines), **_discount_summary(lines),
+    }
+
+
+def _free_number(call: Call) -> str:
+    while call.table("invoice").find(number_ := call.site.next_number("invoice")) is not None:
+        pass
+    return number_
+
+
+def _price_lines(call: Call, currency_code: str) -> list[Row]:
+    lines = []
+    for index, cells in rows(call.params, "item_prices"):
+        wire = f"item_prices[{{}}][{index}]"
+        given = read(cells, _PRICE_ROW, wire, required=("item_price_id",))
+        param = wire.format("item_price_id")
+        price = call.table("item_price").get(given["item_price_id"], param)
+        if price["item_type"] != "charge":
+            raise wrong_value(param, "only item prices of type charge are allowed")
+        if price["status"] != "active":
+            raise wrong_value(param, f"the item price is {price['status']}")
+        if price["currency_code"] != currency_code:
+            raise wrong_value(param, f"the item price is not in {currency_code}")
+        quantity = given.get("quantity") or 1 if price["pricing_model"] != "flat_fee" else 1
+        unit_amount = price.get("price", 0) if given.get("unit_price") is None else given["unit_price"]
+        item = call.table("item").get(price["item_id"])
+        lines.append(line_item(call.site, {
+            "unit_amount": unit_amount, "quantity": quantity, "amount": unit_amount * quantity,
+            "pricing_model": price["pricing_model"], "is_taxed": price["is_taxable"],
+            "description": given.get("description") or price.get("external_name") or price["name"],
+            "entity_type": "charge_item_price", "entity_id": price["id"],
+            "date_from": given.get("date_from"), "date_to": given.get("date_to"),
+            "_is_shippable": item["is_shippable"], "_sku": price.get("accounting_detail", {}).get("sku"),
+        }))
+    return lines
+
+
+def _charge_lines(call: Call) -> list[Row]:
+    lines = []
+    for index, cells in rows(call.params, "charges"):
+        given = read(cells, _CHARGE_ROW, f"charges[{{}}][{index}]", required=("amount", "description"))
+        lines.append(line_item(call.site, {
+            "unit_amount": given["amount"], "quantity": 1, "amount": given["amount"], "pricing_model": "flat_fee",
+            "is_taxed": given.get("taxable") is not False, "description": given["description"],
+            "entity_type": "adhoc", "date_from": given.get("date_from"), "date_to": given.get("date_to"),
+        }))
+    return lines
+
+
+def line_item(site: Site, values: Row) -> Row:
+    """An invoice line with everything that responses always carry."""
+    now_s = site.now_s()
+    line = {
+        "id": site.random_id("li_"), "quantity": 1, "is_taxed": False, "tax_amount": 0, "discount_amount": 0,
+        "item_level_discount_amount": 0, "_is_shippable": False, "_sku": None, "object": "line_item",
+        **without_nulls(values),
+    }
+    return {"date_from": now_s, "date_to": now_s, **line}
+
+
+def _apply_discounts(call: Call, lines: list[Row]) -> None:
+    for index, cells in rows(call.params, "discounts"):
+        wire = f"discounts[{{}}][{index}]"
+        given = read(cells, _DISCOUNT_ROW, wire, required=("apply_on",))
+        is_on_line = given["apply_on"] == "specific_item_price"
+        chosen = [line for line in lines if not is_on_line or line.get("entity_id") == given.get("item_price_id")]
+        if not chosen:
+            raise wrong_value(wire.format("item_price_id"), "is not among the item prices of the invoice")
+        amounts = [line["amount"] for line in chosen]
+        if given.get("percentage") is not None:
+            parts = [money.percentage_minor(amount, given["percentage"]) for amount in amounts]
+        elif given.get("amount") is not None:
+            parts = money.spread(min(given["amount"], sum(amounts)), amounts)
+        else:
+            raise wrong_value(wire.format("amount"), "amount or percentage is needed")
+        for line, part in zip(chosen, parts, strict=True):
+            line["item_level_discount_amount" if is_on_line else "discount_amount"] += part
+
+
+def _apply_tax(site: Site, lines: list[Row], *, is_taxable: bool) -> None:
+    rate = Decimal(str(site.settings.tax_rate_percent))
+    for line in lines:
+        line["is_taxed"] = bool(line["is_taxed"] and is_taxable)
+        if line["is_taxed"]:
+            base = line["amount"] - line["discount_amount"] - line["item_level_discount_amount"]
+            line["tax_rate"] = float(rate)
+            line["tax_amount"] = money.tax_minor(
+                base, rate, is_inclusive=site.settings.price_type == "tax_inclusive"
+            )
+            line["_taxes"] = [(TAX_NAME, float(rate), line["tax_amount"])]
+
+
+def _tax_summary(lines: Sequence[Row]) -> Row:
+    by_name: dict[str, int] = {}
+    per_line = []
+    for line in lines:
+        for name, rate, amount in line.get("_taxes", []):
+            by_name[name] = by_name.get(name, 0) + amount
+            base = line["amount"] - line["discount_amount"] - line["item_level_discount_amount"]
+            per_line.append({
+                "line_item_id": line["id"], "tax_name": name, "tax_rate": rate, "tax_amount": amount,
+                "taxable_amount": base, "is_partial_tax_applied": False, "is_non_compliance_tax": False,
+                "tax_juris_type": "country", "object": "line_item_tax",
+            })
+    if not per_line:
+        return {}
+    taxes = [{"name": name, "amount": amount, "object": "tax"} for name, amount in by_name.items()]
+    return {"taxes": taxes, "line_item_taxes": per_line}
+
+
+def _discount_summary(lines: Sequence[Row]) -> Row:
+    found = []
+    for line in lines:
+        for name, kind in (("item_level_discount_amount", "item_level"), ("discount_amount", "document_level")):
+            if line[name]:
+                found.append({
+                    "line_item_id": line["id"], "discount_type": f"{kind}_discount", "discount_amount": line[name],
+                    "entity_id": line.get("entity_id"), "object": "line_item_discount",
+                })
+    if not found:
+        return {}
+    amounts: dict[str, int] = {}
+    for entry in found:
+        amounts[entry["discount_type"]] = amounts.get(entry["discount_type"], 0) + entry["discount_amount"]
+    discounts = [{"entity_type": kind, "amount": amount, "object": "discount"} for kind, amount in amounts.items()]
+    return {"discounts": discounts, "line_item_discounts": [without_nulls(entry) for entry in found]}

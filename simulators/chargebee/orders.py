@@ -1,0 +1,246 @@
+"""Orders: generated from paid invoices or imported; only status, dates, tracking and a few texts change later."""
+
+from typing import Any, Final
+
+from simulators.chargebee.calls import Call
+from simulators.chargebee.errors import ApiError, invalid_state, not_found, wrong_value
+from simulators.chargebee.fields import Fields, as_address, choice, integer, read, read_address, text, timestamp
+from simulators.chargebee.listing import Listing
+from simulators.chargebee.params import rows, sub
+from simulators.chargebee.replies import list_reply, page_reply
+from simulators.chargebee.site import Row, Site, shown
+
+STATUSES: Final = (
+    "queued", "awaiting_shipment", "on_hold", "shipped", "partially_delivered", "delivered", "returned", "cancelled",
+)
+_LEGACY_STATUSES: Final = ("new", "processing", "complete", "cancelled", "voided")
+_REASONS: Final = (
+    "shipping_cut_off_passed", "product_unsatisfactory", "third_party_cancellation", "product_not_required",
+    "delivery_date_missed", "alternative_found", "invoice_written_off", "invoice_voided", "fraudulent_transaction",
+    "payment_declined", "subscription_cancelled", "product_not_available", "others", "order_resent",
+)
+_LISTING: Final = Listing(
+    {
+        "id": "id", "invoice_id": "id", "subscription_id": "id", "status": "enum", "order_type": "enum",
+        "order_date": "time", "shipping_date": "time", "shipped_at": "time", "paid_on": "time", "created_at": "time",
+        "updated_at": "time", "is_resent": "bool", "resent_status": "enum", "original_order_id": "id",
+        "price_type": "enum",
+    },
+    ("created_at", "updated_at"),
+    enums={"status": (*STATUSES, *_LEGACY_STATUSES), "order_type": ("manual", "system_generated")},
+)
+_OF_INVOICE: Final = Listing({}, is_newest_first=True)
+_CHANGEABLE: Final[Fields] = {
+    "reference_id": text(50), "batch_id": text(50), "note": text(600), "fulfillment_status": text(50),
+    "tracking_id": text(50), "tracking_url": text(255), "shipment_carrier": text(50), "order_date": timestamp,
+    "shipping_date": timestamp, "shipped_at": timestamp, "delivered_at": timestamp, "cancelled_at": timestamp,
+    "cancellation_reason": choice(*_REASONS), "status": choice(*STATUSES),
+}
+_LINE_CHANGEABLE: Final[Fields] = {"id": text(40), "status": choice(*STATUSES), "sku": text(250)}
+_IMPORT_FIELDS: Final[Fields] = {
+    "id": text(40), "document_number": text(50), "invoice_id": text(50), "subscription_id": text(50),
+    "customer_id": text(50), "created_at": timestamp, "refundable_credits_issued": integer(0), **_CHANGEABLE,
+}
+_STATUS_EVENTS: Final = {
+    "delivered": "order_delivered", "cancelled": "order_cancelled", "returned": "order_returned",
+}
+_STATUS_TIMES: Final = {"shipped": "shipped_at", "delivered": "delivered_at", "cancelled": "cancelled_at"}
+_MONEY_NAMES: Final = ("sub_total", "tax", "total", "currency_code", "price_type", "customer_id", "subscription_id")
+
+
+def list_all(call: Call) -> dict[str, Any]:
+    if not call.site.settings.orders_enabled:
+        raise ApiError(400, "configuration_incompatible", "Orders are not enabled for this site")
+    return list_reply(call, "order", _LISTING, hides_deleted=True)
+
+
+def list_of_invoice(call: Call) -> dict[str, Any]:
+    """The orders of one invoice, newest first."""
+    call.current("invoice")
+    found = [row for row in call.table("order").rows() if row["invoice_id"] == call.id and not row["deleted"]]
+    page, cursor = _OF_INVOICE.page(found, call.params)
+    return page_reply("order", [shown(row) for row in page], cursor)
+
+
+def retrieve(call: Call) -> dict[str, Any]:
+    return {"order": shown(call.current("order"))}
+
+
+def refuse_create(call: Call) -> dict[str, Any]:
+    """Manual creation ended on 1 October 2021 [docs]; the exact error is not published."""
+    raise ApiError(400, "configuration_incompatible", "Creating an order through the API is no longer supported")
+
+
+def update(call: Call) -> dict[str, Any]:
+    row = call.live("order")
+    given = read(call.params, _CHANGEABLE)
+    address = as_address(read_address(call.params, "shipping_address"), "shipping_address")
+    changed = {**row, **given, "order_line_items": _changed_lines(call, row)}
+    if address is not None:
+        changed["shipping_address"] = address
+    return _moved(call, row, changed, given.get("status") or row["status"])
+
+
+def cancel(call: Call) -> dict[str, Any]:
+    """Cancels with a reason; `credit_note[total]` (minor units) issues a refundable credit note."""
+    row = call.live("order")
+    fields: Fields = {"cancellation_reason": choice(*_REASONS), "comment": text(300), "cancelled_at": timestamp}
+    given = read(call.params, fields, required=("cancellation_reason",))
+    credit = read(sub(call.params, "credit_note"), {"total": integer(0)}, "credit_note[{}]")
+    changed = {
+        **row, "cancellation_reason": given["cancellation_reason"], "note": given.get("comment") or row.get("note"),
+        "cancelled_at": given.get("cancelled_at") or call.site.now_s(),
+    }
+    if amount := credit.get("total"):
+        note = {
+            "id": f"CN-{call.site.next_number('credit_note')}", "type": "refundable", "status": "refund_due",
+            "amount": amount, "amount_refunded": 0, "amount_adjusted": 0, "object": "linked_credit_note",
+        }
+        changed["linked_credit_notes"] = [*row["linked_credit_notes"], note]
+        changed["refundable_credits_issued"] = row["refundable_credits_issued"] + amount
+    return _moved(call, row, changed, "cancelled")
+
+
+def reopen(call: Call) -> dict[str, Any]:
+    row = call.live("order")
+    if row["status"] != "cancelled":
+        raise invalid_state("Only a cancelled order can be reopened")
+    changed = {**row, "status": "queued", "status_update_at": call.site.now_s(), "cancelled_at": None,
+               "cancellation_reason": None}
+    return call.commit("order", changed, "order_updated")
+
+
+def assign_number(call: Call) -> dict[str, Any]:
+    row = call.live("order")
+    if row.get("document_number"):
+        raise invalid_state("The order already has a number")
+    return call.commit("order", {**row, "document_number": _document_number(call.site)}, "order_updated")
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Imported orders only [spec]."""
+    row = call.live("order")
+    if not row["_is_imported"]:
+        raise invalid_state("Only imported orders can be deleted")
+    return call.commit("order", {**row, "deleted": True}, "order_deleted")
+
+
+def import_order(call: Call) -> dict[str, Any]:
+    """An order for an imported invoice; its lines are derived from the invoice."""
+    required = ("invoice_id", "status", "created_at", "order_date", "shipping_date")
+    given = read(call.params, _IMPORT_FIELDS, required=required)
+    invoice = call.table("invoice").get(given["invoice_id"], "invoice_id")
+    if invoice["deleted"]:
+        raise not_found("invoice", invoice["id"], "invoice_id")
+    if not invoice["_is_imported"]:
+        raise wrong_value("invoice_id", "orders can be imported for imported invoices only")
+    if given.get("customer_id") not in (None, invoice["customer_id"]):
+        raise wrong_value("customer_id", "is not the customer of the invoice")
+    if given.get("id"):
+        call.table("order").refuse_duplicate_id(given["id"])
+    set_values = {name: value for name, value in given.items() if value is not None}
+    address = as_address(read_address(call.params, "shipping_address"), "shipping_address")
+    row = {**_order_row(call, invoice), **set_values, "_is_imported": True}
+    if address is not None:
+        row["shipping_address"] = address
+    row["order_line_items"] = [{**line, "status": row["status"]} for line in row["order_line_items"]]
+    return call.commit("order", row, "order_created")
+
+
+def generate_order(call: Call, invoice: Row) -> None:
+    """The order that Chargebee makes by itself when an invoice with a shippable line is paid."""
+    row = {**_order_row(call, invoice), "document_number": _document_number(call.site)}
+    call.commit("order", row, "order_created")
+
+
+def mark_orders_paid(call: Call, invoice: Row) -> bool:
+    """Carry the payment of `invoice` over to its orders; False when it has none."""
+    found = [row for row in call.table("order").rows() if row["invoice_id"] == invoice["id"] and not row["deleted"]]
+    for row in found:
+        lines = [{**line, "amount_paid": line["fulfillment_amount"]} for line in row["order_line_items"]]
+        paid = {"payment_status": "paid", "paid_on": invoice["paid_at"], "amount_paid": invoice["amount_paid"]}
+        call.commit("order", {**row, **paid, "order_line_items": lines}, "order_updated")
+    return bool(found)
+
+
+def linked_orders(site: Site, invoice_id: str) -> list[Row]:
+    names = ("id", "document_number", "status", "order_type", "reference_id", "fulfillment_status", "batch_id",
+             "created_at")
+    return [
+        {**{name: row[name] for name in names if name in row}, "object": "linked_order"}
+        for row in site.tables["order"].rows() if row["invoice_id"] == invoice_id and not row["deleted"]
+    ]
+
+
+def _document_number(site: Site) -> str:
+    return f"ORDER-{site.next_number('order_document')}"
+
+
+def _free_number(call: Call) -> str:
+    while call.table("order").find(number := call.site.next_number("order")) is not None:
+        pass
+    return number
+
+
+def _order_row(call: Call, invoice: Row) -> Row:
+    is_paid = invoice["status"] == "paid"
+    now_s = call.site.now_s()
+    return {
+        "id": _free_number(call), "invoice_id": invoice["id"], "status": "queued", "order_type": "system_generated",
+        "payment_status": "paid" if is_paid else "not_paid", "paid_on": invoice.get("paid_at"),
+        "order_date": invoice["date"], "shipping_date": invoice["date"], "created_at": now_s, "status_update_at": now_s,
+        "created_by": call.actor.user[:50], "discount": invoice["_discount"], "amount_paid": invoice["amount_paid"],
+        "amount_adjusted": 0, "refundable_credits": 0, "refundable_credits_issued": 0, "rounding_adjustement": 0,
+        "invoice_round_off_amount": invoice.get("round_off_amount"), "is_resent": False, "is_gifted": False,
+        "deleted": False, "linked_credit_notes": [], "resent_orders": [], "_is_imported": False,
+        "line_item_taxes": invoice.get("line_item_taxes"), "line_item_discounts": invoice.get("line_item_discounts"),
+        "billing_address": invoice.get("billing_address"), "shipping_address": invoice.get("shipping_address"),
+        **{name: invoice.get(name) for name in _MONEY_NAMES},
+        "order_line_items": [_order_line(call.site, invoice, line, is_paid) for line in invoice["line_items"]],
+    }
+
+
+def _order_line(site: Site, invoice: Row, line: Row, is_paid: bool) -> Row:
+    tax = 0 if invoice["price_type"] == "tax_inclusive" else line["tax_amount"]
+    discount = line["discount_amount"] + line["item_level_discount_amount"]
+    payable = line["amount"] - discount + tax
+    row = {
+        "id": site.random_id("oli_"), "invoice_id": invoice["id"], "invoice_line_item_id": line["id"],
+        "entity_type": line["entity_type"], "entity_id": line.get("entity_id"), "description": line["description"],
+        "unit_price": line["unit_amount"], "fulfillment_quantity": line["quantity"], "amount": line["amount"],
+        "discount_amount": discount, "item_level_discount_amount": line["item_level_discount_amount"],
+        "tax_amount": line["tax_amount"], "fulfillment_amount": payable, "amount_paid": payable if is_paid else 0,
+        "amount_adjusted": 0, "refundable_credits": 0, "refundable_credits_issued": 0,
+        "is_shippable": line["_is_shippable"], "sku": line["_sku"], "status": "queued", "object": "order_line_item",
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _changed_lines(call: Call, row: Row) -> list[Row]:
+    """Only status and sku of existing lines change; the id is the key [spec]."""
+    lines = {line["id"]: line for line in row["order_line_items"]}
+    for index, cells in rows(call.params, "order_line_items"):
+        wire = f"order_line_items[{{}}][{index}]"
+        given = read(cells, _LINE_CHANGEABLE, wire, required=("id",))
+        if given["id"] not in lines:
+            raise not_found("order line item", given["id"], wire.format("id"))
+        merged = {**lines[given["id"]], **given}
+        lines[given["id"]] = {name: value for name, value in merged.items() if value is not None}
+    return list(lines.values())
+
+
+def _moved(call: Call, old: Row, changed: Row, status: str) -> dict[str, Any]:
+    """Store a change with its status move: any current-system move except out of `cancelled`."""
+    if old["status"] == "cancelled":
+        raise invalid_state("The order is cancelled")
+    changed["status"] = status
+    if status == old["status"]:
+        return call.commit("order", changed, "order_updated")
+    changed["status_update_at"] = call.site.now_s()
+    stamp = _STATUS_TIMES.get(status)
+    if stamp is not None and changed.get(stamp) == old.get(stamp):
+        changed[stamp] = call.site.now_s()
+    reply = call.commit("order", changed, "order_updated")
+    if status in _STATUS_EVENTS:
+        call.site.emit(_STATUS_EVENTS[status], reply, call.actor)
+    return reply

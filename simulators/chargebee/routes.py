@@ -1,0 +1,79 @@
+"""Which operation answers which method and path below `/api/v2`."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from simulators.chargebee import catalog, customers, events, imports, invoices, orders
+from simulators.chargebee.calls import Call
+
+Operation = Callable[[Call], dict[str, Any]]
+
+PREFIX: Final = "/api/v2"
+
+# The first match wins, so fixed words stand before `{id}`.
+_OPERATIONS: Final[tuple[tuple[str, str, Operation], ...]] = (
+    ("POST", "/customers", customers.create),
+    ("GET", "/customers", customers.list_all),
+    ("GET", "/customers/{id}", customers.retrieve),
+    ("POST", "/customers/{id}", customers.update),
+    ("POST", "/customers/{id}/update_billing_info", customers.update_billing_info),
+    ("POST", "/customers/{id}/delete", customers.delete),
+    ("POST", "/item_families", catalog.create_family),
+    ("GET", "/item_families", catalog.list_families),
+    ("GET", "/item_families/{id}", partial(catalog.retrieve, kind="item_family")),
+    ("POST", "/item_families/{id}", catalog.update_family),
+    ("POST", "/item_families/{id}/delete", catalog.delete_family),
+    ("POST", "/items", catalog.create_item),
+    ("GET", "/items", catalog.list_items),
+    ("GET", "/items/{id}", partial(catalog.retrieve, kind="item")),
+    ("POST", "/items/{id}", catalog.update_item),
+    ("POST", "/items/{id}/delete", catalog.delete_item),
+    ("POST", "/item_prices", catalog.create_price),
+    ("GET", "/item_prices", catalog.list_prices),
+    ("GET", "/item_prices/{id}", partial(catalog.retrieve, kind="item_price")),
+    ("POST", "/item_prices/{id}", catalog.update_price),
+    ("POST", "/item_prices/{id}/delete", catalog.delete_price),
+    ("POST", "/orders", orders.refuse_create),
+    ("GET", "/orders", orders.list_all),
+    ("POST", "/orders/import_order", orders.import_order),
+    ("GET", "/orders/{id}", orders.retrieve),
+    ("POST", "/orders/{id}", orders.update),
+    ("POST", "/orders/{id}/cancel", orders.cancel),
+    ("POST", "/orders/{id}/reopen", orders.reopen),
+    ("POST", "/orders/{id}/assign_order_number", orders.assign_number),
+    ("POST", "/orders/{id}/delete", orders.delete),
+    ("POST", "/invoices/create_for_charge_items_and_charges", invoices.create_for_charges),
+    ("POST", "/invoices/import_invoice", imports.import_invoice),
+    ("GET", "/invoices", invoices.list_all),
+    ("GET", "/invoices/{id}", invoices.retrieve),
+    ("POST", "/invoices/{id}/record_payment", invoices.record_payment),
+    ("GET", "/invoices/{id}/orders", orders.list_of_invoice),
+    ("GET", "/events", events.list_all),
+    ("GET", "/events/{id}", events.retrieve),
+    ("GET", "/configurations", events.configurations),
+    ("GET", "/currencies/list", events.currencies),
+)
+_PATTERNS: Final = tuple(
+    (method, template, re.compile(re.sub(r"\{id\}", "([^/]+)", template)), operation)
+    for method, template, operation in _OPERATIONS
+)
+
+
+def find(method: str, path: str) -> tuple[str, tuple[str, ...], Operation] | None:
+    """(template, ids in the path, operation) for a full path such as `/api/v2/customers/x`; None when unknown."""
+    below = path.removeprefix(PREFIX)
+    for known_method, template, pattern, operation in _PATTERNS:
+        match = pattern.fullmatch(below)
+        if match and known_method == method:
+            return template, match.groups(), operation
+    return None
+
+
+def template_of(method: str, path: str) -> str | None:
+    """The path template for the log; an unknown path below the prefix stands for itself, others are None."""
+    if not path.startswith(PREFIX + "/"):
+        return None
+    found = find(method, path)
+    return found[0] if found else path.removeprefix(PREFIX)

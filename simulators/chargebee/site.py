@@ -1,0 +1,213 @@
+"""State of the simulated site: clock, versions, tables with history, event log and settings."""
+
+import random
+import string
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from time import time
+from typing import Any, Final, Literal
+
+from simulators.chargebee.errors import duplicate_entry, not_found
+
+Row = dict[str, Any]
+"""One resource as responses show it; keys that begin with an underscore stay inside."""
+
+MAIN_USER: Final = "tandem"
+HISTORY_LIMIT: Final = 20
+EVENT_RETENTION_S: Final = 90 * 86_400
+WEBHOOK_DELAYS_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+
+
+@dataclass(slots=True)
+class Settings:
+    """What `/_sim/settings` can change at run time. Times in seconds; see the field comments for defaults."""
+
+    rate_limit_per_minute: int = 150
+    webhook_url: str | None = None
+    webhook_username: str | None = None
+    webhook_password: str | None = None
+    webhook_delay_s: float = 0.0
+    webhook_copies: int = 1
+    webhook_drop_next: int = 0
+    webhook_shuffle: bool = False
+    webhook_retry_delays_s: list[float] = field(default_factory=lambda: list(WEBHOOK_DELAYS_S))
+    generate_orders_for_imported_invoices: bool = False
+    orders_enabled: bool = True
+    price_type: Literal["tax_exclusive", "tax_inclusive"] = "tax_exclusive"
+    tax_rate_percent: float = 25.0
+    # A few minutes on the real site; short here so that tests need not wait.
+    customer_delete_delay_s: float = 2.0
+    get_deleted_is_404: bool = False
+    custom_fields: list[str] = field(default_factory=list)
+    list_lag_s: float = 0.0
+    list_cap_rows: int | None = None
+    clock_offset_s: float = 0.0
+
+    def change(self, values: dict[str, Any]) -> None:
+        """Set the named fields. Raises ValueError for an unknown name."""
+        known = {f.name for f in fields(self)}
+        unknown = set(values) - known
+        if unknown:
+            raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+class Table:
+    """The rows of one resource by id, with earlier versions so that lists can lag. Rows are replaced, never changed."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._history: dict[str, deque[Row]] = {}
+
+    def get(self, id_: str, param: str | None = None) -> Row:
+        """Raises 404 `resource_not_found`."""
+        row = self.find(id_)
+        if row is None:
+            raise not_found(self.kind, id_, param)
+        return row
+
+    def find(self, id_: str) -> Row | None:
+        history = self._history.get(id_)
+        return history[-1] if history else None
+
+    def put(self, row: Row) -> None:
+        self._history.setdefault(row["id"], deque(maxlen=HISTORY_LIMIT)).append(row)
+
+    def rows(self, as_of_ms: int | None = None) -> Iterator[Row]:
+        """The newest version of each row, or of each row the newest one that is not younger than `as_of_ms`."""
+        for history in self._history.values():
+            row = next((r for r in reversed(history) if as_of_ms is None or r["resource_version"] <= as_of_ms), None)
+            if row is not None:
+                yield row
+
+    def refuse_duplicate_id(self, id_: str) -> None:
+        """Raises 400 unless the id is free; that of a deleted catalogue row is reusable [docs]."""
+        row = self.find(id_)
+        if row is not None and row.get("status") != "deleted":
+            raise duplicate_entry("id", id_)
+
+    def refuse_duplicate_name(self, name: str, but_id: str | None = None) -> None:
+        """Raises 400 when another live row has the name."""
+        taken = (r for r in self.rows() if r["name"] == name and r["id"] != but_id and r["status"] != "deleted")
+        if next(taken, None) is not None:
+            raise duplicate_entry("name", name)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who causes a change, and which side effects the request headers switch off."""
+
+    user: str = MAIN_USER
+    source: str = "api"
+    origin_user: str | None = None
+    is_event_muted: bool = False
+    is_webhook_muted: bool = False
+
+
+Job = tuple[int, Callable[[], None]]
+
+
+class Site:
+    """Everything the simulated site remembers. `on_event` receives each event that should go out as a webhook."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.on_event: Callable[[Row], None] = lambda event: None
+        self.wipe()
+
+    def wipe(self) -> None:
+        """Forget all records and events; settings stay, and versions go on rising."""
+        self.tables = {
+            kind: Table(kind)
+            for kind in ("customer", "item_family", "item", "item_price", "invoice", "order", "transaction")
+        }
+        self.events: list[Row] = []
+        self.jobs: list[Job] = []
+        self.mutations = 0
+        self._last_version_ms = getattr(self, "_last_version_ms", 0)
+        self._counters: dict[str, int] = {}
+        self._random = random.Random(20_260_901)
+        self._frozen_ms: int | None = None
+
+    def now_ms(self) -> int:
+        if self._frozen_ms is not None:
+            return self._frozen_ms
+        return int((time() + self.settings.clock_offset_s) * 1000)
+
+    def now_s(self) -> int:
+        return self.now_ms() // 1000
+
+    @contextmanager
+    def loading(self, at_ms: int) -> Iterator[None]:
+        """Inside, the clock stands at `at_ms` and nothing becomes an event: for data that was there before."""
+        self._frozen_ms, events = at_ms, len(self.events)
+        on_event, self.on_event = self.on_event, lambda event: None
+        try:
+            yield
+        finally:
+            self._frozen_ms, self.on_event = None, on_event
+            del self.events[events:]
+
+    def rewind_versions(self) -> None:
+        """Let versions start below any data that is about to be loaded; only for a site that was just wiped."""
+        self._last_version_ms = 0
+
+    def next_number(self, kind: str) -> str:
+        self._counters[kind] = self._counters.get(kind, 0) + 1
+        return str(self._counters[kind])
+
+    def random_id(self, prefix: str = "") -> str:
+        alphabet = string.ascii_letters + string.digits
+        return prefix + "".join(self._random.choices(alphabet, k=17))
+
+    def save(self, kind: str, row: Row) -> Row:
+        """Store `row` with a new `resource_version` (ms, strictly rising over the site) and `updated_at` (s)."""
+        version_ms = max(self.now_ms(), self._last_version_ms + 1)
+        self._last_version_ms = version_ms
+        self.mutations += 1
+        saved = {**row, "resource_version": version_ms, "updated_at": version_ms // 1000, "object": kind}
+        saved = {name: value for name, value in saved.items() if value is not None}
+        self.tables[kind].put(saved)
+        return saved
+
+    def emit(self, event_type: str, content: Row, actor: Actor) -> None:
+        """Append an event with a snapshot of `content` ({resource name: shown resource}) and hand it to webhooks."""
+        if actor.is_event_muted:
+            return
+        status = "not_configured"
+        if self.settings.webhook_url:
+            status = "skipped" if actor.is_webhook_muted else "scheduled"
+        event = {
+            "id": f"ev_{int(self.next_number('event')):012d}{self.random_id()[:6]}",
+            "occurred_at": self.now_s(), "source": actor.source, "user": actor.user,
+            "origin_user": actor.origin_user, "object": "event", "api_version": "v2", "event_type": event_type,
+            "webhook_status": status, "content": content,
+        }
+        event = {name: value for name, value in event.items() if value is not None}
+        self.events.append(event)
+        if status == "scheduled":
+            self.on_event(event)
+
+    def schedule(self, delay_s: float, job: Callable[[], None]) -> None:
+        self.jobs.append((self.now_ms() + int(delay_s * 1000), job))
+
+    def run_due_jobs(self) -> None:
+        """Finish what is due by the site's clock, such as scheduled customer deletions."""
+        now_ms = self.now_ms()
+        due = [job for at_ms, job in self.jobs if at_ms <= now_ms]
+        self.jobs = [entry for entry in self.jobs if entry[0] > now_ms]
+        for job in due:
+            job()
+
+    def retained_events(self) -> Iterable[Row]:
+        """Events less than 90 days old, the ones that the API still shows [docs]."""
+        oldest_s = self.now_s() - EVENT_RETENTION_S
+        return (event for event in self.events if event["occurred_at"] > oldest_s)
+
+
+def shown(row: Row) -> Row:
+    """`row` without its private keys."""
+    return {name: value for name, value in row.items() if not name.startswith("_")}

@@ -1,0 +1,259 @@
+"""Fault switches and the request log, as ASGI code that both simulators put in front of their application.
+
+`SimulatorGate` wraps an ASGI application: it names each request by method and path template, applies a due fault,
+lets the application answer and records the request. `control_routes` gives the unauthenticated `/_sim/` endpoints.
+The application tells the log what only it knows through `request_facts(scope)`.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from time import time
+from typing import Any, Final, get_args
+from typing import Literal as L
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+FaultKind = L["drop_reply_after_commit", "drop_before", "429", "500", "503", "html502", "slow"]
+
+LOG_LIMIT: Final = 5000
+FACTS_KEY: Final = "simulator_facts"
+NO_REPLY_STATUS: Final = 0
+
+TemplateOf = Callable[[str, str], str | None]
+"""(method, path) -> path template such as `/customers/{id}`; None when the request is none of the API's."""
+ErrorResponse = Callable[[int, int | None], Response]
+"""(HTTP status 429, 500 or 503, Retry-After in seconds or None) -> the vendor's own error reply."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """One switch. It skips `after` matching requests, then strikes `count` times.
+
+    `match` is a prefix of `METHOD /template` (empty matches all); `retry_after` seconds, `delay_s` seconds.
+    """
+
+    kind: FaultKind
+    match: str = ""
+    count: int = 1
+    after: int = 0
+    retry_after: int | None = None
+    delay_s: float = 0.0
+
+
+@dataclass(slots=True)
+class RequestFacts:
+    """What the application adds to the log entry: who called, with which parameters, whether state changed."""
+
+    user: str | None = None
+    params: Any = field(default_factory=dict)
+    is_write: bool = False
+
+
+@dataclass(slots=True)
+class LogEntry:
+    """One request: `at` UTC seconds, `path` the path template, `status` 0 when the connection was dropped unhandled."""
+
+    at: float
+    method: str
+    path: str
+    status: int
+    user: str | None
+    params: Any
+    is_write: bool
+
+
+def request_facts(scope: Scope) -> RequestFacts:
+    """The facts of the request in `scope`; a detached object when no `SimulatorGate` is in front."""
+    facts = scope.setdefault(FACTS_KEY, RequestFacts())
+    assert isinstance(facts, RequestFacts)
+    return facts
+
+
+class Faults:
+    """The faults that are still due, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._due: list[Fault] = []
+
+    def configure(self, body: dict[str, Any]) -> None:
+        """Apply `{"clear": true}` and `{"faults": [...]}`. Raises ValueError for an unknown kind or key."""
+        added = [self._parse(raw) for raw in body.get("faults", [])]
+        if body.get("clear"):
+            self._due.clear()
+        self._due.extend(added)
+
+    def take(self, operation: str) -> Fault | None:
+        """The fault that strikes `operation` (`METHOD /template`), if any; counts it as used."""
+        struck: Fault | None = None
+        for fault in self._due:
+            if struck is not None or not operation.startswith(fault.match):
+                continue
+            if fault.after > 0:
+                fault.after -= 1
+            else:
+                fault.count -= 1
+                struck = fault
+        self._due = [fault for fault in self._due if fault.count > 0]
+        return struck
+
+    def listed(self) -> list[dict[str, Any]]:
+        return [asdict(fault) for fault in self._due]
+
+    @staticmethod
+    def _parse(raw: dict[str, Any]) -> Fault:
+        if raw.get("kind") not in get_args(FaultKind):
+            raise ValueError(f"unknown fault kind {raw.get('kind')!r}")
+        try:
+            fault = Fault(**raw)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+        fault.count, fault.after, fault.delay_s = int(fault.count), int(fault.after), float(fault.delay_s or 0)
+        return fault
+
+
+class RequestLog:
+    """Counts per operation and the last 5000 requests."""
+
+    def __init__(self) -> None:
+        self._entries: deque[LogEntry] = deque(maxlen=LOG_LIMIT)
+        self._counts: Counter[tuple[str | None, str]] = Counter()
+        self._writes: Counter[str | None] = Counter()
+
+    def add(self, entry: LogEntry) -> None:
+        self._entries.append(entry)
+        self._counts[entry.user, f"{entry.method} {entry.path}"] += 1
+        if entry.is_write and 200 <= entry.status < 300:
+            self._writes[entry.user] += 1
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self._counts.clear()
+        self._writes.clear()
+
+    def report(self, user: str | None, params_name: str) -> dict[str, Any]:
+        """`{"total", "counts", "writes", "log"}`, of one user or of all (None)."""
+        counts: Counter[str] = Counter()
+        for (name, operation), count in self._counts.items():
+            if user in (None, name):
+                counts[operation] += count
+        return {
+            "total": counts.total(),
+            "counts": dict(sorted(counts.items())),
+            "writes": sum(n for name, n in self._writes.items() if user in (None, name)),
+            "log": [self._shown(e, params_name) for e in self._entries if user in (None, e.user)],
+        }
+
+    @staticmethod
+    def _shown(entry: LogEntry, params_name: str) -> dict[str, Any]:
+        shown = asdict(entry)
+        shown[params_name] = shown.pop("params")
+        return shown
+
+
+class SimulatorGate:
+    """ASGI middleware: fault switches and request log for the paths that `template_of` knows."""
+
+    def __init__(
+        self, app: ASGIApp, *, log: RequestLog, faults: Faults, template_of: TemplateOf, error_response: ErrorResponse
+    ) -> None:
+        self._app = app
+        self._log = log
+        self._faults = faults
+        self._template_of = template_of
+        self._error_response = error_response
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        template = self._template_of(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        if template is None:
+            await self._app(scope, receive, send)
+            return
+        facts = request_facts(scope)
+        at = time()
+        fault = self._faults.take(f"{scope['method']} {template}")
+        status = await self._answer(fault, scope, receive, send)
+        self._log.add(LogEntry(at, scope["method"], template, status, facts.user, facts.params, facts.is_write))
+
+    async def _answer(self, fault: Fault | None, scope: Scope, receive: Receive, send: Send) -> int:
+        match fault.kind if fault else None:
+            case "drop_before":
+                await drop_connection(receive, send)
+                return NO_REPLY_STATUS
+            case "drop_reply_after_commit":
+                status = await _run(self._app, scope, receive, _swallow)
+                await drop_connection(receive, send)
+                return status
+            case "html502":
+                body = "<html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>"
+                return await _run(HTMLResponse(body, 502), scope, receive, send)
+            case "429" | "500" | "503" as status_text:
+                assert fault is not None
+                reply = self._error_response(int(status_text), fault.retry_after)
+                return await _run(reply, scope, receive, send)
+        if fault is not None:
+            await asyncio.sleep(fault.delay_s)
+        return await _run(self._app, scope, receive, send)
+
+
+async def _swallow(message: Message) -> None:
+    return None
+
+
+async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> int:
+    status = NO_REPLY_STATUS
+
+    async def watched(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        await send(message)
+
+    await app(scope, receive, watched)
+    return status
+
+
+async def drop_connection(receive: Receive, send: Send) -> None:
+    """Close the TCP connection without a reply: the client sees a read or protocol error.
+
+    Needs uvicorn, whose `send` is a method of the object that owns the transport. Raises ConnectionResetError elsewhere.
+    """
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is None:
+        raise ConnectionResetError("no transport to close")
+    transport.abort()
+    # uvicorn answers 500 for an application that says nothing, unless it has noticed that the client is gone.
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def control_routes(log: RequestLog, faults: Faults, params_name: str = "params") -> list[Route]:
+    """`/_sim/requests`, `/_sim/requests/clear`, `/_sim/faults` and `/_sim/health`; `params_name` names log contents."""
+
+    async def requests(request: Request) -> Response:
+        return JSONResponse(log.report(request.query_params.get("user"), params_name))
+
+    async def clear(request: Request) -> Response:
+        log.clear()
+        return JSONResponse({"ok": True})
+
+    async def set_faults(request: Request) -> Response:
+        if request.method == "POST":
+            try:
+                faults.configure(await request.json())
+            except ValueError as error:
+                return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse({"faults": faults.listed()})
+
+    async def health(request: Request) -> Response:
+        return JSONResponse({"ok": True})
+
+    return [
+        Route("/_sim/requests", requests),
+        Route("/_sim/requests/clear", clear, methods=["POST"]),
+        Route("/_sim/faults", set_faults, methods=["GET", "POST"]),
+        Route("/_sim/health", health),
+    ]

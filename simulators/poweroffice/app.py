@@ -1,0 +1,142 @@
+"""The ASGI application: gateway, API and the unauthenticated control endpoints under /_sim/."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount
+from starlette.routing import Route as WebRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from simulators.faults import Faults, RequestLog, SimulatorGate, control_routes, request_facts
+from simulators.poweroffice import demo, sending
+from simulators.poweroffice.access import Access, too_many
+from simulators.poweroffice.errors import EmptyError, GatewayError, GoError, Refusal
+from simulators.poweroffice.http import Call, Client, Reply, refused
+from simulators.poweroffice.invoices import set_balance
+from simulators.poweroffice.routes import find_route, is_token, template_of
+from simulators.poweroffice.settings import Settings
+from simulators.poweroffice.state import Go
+
+
+def build(clients: Iterable[Client], settings: Settings, data: str) -> ASGIApp:
+    """A server with data "demo" or "empty"; every client of `clients` sees the same Go company."""
+    go = Go(settings)
+    demo.load(go, data)
+    access = Access(settings, clients)
+    log, faults = RequestLog(), Faults()
+    routes = [*control_routes(log, faults, "body"), *_own_controls(go, access), Mount("/", Api(go, access))]
+    return SimulatorGate(
+        Starlette(routes=routes), log=log, faults=faults, template_of=template_of, error_response=_fault_reply
+    )
+
+
+class Api:
+    """Everything that the vendor's host would answer."""
+
+    def __init__(self, go: Go, access: Access) -> None:
+        self._go = go
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        body = await request.body()
+        try:
+            reply = self._answer(request, scope, body)
+        except Refusal as refusal:
+            reply = refused(refusal)
+        request_facts(scope).is_write = reply.changed
+        await as_response(reply)(scope, receive, send)
+
+    def _answer(self, request: Request, scope: Scope, body: bytes) -> Reply:
+        method, path = request.method, request.url.path
+        facts = request_facts(scope)
+        query = {name.lower(): value for name, value in request.query_params.items()}
+        found = find_route(method, path)
+        if found is None and not is_token(method, path):
+            raise GatewayError(404, "Resource not found")
+        subscription_key = self._access.subscription(request.headers, query)
+        facts.user = self._access.owner(subscription_key).name
+        self._access.throttle(subscription_key)
+        authorization = request.headers.get("authorization", "")
+        if found is None:
+            client, reply = self._access.token(authorization, body, subscription_key)
+            facts.user = client.name
+            return reply
+        facts.params = _loggable(body)
+        grant = self._access.bearer(authorization)
+        facts.user = grant.client.name
+        route, ids = found
+        if route.needs and not route.needs & grant.privileges:
+            raise EmptyError(403)
+        sending.settle(self._go)
+        url = str(request.url.replace(query="", fragment=""))
+        content_type = request.headers.get("content-type", "")
+        call = Call(grant.client, grant.privileges, ids, query, body, content_type, url)
+        return route.handler(self._go, call)
+
+
+def as_response(reply: Reply) -> Response:
+    if reply.body is None:
+        return Response(status_code=reply.status, headers=dict(reply.headers))
+    text = json.dumps(reply.body, ensure_ascii=False, separators=(",", ":"))
+    headers = {"content-type": "application/json; charset=utf-8", **reply.headers}
+    return Response(text.encode("utf-8", "replace"), reply.status, headers)
+
+
+def _loggable(body: bytes) -> Any:
+    try:
+        return json.loads(body) if body.strip() else None
+    except ValueError:
+        return body.decode("utf-8", "replace")
+
+
+def _fault_reply(status: int, retry_after_s: int | None) -> Response:
+    if status == 429:
+        return as_response(refused(too_many(retry_after_s)))
+    refusal: Refusal = GoError(status, "Internal Server Error", "An unexpected error occurred.")
+    if status == 503:
+        headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+        refusal = GatewayError(status, "Service Unavailable", headers)
+    return as_response(refused(refusal))
+
+
+def _own_controls(go: Go, access: Access) -> list[WebRoute]:
+    async def settings(request: Request) -> Response:
+        if request.method == "POST":
+            try:
+                go.settings.update(await request.json())
+            except ValueError as error:
+                return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse(go.settings.as_dict())
+
+    async def reset(request: Request) -> Response:
+        try:
+            demo.load(go, (await request.json()).get("data", "demo"))
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse({"ok": True})
+
+    async def expire(request: Request) -> Response:
+        access.expire_tokens()
+        return JSONResponse({"ok": True})
+
+    async def balance(request: Request) -> Response:
+        body = await request.json()
+        try:
+            record = set_balance(go, request.path_params["id"], float(body.get("balance", 0)))
+        except KeyError:
+            return JSONResponse({"error": "no such invoice"}, 404)
+        return JSONResponse({"Id": record["Id"], "Balance": record["Balance"]})
+
+    return [
+        WebRoute("/_sim/settings", settings, methods=["GET", "POST"]),
+        WebRoute("/_sim/reset", reset, methods=["POST"]),
+        WebRoute("/_sim/tokens/expire", expire, methods=["POST"]),
+        WebRoute("/_sim/invoices/{id}/balance", balance, methods=["POST"]),
+    ]

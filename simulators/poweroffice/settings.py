@@ -1,0 +1,77 @@
+"""The switches of the simulator, readable and changeable while it runs through /_sim/settings."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+
+@dataclass
+class Settings:
+    """Defaults are the vendor's documented values, or the likeliest where nothing is documented."""
+
+    token_ttl_s: int = 1200
+    rate_limit_per_s: int = 10
+    """Per subscription key, the token endpoint included; 0 lifts it."""
+    rate_limit_retry_after_s: int | None = 1
+    """Value of Retry-After on 429; null leaves the header out."""
+    page_size_default: int = 5000
+    page_size_max: int = 20000
+    x_pagination: bool = True
+    list_rows_max: dict[str, int] = field(default_factory=dict)
+    """Cuts a listing off, by template: {"/Customers": 10} shows ten rows in all, 0 an empty listing."""
+    read_lag_s: float = 0.0
+    """GET answers with the state of so long ago, as a read replica would."""
+    send_delay_s: float = 0.0
+    send_error_message: str | None = None
+    """When set, sending fails with this as LastErrorMessage and the order stays."""
+    ignore_test_ops: bool = False
+    """JSON Patch `test` always passes."""
+    patch_other_case: str = "ignore"
+    """A patch path in other letter case than PascalCase: ignore (200, nothing happens), accept or refuse."""
+    refuse_unknown_properties: bool = False
+    noop_patch_bumps: bool = True
+    line_change_bumps_order: bool = True
+    order_number_at_creation: bool = True
+    """False assigns SalesOrderNo when the order is first confirmed."""
+    order_reference_covers_sent: bool = True
+    """An order's ExternalImportReference must differ from those of sent invoices too."""
+    allow_duplicate_product_code: bool = False
+    product_post_status: int = 201
+    removed_privileges: list[str] = field(default_factory=list)
+    """Taken away at once; given back they are seen only by a token issued afterwards."""
+    revoked_clients: list[str] = field(default_factory=list)
+    """Names of clients whose client key is no longer accepted and whose tokens are void."""
+    client_id: str = "5b4c2a0e-7f0d-4b58-9d2f-3b8f3f1f6a10"
+    client_name: str = "Fjordvik Abonnement AS"
+
+    def update(self, changes: Any) -> None:
+        """Apply some settings. Raises ValueError naming an unknown one or a value of another type."""
+        if not isinstance(changes, dict):
+            raise ValueError("an object of settings is expected")
+        kinds = {one.name: str(one.type) for one in fields(self)}
+        for name, value in changes.items():
+            if name not in kinds:
+                raise ValueError(f"unknown setting '{name}'")
+            if not _fits(kinds[name], value):
+                raise ValueError(f"setting '{name}' is a {kinds[name]}")
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _fits(kind: str, value: Any) -> bool:
+    if value is None:
+        return kind.endswith("| None")
+    head = kind.split(" | ")[0].split("[")[0]
+    wanted: dict[str, type | tuple[type, ...]] = {
+        "int": int,
+        "float": (int, float),
+        "bool": bool,
+        "str": str,
+        "list": list,
+        "dict": dict,
+    }
+    return isinstance(value, wanted[head]) and (head == "bool" or not isinstance(value, bool))

@@ -1,0 +1,118 @@
+"""The shared language: canonical values, wire forms, topics and their committed schemas."""
+
+from datetime import date
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts import schema, topics
+from contracts.entities import Address, Customer, Invoice, Line, Order, Price, Product, typed, typed_fields, wire
+from contracts.values import code_for, decimal, natural, own_chargebee_id, stamp_for_poweroffice, text
+
+
+@pytest.mark.parametrize(
+    ("given_value", "expected"),
+    [("100.00", "100"), ("1E+2", "100"), ("0.50", "0.5"), ("-0", "0"), ("-1.20", "-1.2"), ("0.000001", "0.000001")],
+)
+def test_equal_amounts_have_equal_text(given_value: str, expected: str) -> None:
+    """No exponent, no trailing zeros, no negative zero."""
+    assert str(decimal(given_value)) == expected
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**12), max_value=10**12))
+def test_decimal_keeps_the_number(value: Decimal) -> None:
+    """The canonical form is the same number, and is its own canonical form."""
+    assert decimal(value) == value
+    assert str(decimal(decimal(value))) == str(decimal(value))
+    assert "E" not in str(decimal(value))
+
+
+def test_not_a_number_is_refused() -> None:
+    """A NaN never enters a message."""
+    with pytest.raises(ValueError, match="finite"):
+        decimal("NaN")
+
+
+def test_text_is_trimmed_nfc_or_none() -> None:
+    """Blank is None; decomposed letters are composed."""
+    assert text("  ") is None
+    assert text(None) is None
+    assert text(" A\u030as ") == "\u00c5s"
+    assert natural("  Kari   NORDMANN ") == "kari nordmann"
+
+
+def test_stamps_fit_into_go() -> None:
+    """Short ids stay readable, long ones become a hash of at most 50 characters."""
+    assert stamp_for_poweroffice("17") == "cb-17"
+    assert stamp_for_poweroffice("x" * 47) == "cb-" + "x" * 47
+    assert len(stamp_for_poweroffice("x" * 48)) == 50
+    assert stamp_for_poweroffice("x" * 48) != stamp_for_poweroffice("x" * 49)
+    assert own_chargebee_id("12") == "go-12"
+    assert code_for("a,b") == "a_b"
+
+
+def test_entities_survive_the_wire() -> None:
+    """Amounts and dates travel as text and come back equal."""
+    order = Order(
+        customer_id="c1", currency="NOK", order_date=date(2026, 3, 29), invoice=Invoice(number="7", paid=True),
+        lines=(Line(id="1", product_id="p", quantity=Decimal("2.5"), unit_price=Decimal("99.9"), net=Decimal("249.75")),),
+        net=Decimal("249.75"), total=Decimal("312.19"),
+    )  # fmt: skip
+    data = wire(order)
+    assert data["lines"][0]["quantity"] == "2.5"
+    assert data["order_date"] == "2026-03-29"
+    assert typed("order", data) == order
+    customer = Customer(kind="person", first_name="Kari", address=Address(city="Oslo", zip="0150"))
+    assert typed("customer", wire(customer)) == customer
+    product = Product(name="Hjul", price=Price(amount=Decimal("1.5"), currency="NOK"))
+    assert typed("product", wire(product)) == product
+
+
+def test_fields_of_a_command_are_typed() -> None:
+    """A wrong value names itself instead of reaching a vendor."""
+    assert typed_fields("product", {"price": {"amount": "2", "currency": "NOK"}}) == {
+        "price": Price(amount=Decimal(2), currency="NOK")
+    }
+    with pytest.raises(msgspec.ValidationError):
+        typed_fields("customer", {"email": 7})
+
+
+def test_a_tenant_has_one_partition_everywhere() -> None:
+    """crc32 of the name, so that every topic agrees; the value is pinned here."""
+    assert topics.partition_of("demo", 12) == 0
+    assert topics.record_key("demo", "chargebee", "17") == b"demo/chargebee/17"
+
+
+@pytest.mark.parametrize("name", sorted(schema.TYPES))
+def test_committed_schemas_are_current(name: str) -> None:
+    """A changed message shows in the diff; `python -m contracts.schema` writes them anew."""
+    assert (schema.DIRECTORY / f"{name}.json").read_text(encoding="utf-8") == schema.text(name)
+
+
+@pytest.mark.parametrize("name", sorted(schema.TYPES))
+def test_no_message_requires_a_field_that_it_did_not_require_before(name: str) -> None:
+    """Evolution: fields may be added with defaults; these are the only required ones, for ever."""
+    definition = schema.schema(name)["$defs"]
+    required = {key: sorted(value.get("required", [])) for key, value in definition.items()}
+    assert required[{"journal_entry": "JournalEntry", "dead_letter": "DeadLetter", "snapshot_completed":
+                     "SnapshotCompleted"}.get(name, name.capitalize())] == sorted(REQUIRED[name])  # fmt: skip
+
+
+REQUIRED = {
+    "customer": ["kind"],
+    "product": [],
+    "order": [],
+    "observed": ["type", "tenant", "system", "entity", "id", "version", "mapping", "observed_at"],
+    "snapshot_completed": ["type", "tenant", "system", "entity", "snapshot", "records", "completed_at"],
+    "command": ["type", "tenant", "entity", "link", "seq", "target", "op", "lane", "cause"],
+    "outcome": ["type", "tenant", "entity", "link", "seq", "target", "result", "at"],
+    "link": ["tenant", "entity", "key"],
+    "journal_entry": ["type", "tenant", "entity", "link", "entry", "at", "rule", "text", "cause"],
+    "signal": ["type", "tenant", "id", "kind", "at"],
+    "control": ["type", "tenant", "kind", "id", "at"],
+    "cursor": ["type", "tenant", "system", "entity", "at"],
+    "dead_letter": ["type", "reason", "at", "topic"],
+}

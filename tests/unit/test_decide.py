@@ -1,0 +1,320 @@
+"""What the linker decides, example by example."""
+
+from typing import Any
+
+import pytest
+
+from contracts.entities import EntityName, System
+from contracts.messages import Command, JournalEntry, Link, Observed, Outcome, Problem, Signal, SnapshotCompleted
+from services.linker.decide import Message, Output, decide
+from services.linker.state import Policy
+from services.linker.store import Overlay, Store
+
+NOW = "2026-11-23T12:00:00.000000Z"
+KARI = {
+    "kind": "person", "first_name": "Kari", "last_name": "Nordmann", "company": None, "email": "kari@eksempel.no",
+    "phone": "+47 1", "organisation_number": None, "currency": "NOK", "vat_exempt": False, "archived": False,
+    "address": {"line1": "Storgata 1", "line2": None, "city": "Oslo", "zip": "0150", "country": "NO"},
+}  # fmt: skip
+
+
+class Bench:
+    """A linker of one tenant without Kafka; `say` delivers a message and returns what follows."""
+
+    def __init__(self, **policy: Any) -> None:
+        self.store = Store("t", Policy(**{"mode": "sync", "start_orders": "2026-01-01", **policy}))
+        self.journal: list[JournalEntry] = []
+
+    def say(self, message: Message) -> list[Command]:
+        state, outputs = decide(self.store.child(), message, NOW)
+        assert isinstance(state, Overlay)
+        self.store.absorb(state)
+        self.journal += [each for each in outputs if isinstance(each, JournalEntry)]
+        for signal in [each for each in outputs if isinstance(each, Signal)]:
+            outputs += self.say(signal)
+        return [each for each in outputs if isinstance(each, Command)]
+
+    def open(self, *entities: EntityName) -> list[Output]:
+        commands: list[Output] = []
+        for entity in entities or ("customer", "product", "order"):
+            for system in ("chargebee", "poweroffice"):
+                commands += self.say(SnapshotCompleted(tenant="t", system=system, entity=entity, snapshot="s",
+                                                       records=0, completed_at=NOW))  # fmt: skip
+        return commands
+
+    def see(self, system: System, id: str, version: int, data: Any, entity: EntityName = "customer",
+            **more: Any) -> list[Command]:  # fmt: skip
+        return self.say(Observed(tenant="t", system=system, entity=entity, id=id, version=f"{version:013d}", mapping=1,
+                                 observed_at=NOW, data=data, **more))  # fmt: skip
+
+    def answer(self, command: Command, id: str, version: int, data: Any, result: Any = "applied",
+               **more: Any) -> list[Command]:  # fmt: skip
+        return self.say(Outcome(tenant="t", entity=command.entity, link=command.link, seq=command.seq,
+                                target=command.target, result=result, at=NOW, id=id, version=f"{version:013d}",
+                                data=data, stamp=command.stamp, **more))  # fmt: skip
+
+    def link(self, key: str, entity: EntityName = "customer") -> Link:
+        link = self.store.child().get(entity, key)
+        assert link is not None
+        return link
+
+    def linked_pair(self) -> None:
+        self.open()
+        (create,) = self.see("chargebee", "kari", 1, KARI)
+        assert self.answer(create, "5", 1, KARI) == []
+
+
+def test_nothing_is_created_before_both_snapshots_completed() -> None:
+    """A record that is only late must not be created twice."""
+    bench = Bench()
+    assert bench.see("chargebee", "kari", 1, KARI) == []
+    assert bench.link("kari").state == "pending"
+    (create,) = bench.open("customer")
+    assert isinstance(create, Command)
+    assert (create.op, create.target, create.stamp) == ("create", "poweroffice", "cb-kari")
+    assert bench.link("kari").state == "creating"
+
+
+def test_an_echo_plans_nothing_even_when_the_vendor_normalised() -> None:
+    """The base is what the vendor returned, so its own normal form is no edit."""
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("chargebee", "kari", 1, KARI)
+    returned = {**KARI, "email": "KARI@EKSEMPEL.NO"}
+    assert bench.answer(create, "5", 1, returned) == []
+    assert bench.see("poweroffice", "5", 2, returned, stamp="cb-kari") == []
+    assert bench.link("kari").state == "linked"
+
+
+def test_one_edit_is_one_command_with_what_the_target_held() -> None:
+    """Only the changed field is written, guarded by its expected value."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, {**KARI, "phone": "+47 2"}, stamp="cb-kari")
+    assert (update.op, update.target, update.fields, update.expected) == (
+        "update", "chargebee", {"phone": "+47 2"}, {"phone": "+47 1"},
+    )  # fmt: skip
+    assert bench.answer(update, "kari", 2, {**KARI, "phone": "+47 2"}) == []
+    assert bench.see("chargebee", "kari", 3, {**KARI, "phone": "+47 2"}) == []
+
+
+def test_edits_of_different_fields_in_the_same_second_both_survive() -> None:
+    """A three-way merge per field, not per record."""
+    bench = Bench()
+    bench.linked_pair()
+    ours, theirs = {**KARI, "phone": "+47 2"}, {**KARI, "email": "ny@eksempel.no"}
+    (first,) = bench.see("chargebee", "kari", 2, ours)
+    assert bench.see("poweroffice", "5", 2, theirs, stamp="cb-kari") == []
+    both = {**ours, "email": "ny@eksempel.no"}
+    (second,) = bench.answer(first, "5", 3, both)
+    assert (second.target, second.fields) == ("chargebee", {"email": "ny@eksempel.no"})
+
+
+def test_a_conflict_keeps_the_owner_and_journals_the_loser() -> None:
+    """Both sides changed the same field to different values."""
+    bench = Bench()
+    bench.linked_pair()
+    (first,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
+    stale = {**KARI, "phone": "+47 3"}
+    (again,) = bench.answer(first, "5", 2, stale, "stale")
+    assert (again.target, again.fields, again.expected) == ("poweroffice", {"phone": "+47 2"}, {"phone": "+47 3"})
+    (conflict,) = [entry for entry in bench.journal if entry.rule == "conflict"]
+    assert (conflict.system, conflict.field, conflict.losing) == ("poweroffice", "phone", "+47 3")
+
+
+def test_old_and_repeated_events_plan_nothing() -> None:
+    """Webhooks come late, twice and shuffled."""
+    bench = Bench()
+    bench.linked_pair()
+    assert bench.see("chargebee", "kari", 1, KARI) == []
+    assert bench.see("chargebee", "kari", 0, {**KARI, "phone": "old"}) == []
+
+
+def test_an_outcome_of_another_seq_is_ignored() -> None:
+    """Only the command in flight can be answered."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
+    late = Outcome(tenant="t", entity="customer", link="kari", seq=update.seq - 1, target="poweroffice",
+                   result="rejected", at=NOW, error=Problem(code="x", message="x"))  # fmt: skip
+    assert bench.say(late) == []
+    assert bench.link("kari").flight is not None
+
+
+def test_records_with_equal_email_and_name_are_matched_and_stamped() -> None:
+    """Rule 3; the Chargebee key stays, and the reference is written into Go."""
+    bench = Bench()
+    bench.see("poweroffice", "5", 1, KARI)
+    bench.see("chargebee", "kari", 1, {**KARI, "phone": "+47 9"})
+    (stamp,) = bench.open("customer")
+    assert isinstance(stamp, Command)
+    assert (stamp.op, stamp.target, stamp.target_id, stamp.stamp) == ("stamp", "poweroffice", "5", "cb-kari")
+    link = bench.link("kari")
+    assert link.differences == ["phone"]
+    assert bench.store.child().get("customer", "go-5") is None
+
+
+def test_a_shared_mailbox_never_merges_two_parties() -> None:
+    """Equal e-mail but other names: ambiguous, nothing is created."""
+    bench = Bench()
+    bench.see("poweroffice", "5", 1, {**KARI, "last_name": "Hansen"})
+    bench.see("chargebee", "kari", 1, KARI)
+    assert bench.open("customer") == []
+    assert {bench.link("kari").state, bench.link("go-5").state} == {"ambiguous"}
+
+
+def test_a_fill_never_changes_tax_in_chargebee() -> None:
+    """At a first link a blank billing address in Chargebee stays blank."""
+    bench = Bench()
+    bench.see("poweroffice", "5", 1, {**KARI, "phone": "+47 5"}, stamp="cb-kari")
+    bench.see("chargebee", "kari", 1, {**KARI, "address": None, "phone": None})
+    (fill,) = [c for c in bench.open("customer")] or [None]
+    link = bench.link("kari")
+    command = link.flight.command if link.flight else fill
+    assert isinstance(command, Command)
+    assert command.fields == {"phone": "+47 5"}
+
+
+def test_an_order_waits_for_what_it_names() -> None:
+    """And is created with the other system's ids the moment they are linked."""
+    bench = Bench()
+    bench.open()
+    order = {
+        "customer_id": "kari", "currency": "NOK", "order_date": "2026-10-01", "status": "draft", "net": "10",
+        "tax": "0", "total": "10", "lines": [{"id": "1", "product_id": "hjul", "net": "10"}],
+    }  # fmt: skip
+    assert bench.see("chargebee", "900", 1, order, "order") == []
+    assert "customer kari is not known yet" in (bench.link("900", "order").reason or "")
+    (customer,) = bench.see("chargebee", "kari", 1, KARI)
+    wheel = {"code": "hjul", "name": "Hjul", "price": None, "kind": "charge", "archived": False}
+    (product,) = bench.see("chargebee", "hjul", 1, wheel, "product")
+    assert bench.answer(customer, "5", 1, KARI) == []
+    (create,) = bench.answer(product, "77", 1, wheel)
+    assert create.fields["customer_id"] == "5"
+    assert create.fields["lines"][0]["product_id"] == "77"
+    (note,) = [*bench.answer(create, "uuid", 1, {**order, "customer_id": "5", "tax": "2.5"})] or [None]
+    assert note is None
+    assert bench.link("900", "order").differences == ["tax"]
+
+
+def test_an_order_generated_for_our_import_joins_its_link() -> None:
+    """Chargebee made it from the imported invoice: it is adopted, never sent back."""
+    bench = Bench()
+    bench.linked_pair()
+    sent = {"customer_id": "5", "order_date": "2026-10-01", "status": "sent", "lines": [], "net": "1", "total": "1"}
+    (create,) = bench.see("poweroffice", "u-1", 1, sent, "order")
+    assert (create.target, create.stamp, create.fields["customer_id"]) == ("chargebee", "go-u-1", "kari")
+    generated = {**sent, "customer_id": "kari", "status": "draft"}
+    assert bench.see("chargebee", "901", 1, generated, "order", stamp="go-u-1") == []
+    assert bench.answer(create, "901", 1, generated) == []
+    assert bench.link("go-u-1", "order").state == "sent"
+
+
+def test_orders_before_the_start_date_leave_no_trace() -> None:
+    """Older orders are neither created, linked nor reported."""
+    bench = Bench()
+    bench.open()
+    assert bench.see("chargebee", "1", 1, {"order_date": "2025-12-31", "lines": []}, "order") == []
+    assert bench.store.child().get("order", "1") is None
+
+
+def test_observe_keeps_the_plan_and_sync_carries_it_out() -> None:
+    """The switch sends exactly what was shown."""
+    bench = Bench(mode="observe")
+    bench.open()
+    assert bench.see("chargebee", "kari", 1, KARI) == []
+    held = bench.link("kari")
+    assert held.state == "held"
+    assert held.plan is not None
+    (sent,) = bench.say(Signal(tenant="t", id="s1", kind="mode", at=NOW, args={"mode": "sync"}))
+    assert (sent.op, sent.fields) == (held.plan.op, held.plan.fields)
+
+
+def test_bulk_commands_keep_to_the_window_and_edits_pass_them() -> None:
+    """The next outcome releases the next; a live edit never waits behind a backfill."""
+    bench = Bench(window=2)
+    for number in range(5):
+        bench.see("chargebee", f"k{number}", 1, {**KARI, "email": f"k{number}@eksempel.no"}, snapshot="s")
+    first, second = bench.open("customer")
+    assert isinstance(first, Command)
+    (live,) = bench.see("chargebee", "new", 1, {**KARI, "email": "new@eksempel.no"})
+    assert live.lane == "live"
+    (third,) = bench.answer(first, "100", 1, {**KARI, "email": "k0@eksempel.no"})
+    assert third.link == "k2"
+    assert isinstance(second, Command)
+
+
+def test_what_cannot_be_mapped_is_rejected_and_tried_again_when_it_changes() -> None:
+    """Visible with the field named; no event disappears."""
+    bench = Bench()
+    bench.open()
+    problem = Problem(code="missing", field="last_name", message="enter a last name")
+    assert bench.see("chargebee", "kari", 1, None, problem=problem) == []
+    link = bench.link("kari")
+    assert (link.state, link.problem) == ("rejected", problem)
+    (create,) = bench.see("chargebee", "kari", 2, KARI)
+    assert create.op == "create"
+
+
+def test_parked_commands_go_on_when_the_vendor_answers_again() -> None:
+    """And look first, when the parked one may have got through."""
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("chargebee", "kari", 1, KARI)
+    parked = Outcome(tenant="t", entity="customer", link="kari", seq=create.seq, target="poweroffice",
+                     result="parked", at=NOW, maybe_applied=True)  # fmt: skip
+    assert bench.say(parked) == []
+    assert bench.link("kari").state == "parked"
+    later = "2026-11-23T12:30:00.000000Z"
+    (again,) = bench.say(Signal(tenant="t", id="r", kind="vendor_reachable", at=later, args={"system": "poweroffice"}))
+    assert again.look_first
+    assert again.seq == create.seq + 1
+
+
+def test_a_park_that_arrives_after_the_vendor_came_back_is_not_stranded() -> None:
+    """Signals and outcomes travel on different topics, in any order."""
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("chargebee", "kari", 1, KARI)
+    later = "2026-11-23T12:30:00.000000Z"
+    bench.say(Signal(tenant="t", id="r", kind="vendor_reachable", at=later, args={"system": "poweroffice"}))
+    parked = Outcome(tenant="t", entity="customer", link="kari", seq=create.seq, target="poweroffice",
+                     result="parked", at=NOW)  # fmt: skip
+    (again,) = bench.say(parked)
+    assert again.seq == create.seq + 1
+
+
+def test_a_covered_edit_is_journalled() -> None:
+    """A person's edit between the sink's read and its write comes late and is not lost silently."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, {**KARI, "phone": "+47 2"}, stamp="cb-kari")
+    bench.answer(update, "kari", 9, {**KARI, "phone": "+47 2"})
+    bench.see("chargebee", "kari", 5, {**KARI, "phone": "+47 7"})
+    (entry,) = [each for each in bench.journal if each.rule == "overwritten"]
+    assert (entry.system, entry.field, entry.losing) == ("chargebee", "phone", "+47 7")
+
+
+def test_a_new_mapping_of_the_same_version_is_no_edit() -> None:
+    """A release that maps a field differently moves what is seen and the agreed bases with it."""
+    bench = Bench()
+    bench.linked_pair()
+    event = Observed(tenant="t", system="chargebee", entity="customer", id="kari", version=f"{1:013d}", mapping=2,
+                     observed_at=NOW, data={**KARI, "phone": "4712345678"})  # fmt: skip
+    assert bench.say(event) == []
+    assert bench.link("kari").state == "linked"
+
+
+def test_deleted_records_are_never_created_elsewhere() -> None:
+    """Archived, deleted and cancelled records cause no creation."""
+    bench = Bench()
+    bench.open()
+    assert bench.see("chargebee", "a", 1, {**KARI, "archived": True}) == []
+    assert bench.see("chargebee", "b", 1, KARI, deleted=True) == []
+    assert {bench.link("a").state, bench.link("b").state} == {"ignored"}
+
+
+def test_an_unknown_signal_is_an_error_that_names_it() -> None:
+    """It goes to the dead letters with these words."""
+    with pytest.raises(ValueError, match="frobnicate"):
+        Bench().say(Signal(tenant="t", id="x", kind="frobnicate", at=NOW))

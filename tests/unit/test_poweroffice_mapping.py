@@ -1,0 +1,472 @@
+"""Go payloads typed by hand, mapped both ways; and what is refused, in words."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from contracts.entities import Address, Customer, Invoice, Line, Order, Price, Product
+from contracts.messages import Problem
+from services.poweroffice_adapter import mapping, mapping_orders, mapping_writes
+from services.poweroffice_adapter.mapping_writes import Unwritable
+
+OSLO = ZoneInfo("Europe/Oslo")
+COMPANY: dict[str, Any] = {
+    "Id": 4000007,
+    "Number": 10007,
+    "IsPerson": False,
+    "Name": " Fjordvik Bakeri AS ",
+    "FirstName": None,
+    "LegalName": "Fjordvik Bakeri AS",
+    "OrganizationNumber": "923 609 016",
+    "EmailAddress": "post@fjordvik.no",
+    "PhoneNumber": "22 33 44 55",
+    "MailAddress": {
+        "Id": 4500007,
+        "AddressLine1": "Kaigata 3",
+        "AddressLine2": "",
+        "City": "Bergen",
+        "ZipCode": "5003",
+        "CountryCode": "NO",
+        "LastChangedDateTimeOffset": "2026-03-02T09:00:00.5+01:00",
+    },
+    "CurrencyCode": "NOK",
+    "IsVatFree": False,
+    "IsArchived": False,
+    "NationalIdNumber": "hidden",
+    "ExternalImportReference": "cb-AzZ1",
+    "ContactCreatedDateTimeOffset": "2026-01-01T10:00:00.0000000+00:00",
+    "CustomerCreatedDateTimeOffset": "2026-01-01T10:00:04.0000000+00:00",
+    "LastChangedDateTimeOffset": "2026-03-01T08:00:00.1234567+00:00",
+}
+FJORDVIK = Customer(
+    kind="company",
+    company="Fjordvik Bakeri AS",
+    email="post@fjordvik.no",
+    phone="22 33 44 55",
+    organisation_number="923609016",
+    currency="NOK",
+    address=Address(line1="Kaigata 3", city="Bergen", zip="5003", country="NO"),
+)
+PRODUCT: dict[str, Any] = {
+    "Id": 6000001,
+    "Code": "basis",
+    "Name": "Basis",
+    "Description": "Abonnement per måned",
+    "UnitOfMeasureCode": "MON",
+    "UnitPrice": Decimal("199.00"),
+    "ProductGroupId": 6500001,
+    "IsArchived": False,
+    "LastChangedDateTimeOffset": "2026-02-01T08:00:00Z",
+}
+BASIS = Product(
+    code="basis",
+    name="Basis",
+    description="Abonnement per måned",
+    unit="MON",
+    price=Price(amount=Decimal("199"), currency="NOK"),
+    group="abonnement",
+)
+ORDER: dict[str, Any] = {
+    "Id": "0b4f7c1e-0000-4000-8000-000000000001",
+    "SalesOrderNo": 20001,
+    "CustomerId": 4000007,
+    "CurrencyCode": None,
+    "SalesOrderStatus": "Draft",
+    "SalesOrderDate": "2026-03-01T00:00:00",
+    "DeliveryDate": None,
+    "PurchaseOrderReference": "PO 17",
+    "ExternalImportReference": None,
+    "NetAmount": Decimal("428.00"),
+    "TotalAmount": Decimal("535.00"),
+    "LineCount": 3,
+    "LastChangedDateTimeOffset": "2026-03-01T08:00:00.0000001Z",
+    "SalesOrderLines": [
+        {"Id": "l-3", "LineType": "InvoiceFee", "ProductId": 6000099, "Description": "Gebyr", "Quantity": 1,
+         "ProductUnitPrice": 69, "NetAmount": 69, "VatAmount": Decimal("17.25"), "SortOrder": 2},
+        {"Id": "l-1", "LineType": "Text", "Description": "Hei", "SortOrder": 0, "NetAmount": 0},
+        {"Id": "l-2", "LineType": "Normal", "ProductId": 6000001, "Description": "Basis", "Quantity": 2,
+         "ProductUnitPrice": None, "Allowance": None, "NetAmount": 359, "VatAmount": Decimal("89.75"),
+         "SortOrder": 1},
+    ],
+}  # fmt: skip
+LINE = Line(
+    id="l-2",
+    product_id="6000001",
+    description="Basis",
+    quantity=Decimal(2),
+    unit_price=Decimal("179.5"),
+    net=Decimal(359),
+    tax=Decimal("89.75"),
+)
+FEE = Line(
+    id="l-3",
+    description="Gebyr",
+    unit_price=Decimal(69),
+    net=Decimal(69),
+    tax=Decimal("17.25"),
+)
+
+
+def reading(found: mapping.Reading | None) -> mapping.Reading:
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("sent", "wanted"),
+    [
+        ("2026-03-01T08:00:00.1234567+00:00", "2026-03-01T08:00:00.1234567Z"),
+        ("2026-03-01T08:00:00.1+01:00", "2026-03-01T07:00:00.1000000Z"),
+        ("2026-03-01 00:30:00-0230", "2026-03-01T03:00:00.0000000Z"),
+        ("2026-03-01T08:00:00", "2026-03-01T08:00:00.0000000Z"),
+        ("2026-03-01T08:00:00.123456789Z", "2026-03-01T08:00:00.1234567Z"),
+        ("0001-01-01T00:00:00", mapping.NEVER),
+        ("yesterday", mapping.NEVER),
+        ("2026-13-01T08:00:00Z", mapping.NEVER),
+        (None, mapping.NEVER),
+    ],
+)
+def test_times_become_utc_with_seven_digits(sent: str | None, wanted: str) -> None:
+    assert mapping.timestamp(sent) == wanted
+
+
+def test_an_overlap_moves_a_time_back_and_stops_at_the_beginning() -> None:
+    assert mapping.earlier("2026-03-01T00:01:00.1234567Z", 120) == "2026-02-28T23:59:00.1234567Z"
+    assert mapping.earlier(mapping.NEVER, 120) == mapping.NEVER
+
+
+def test_versions_order_by_time_then_number_and_never_fall() -> None:
+    old = mapping.version("2026-03-01T08:00:00.0000000Z", 9)
+    assert old == "2026-03-01T08:00:00.0000000Z#000000000009"
+    assert mapping.version("2026-03-01T08:00:00.0000000Z", 10) > old
+    assert (
+        mapping.version("2026-02-01T08:00:00.0000000Z", 10, old)
+        == "2026-03-01T08:00:00.0000000Z#000000000010"
+    )
+
+
+def test_a_company_is_read() -> None:
+    found = reading(mapping.customer(COMPANY))
+    assert found.content == FJORDVIK
+    assert (found.id, found.stamp, found.incomplete) == ("4000007", "cb-AzZ1", ())
+    assert found.changed_at == "2026-03-01T08:00:00.1234567Z"
+    assert found.newest_at == "2026-03-02T08:00:00.5000000Z"
+
+
+def test_names_are_matched_without_regard_to_case() -> None:
+    camel = {name[0].lower() + name[1:]: value for name, value in COMPANY.items()}
+    camel["mailAddress"] = {
+        name[0].lower() + name[1:]: value for name, value in COMPANY["MailAddress"].items()
+    }
+    assert reading(mapping.customer(camel)).content == FJORDVIK
+
+
+def test_a_person_has_names_and_no_organisation_number() -> None:
+    person = COMPANY | {"IsPerson": True, "Name": "Kari Nes", "FirstName": "Kari", "LastName": "Nes"}
+    content = reading(mapping.customer(person)).content
+    assert content == msgspec.structs.replace(
+        FJORDVIK, kind="person", first_name="Kari", last_name="Nes", company=None, organisation_number=None
+    )
+
+
+def test_a_country_alone_is_no_address() -> None:
+    bare = COMPANY | {"MailAddress": {"AddressLine1": " ", "City": None, "CountryCode": "NO"}}
+    content = reading(mapping.customer(bare)).content
+    assert isinstance(content, Customer)
+    assert content.address is None
+
+
+def test_an_address_without_city_is_kept_and_named_incomplete() -> None:
+    found = reading(
+        mapping.customer(COMPANY | {"MailAddress": {"AddressLine1": "Kaigata 3", "ZipCode": "5003"}})
+    )
+    assert found.incomplete == ("address",)
+    assert isinstance(found.content, Customer)
+    assert found.content.address == Address(line1="Kaigata 3", zip="5003")
+
+
+def test_a_contact_made_earlier_has_another_role() -> None:
+    found = reading(mapping.customer(COMPANY | {"ContactCreatedDateTimeOffset": "2025-06-01T10:00:00Z"}))
+    assert found.incomplete == ("other_role",)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"Name": " "}, "company"), ({"IsPerson": True, "Name": "Kari Nes"}, "first_name")],
+)
+def test_a_customer_without_name_is_a_problem(change: dict[str, Any], field: str) -> None:
+    problem = reading(mapping.customer(COMPANY | change)).content
+    assert isinstance(problem, Problem)
+    assert (problem.code, problem.field) == ("missing", field)
+
+
+def test_an_unreadable_value_is_a_problem_that_names_it() -> None:
+    problem = reading(mapping.customer(COMPANY | {"IsVatFree": "perhaps"})).content
+    assert isinstance(problem, Problem)
+    assert (problem.code, problem.field) == ("unreadable", "IsVatFree")
+    assert mapping.customer({"Name": "No Id"}) is None
+
+
+def test_a_product_is_read_with_its_group() -> None:
+    found = mapping.product(PRODUCT, ledger_currency="NOK", groups={"6500001": "abonnement"})
+    assert reading(found).content == BASIS
+
+
+def test_a_price_that_is_inherited_is_none() -> None:
+    found = mapping.product(PRODUCT | {"UnitPrice": None}, ledger_currency="NOK", groups={})
+    assert reading(found).content == msgspec.structs.replace(BASIS, price=None, group=None)
+
+
+def test_a_product_without_name_is_a_problem() -> None:
+    problem = reading(mapping.product(PRODUCT | {"Name": None}, ledger_currency="NOK", groups={})).content
+    assert isinstance(problem, Problem)
+    assert problem.field == "name"
+
+
+def test_an_order_born_in_go_keeps_its_fee_and_drops_text() -> None:
+    found = reading(mapping_orders.sales_order(ORDER, currency="EUR"))
+    assert found.content == Order(
+        customer_id="4000007",
+        number="20001",
+        currency="EUR",
+        order_date=date(2026, 3, 1),
+        purchase_order="PO 17",
+        status="draft",
+        lines=(LINE, FEE),
+        net=Decimal(428),
+        tax=Decimal(107),
+        total=Decimal(535),
+    )
+
+
+def test_a_fee_is_no_part_of_an_order_of_chargebee() -> None:
+    found = reading(mapping_orders.sales_order(ORDER | {"ExternalImportReference": "cb-o1"}, currency="NOK"))
+    assert isinstance(found.content, Order)
+    assert found.content.lines == (LINE,)
+    assert found.stamp == "cb-o1"
+
+
+def test_a_confirmed_order() -> None:
+    found = reading(mapping_orders.sales_order(ORDER | {"SalesOrderStatus": "Confirmed"}, currency="NOK"))
+    assert isinstance(found.content, Order)
+    assert found.content.status == "confirmed"
+
+
+def test_an_invoice_is_the_sent_order() -> None:
+    invoice = {
+        "Id": ORDER["Id"], "OrderNo": 20001, "InvoiceNo": 50001, "CustomerId": 4000007, "CurrencyCode": "NOK",
+        "OrderDate": None, "SentDateTimeOffset": "2026-03-31T22:30:00Z", "Balance": 0, "NetAmount": 359,
+        "TotalAmount": Decimal("448.75"), "VoucherType": "OutgoingInvoice",
+        "LastChangedDateTimeOffset": "2026-04-01T00:00:00Z",
+    }  # fmt: skip
+    line = dict(ORDER["SalesOrderLines"][2]) | {"Id": 8000001, "ProductUnitPrice": Decimal("179.50")}
+    found = reading(mapping_orders.outgoing_invoice(invoice, [line], currency="NOK", zone=OSLO))
+    assert found.content == Order(
+        customer_id="4000007",
+        number="20001",
+        currency="NOK",
+        order_date=date(2026, 4, 1),
+        status="sent",
+        invoice=Invoice(number="50001", paid=True),
+        lines=(msgspec.structs.replace(LINE, id="8000001"),),
+        net=Decimal(359),
+        tax=Decimal("89.75"),
+        total=Decimal("448.75"),
+    )
+
+
+@pytest.mark.parametrize("change", [{"VoucherType": "OutgoingCreditNote"}, {"TotalAmount": Decimal("-1")}])
+def test_a_credit_note_is_not_carried(change: dict[str, Any]) -> None:
+    invoice = {"Id": "x", "TotalAmount": 1, "NetAmount": 1} | change
+    problem = reading(mapping_orders.outgoing_invoice(invoice, [], currency="NOK", zone=OSLO)).content
+    assert problem == Problem(code="credit_note", field="TotalAmount", message="credit notes are not carried")
+
+
+def test_too_many_lines_are_a_problem() -> None:
+    many = [{"Id": str(number), "LineType": "Normal"} for number in range(501)]
+    problem = reading(mapping_orders.sales_order(ORDER | {"SalesOrderLines": many}, currency="NOK")).content
+    assert isinstance(problem, Problem)
+    assert problem.code == "too_many_lines"
+
+
+def fields_of(entity: Customer | Product | Order) -> dict[str, Any]:
+    return {name: getattr(entity, name) for name in entity.__struct_fields__}
+
+
+def test_a_company_is_created() -> None:
+    assert mapping_writes.new_customer(fields_of(FJORDVIK), "cb-AzZ1", None) == {
+        "IsPerson": False,
+        "Name": "Fjordvik Bakeri AS",
+        "EmailAddress": "post@fjordvik.no",
+        "PhoneNumber": "22 33 44 55",
+        "OrganizationNumber": "923609016",
+        "CurrencyCode": "NOK",
+        "IsVatFree": False,
+        "MailAddress": {
+            "AddressLine1": "Kaigata 3",
+            "City": "Bergen",
+            "ZipCode": "5003",
+            "CountryCode": "NO",
+        },
+        "ExternalImportReference": "cb-AzZ1",
+        "InvoiceDeliveryType": "PdfByEmail",
+    }
+
+
+def test_a_person_without_email_is_created_for_print_and_without_an_incomplete_address() -> None:
+    kari = Customer(kind="person", first_name="Kari", last_name="Nes", address=Address(city="Bergen"))
+    assert mapping_writes.new_customer(fields_of(kari), "cb-k", None) == {
+        "IsPerson": True,
+        "FirstName": "Kari",
+        "LastName": "Nes",
+        "IsVatFree": False,
+        "ExternalImportReference": "cb-k",
+        "InvoiceDeliveryType": "Print",
+    }
+
+
+def test_a_person_needs_both_names() -> None:
+    with pytest.raises(Unwritable) as error:
+        mapping_writes.new_customer(fields_of(Customer(kind="person", first_name="Kari")), "cb-k", None)
+    assert (error.value.problem.code, error.value.problem.field) == ("missing", "last_name")
+
+
+def test_a_long_email_is_refused_and_a_long_product_name_cut() -> None:
+    with pytest.raises(Unwritable) as error:
+        mapping_writes.wanted_customer({"email": "a" * 250 + "@b.no"}, FJORDVIK, None)
+    assert (error.value.problem.code, error.value.problem.field) == ("too_long", "email")
+    assert mapping_writes.wanted_product({"name": "n" * 401}, "NOK") == {"name": "n" * 400}
+
+
+def test_a_blank_country_keeps_what_go_holds() -> None:
+    value = Address(line1="Torget 1", city="Bergen", zip="5004")
+    swedish = msgspec.structs.replace(FJORDVIK, address=Address(city="Gävle", zip="80320", country="SE"))
+    assert mapping_writes.wanted_customer({"address": value}, swedish, None)["address"].country == "SE"
+    assert mapping_writes.wanted_customer({"address": value}, swedish, "DK")["address"].country == "DK"
+
+
+def test_an_address_is_changed_part_by_part_or_as_a_whole() -> None:
+    moved = Address(line1="Torget 1", city="Bergen", zip="5004", country="NO")
+    assert mapping_writes.customer_properties({"address": moved}, COMPANY) == {
+        ("MailAddress", "AddressLine1"): "Torget 1",
+        ("MailAddress", "ZipCode"): "5004",
+    }
+    assert mapping_writes.customer_properties({"address": moved}, COMPANY | {"MailAddress": None}) == {
+        ("MailAddress",): {
+            "AddressLine1": "Torget 1",
+            "City": "Bergen",
+            "ZipCode": "5004",
+            "CountryCode": "NO",
+        }
+    }
+
+
+def test_a_product_is_created_in_the_group_of_its_family() -> None:
+    plan = msgspec.structs.replace(BASIS, group="abo", kind="plan")
+    assert mapping_writes.new_product(fields_of(plan), "NOK", {"abo": "abonnement"}) == {
+        "Code": "basis",
+        "Name": "Basis",
+        "Description": "Abonnement per måned",
+        "UnitOfMeasureCode": "MON",
+        "UnitPrice": Decimal(199),
+        "ProductType": "Service",
+        "ProductGroupCode": "abonnement",
+    }
+    with pytest.raises(Unwritable) as error:
+        mapping_writes.new_product(fields_of(plan), "NOK", {})
+    assert error.value.problem.field == "group"
+    assert "product.groups" in error.value.problem.message
+    assert "abo" in error.value.problem.message
+
+
+def test_what_go_cannot_hold_of_a_product_is_left_out() -> None:
+    euro = Price(amount=Decimal(19), currency="EUR")
+    assert mapping_writes.wanted_product({"unit": "kasse", "price": euro, "kind": "plan"}, "NOK") == {}
+
+
+def order_body(*lines: Line, **options: Any) -> dict[str, Any]:
+    fields = {"customer_id": "4000007", "currency": "NOK", "order_date": date(2026, 3, 1), "lines": lines}
+    defaults: dict[str, Any] = {"invoiced_elsewhere": False, "fallback_product_id": None}
+    return mapping_orders.new_order(fields | options.pop("fields", {}), "cb-o1", **{**defaults, **options})
+
+
+def test_an_order_of_chargebee_becomes_a_draft() -> None:
+    line = Line(
+        id="li_1",
+        product_id="6000001",
+        description="Basis",
+        quantity=Decimal(3),
+        unit_price=Decimal(100),
+        discount_percent=Decimal(10),
+        net=Decimal(270),
+        tax=Decimal("67.5"),
+    )
+    invoice = Invoice(number="1042", paid=True)
+    assert order_body(line, invoiced_elsewhere=True, fields={"invoice": invoice, "delivery_date": None}) == {
+        "CustomerId": 4000007,
+        "SalesOrderStatus": "Draft",
+        "CurrencyCode": "NOK",
+        "SalesOrderDate": "2026-03-01",
+        "ExternalImportReference": "cb-o1",
+        "SalesOrderLines": [
+            {
+                "LineType": "Text",
+                "Description": "Invoiced in Chargebee, no. 1042, paid. Do not send.",
+                "SortOrder": 0,
+            },
+            {
+                "LineType": "Normal",
+                "ProductId": 6000001,
+                "Description": "Basis",
+                "Quantity": Decimal(3),
+                "ProductUnitPrice": Decimal(100),
+                "Allowance": Decimal(10),
+                "ExternalImportReference": "li_1",
+                "SortOrder": 1,
+            },
+        ],
+    }
+
+
+def test_an_amount_that_does_not_follow_becomes_one_at_the_net_amount() -> None:
+    line = Line(
+        id="li_1",
+        product_id="6000001",
+        description="Basis",
+        quantity=Decimal(3),
+        unit_price=Decimal("33.33"),
+        discount_percent=Decimal(10),
+        net=Decimal(90),
+    )
+    assert order_body(line)["SalesOrderLines"] == [
+        {
+            "LineType": "Normal",
+            "ProductId": 6000001,
+            "Description": "Basis (3 x 33.33, 10 % discount)",
+            "Quantity": Decimal(1),
+            "ProductUnitPrice": Decimal(90),
+            "Allowance": Decimal(0),
+            "ExternalImportReference": "li_1",
+            "UseStandardSalesAccount": False,
+            "SortOrder": 0,
+        }
+    ]
+
+
+def test_a_line_without_product_takes_the_fallback_or_is_refused() -> None:
+    line = Line(id="li_1", description="Oppsett", unit_price=Decimal(50), net=Decimal(50), tax=Decimal(12))
+    assert order_body(line, fallback_product_id="6000009")["SalesOrderLines"][0]["ProductId"] == 6000009
+    with pytest.raises(Unwritable) as error:
+        order_body(line)
+    assert error.value.problem.field == "lines"
+    assert "order.fallback_product" in error.value.problem.message
+
+
+def test_an_order_needs_a_customer() -> None:
+    with pytest.raises(Unwritable) as error:
+        order_body(fields={"customer_id": None})
+    assert error.value.problem.field == "customer_id"
