@@ -217,10 +217,12 @@ class PartitionTransactions:
     def __init__(self, kafka: Kafka, service: str, partition: int, group: str) -> None:
         self._kafka, self.partition = kafka, partition
         self._group = kafka.settings.topic_prefix + group
-        self._producer = kafka.producer(f"{service}.p{partition:02d}")
+        self._id = f"{service}.p{partition:02d}"
+        self._producer: AIOKafkaProducer = None
 
     async def start(self) -> None:
         """Fence the former owner of the partition and settle what it left pending."""
+        self._producer = self._kafka.producer(self._id)
         await self._producer.start()
 
     async def stop(self) -> None:

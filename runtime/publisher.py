@@ -47,7 +47,7 @@ class KafkaPublisher:
 
     def __init__(self, kafka: Kafka, system: System, partitions: Mapping[str, int]) -> None:
         self._kafka, self._system, self._partitions = kafka, system, partitions
-        self._producer = kafka.producer()
+        self._producer: Any = None
         self._known: dict[tuple[str, EntityName], dict[str, Known]] = {}
         self._cursors: dict[tuple[str, str], dict[str, Any]] = {}
         self._max_observation: dict[str, int] = {}
@@ -57,6 +57,7 @@ class KafkaPublisher:
     async def start(self) -> None:
         """Restore what was published, then be ready to send."""
         await self._restore()
+        self._producer = self._kafka.producer()
         await self._producer.start()
 
     async def stop(self) -> None:

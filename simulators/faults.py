@@ -219,7 +219,8 @@ async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> int:
 async def drop_connection(receive: Receive, send: Send) -> None:
     """Close the TCP connection without a reply: the client sees a read or protocol error.
 
-    Needs uvicorn, whose `send` is a method of the object that owns the transport. Raises ConnectionResetError elsewhere.
+    Needs uvicorn, whose `send` is a method of the object that owns the transport; raises
+    ConnectionResetError elsewhere.
     """
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is None:

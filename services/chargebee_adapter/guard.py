@@ -3,6 +3,7 @@
 Chargebee has no precondition: a write is guarded by reading just before it and comparing with what was expected.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +13,7 @@ import msgspec
 from contracts.entities import Entity, typed_fields
 from contracts.messages import Command, Problem
 from runtime.vendor import Refused
-from services.chargebee_adapter.mapping import Reading
+from services.chargebee_adapter.mapping import OWN_PREFIX, STAMP_KEY, Raw, Reading
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,25 @@ def present(reading: Reading) -> Entity:
     if reading.entity is None:
         raise refuse(reading.problem or Problem(code="unreadable", message="the record has no content"))
     return reading.entity
+
+
+def restamp(raw: Raw, name: str, reading: Reading, stamp: str | None) -> dict[str, str]:
+    """The parameter that writes Go's id into the metadata called `name`, or takes it away where `stamp` is None;
+    empty when nothing is to be written. All other keys are sent along, since a write may replace them.
+
+    Raises Refused when the record is gone or refers to another Go record. An own id cannot be taken away.
+    """
+    present(reading)
+    if reading.stamp == stamp or (stamp is None and reading.id.startswith(OWN_PREFIX)):
+        return {}
+    if stamp is not None and reading.stamp is not None:
+        words = f"{reading.entity_name} {reading.id} already refers to {reading.stamp}"
+        raise Refused("stamp_taken", words, field="stamp")
+    before = raw.get(name)
+    kept = {key: value for key, value in before.items() if key != STAMP_KEY} if isinstance(before, Mapping) else {}
+    if stamp is not None:
+        kept[STAMP_KEY] = stamp.removeprefix(OWN_PREFIX)
+    return {name: json.dumps(kept, ensure_ascii=False, default=str)}
 
 
 def is_duplicate(error: Refused, field: str) -> bool:

@@ -108,8 +108,5 @@ def amount_of(price: models.ItemPrice, currency: str) -> Decimal | None:
 def _code(item_id: str, prices: Iterable[models.ItemPrice], pricing: Pricing) -> str | None:
     if not item_id.startswith(OWN_PREFIX):
         return code_for(item_id)
-    for price in prices:
-        if price.currency_code == pricing.ledger_currency and price.accounting_detail is not None:
-            if sku := text(price.accounting_detail.sku):
-                return sku
-    return None
+    held = (price.accounting_detail for price in prices if price.currency_code == pricing.ledger_currency)
+    return next((sku for detail in held if detail is not None and (sku := text(detail.sku))), None)

@@ -8,10 +8,17 @@ from runtime.vendor import NotFound, Refused
 from services.chargebee_adapter import mapping, writes_customers
 from services.chargebee_adapter.client import ChargebeeClient, Raw, path
 from services.chargebee_adapter.guard import (
-    Plan, Written, expected_of, is_duplicate, plan, present, refuse, required, wanted_of,
+    Plan,
+    Written,
+    expected_of,
+    is_duplicate,
+    plan,
+    present,
+    refuse,
+    required,
+    restamp,
+    wanted_of,
 )  # fmt: skip
-from services.chargebee_adapter.mapping import OWN_PREFIX
-from services.chargebee_adapter.writes_products import stamped_metadata
 
 
 class Customers:
@@ -58,16 +65,11 @@ class Customers:
         return Written("applied", mapping.customer(raw))
 
     async def stamp(self, api: ChargebeeClient, command: Command) -> Written:
-        """Write Go's id into `meta_data` where it is free."""
-        customer_id, stamp = required(command, "target_id"), required(command, "stamp")
+        """Write Go's id into `meta_data` where it is free; without a stamp take it away."""
+        customer_id = required(command, "target_id")
         raw = await _read(api, customer_id)
-        reading = mapping.customer(raw)
-        present(reading)
-        if reading.stamp is None:
-            params = stamped_metadata(raw, "meta_data", stamp.removeprefix(OWN_PREFIX))
+        if params := restamp(raw, "meta_data", mapping.customer(raw), command.stamp):
             raw = await api.post("customer", path("customers", customer_id), params)
-        elif reading.stamp != stamp:
-            raise Refused("stamp_taken", f"customer {customer_id} already refers to {reading.stamp}", field="stamp")
         return Written("applied", mapping.customer(raw))
 
     async def verify(self, api: ChargebeeClient, command: Command) -> Written:

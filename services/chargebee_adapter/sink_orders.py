@@ -14,7 +14,14 @@ from services.chargebee_adapter import mapping_orders, writes_orders
 from services.chargebee_adapter.catalogue import Catalogue
 from services.chargebee_adapter.client import ChargebeeClient, Raw, any_of, path
 from services.chargebee_adapter.guard import (
-    Written, expected_of, is_duplicate, plan, present, refuse, required, wanted_of,
+    Written,
+    expected_of,
+    is_duplicate,
+    plan,
+    present,
+    refuse,
+    required,
+    wanted_of,
 )  # fmt: skip
 from services.chargebee_adapter.mapping import Reading, id_of
 from services.chargebee_adapter.mapping_orders import noon, price_ids

@@ -9,7 +9,16 @@ from services.chargebee_adapter import models, writes_products
 from services.chargebee_adapter.catalogue import Catalogue, Whole
 from services.chargebee_adapter.client import ChargebeeClient, Raw, path
 from services.chargebee_adapter.guard import (
-    Plan, Written, expected_of, is_duplicate, plan, present, refuse, required, wanted_of,
+    Plan,
+    Written,
+    expected_of,
+    is_duplicate,
+    plan,
+    present,
+    refuse,
+    required,
+    restamp,
+    wanted_of,
 )  # fmt: skip
 from services.chargebee_adapter.mapping import OWN_PREFIX, id_of
 from services.chargebee_adapter.mapping_products import ledger_price
@@ -47,7 +56,7 @@ class Products:
         reading = self._catalogue.reading(whole)
         present(reading)
         price = self._ledger_price(whole)
-        makeable = item_id.startswith(OWN_PREFIX) and not any(_in_ledger(each, self) for each in whole.prices)
+        makeable = item_id.startswith(OWN_PREFIX) and not any(self._is_in_ledger(each) for each in whole.prices)
         held = self._checked(fields, price, can_price=price is not None or makeable)
         steps = self._plan(reading, held, expected_of(command))
         if steps.is_stale:
@@ -61,16 +70,11 @@ class Products:
         return Written("applied", self._catalogue.reading(whole))
 
     async def stamp(self, api: ChargebeeClient, command: Command) -> Written:
-        """Write Go's id into the item's metadata where it is free."""
-        item_id, stamp = required(command, "target_id"), required(command, "stamp")
+        """Write Go's id into the item's metadata where it is free; without a stamp take it away."""
+        item_id = required(command, "target_id")
         whole = await self._read(api, item_id)
-        reading = self._catalogue.reading(whole)
-        present(reading)
-        if reading.stamp is None:
-            params = writes_products.stamped_metadata(whole.item, "metadata", stamp.removeprefix(OWN_PREFIX))
+        if params := restamp(whole.item, "metadata", self._catalogue.reading(whole), command.stamp):
             whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
-        elif reading.stamp != stamp:
-            raise Refused("stamp_taken", f"item {item_id} already refers to {reading.stamp}", field="stamp")
         return Written("applied", self._catalogue.reading(whole))
 
     async def verify(self, api: ChargebeeClient, command: Command) -> Written:
@@ -93,6 +97,10 @@ class Products:
 
     def _plan(self, reading: Any, held: dict[str, Any], expected: dict[str, Any]) -> Plan:
         return plan(present(reading), held, expected)
+
+    def _is_in_ledger(self, price: Raw) -> bool:
+        currency = self._catalogue.pricing.ledger_currency
+        return price.get("currency_code") == currency and price.get("status") != "deleted"
 
     def _ledger_price(self, whole: Whole) -> models.ItemPrice | None:
         prices = (models.ItemPrice.model_validate(raw) for raw in whole.prices)
@@ -166,7 +174,3 @@ class Products:
 
 def _item_part(held: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in held.items() if name in writes_products.ITEM_FIELDS}
-
-
-def _in_ledger(price: Raw, products: Products) -> bool:
-    return price.get("currency_code") == products._catalogue.pricing.ledger_currency and price.get("status") != "deleted"

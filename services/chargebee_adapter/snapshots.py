@@ -56,8 +56,7 @@ class Snapshots:
         await self._publisher.save_cursor(self._tenant, "chargebee", entity, value)
 
     async def _wait_until(self, moment: datetime) -> None:
-        while (left_s := (moment - self._clock()).total_seconds()) > 0:
-            await asyncio.sleep(left_s)
+        await asyncio.sleep(max(0.0, (moment - self._clock()).total_seconds()))
 
     async def _pass(self, entity: EntityName, snapshot: str, since_s: int | None) -> set[str]:
         """Publish one listing: all records, or those changed after `since_s` (UTC seconds). Returns their ids."""

@@ -62,7 +62,7 @@ async def _answer(receiver: Receiver | None, request: Request) -> tuple[int, str
     except ValueError as error:
         return 400, str(error)
     except (TimeoutError, VendorError) as error:
-        return 503, f"not taken yet, send it again: {error or 'Kafka did not acknowledge in time'}"
+        return 503, f"not taken yet, send it again: {str(error) or 'Kafka did not acknowledge in time'}"
     return 200, f"{published} published"
 
 

@@ -1,6 +1,5 @@
 """Canonical products as parameters of Chargebee's item and item price endpoints. Pure."""
 
-import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -10,7 +9,6 @@ from contracts.messages import Problem
 from contracts.units import major, minor, unit_code, unit_word
 from contracts.values import text
 from services.chargebee_adapter import models
-from services.chargebee_adapter.mapping import STAMP_KEY, Raw
 from services.chargebee_adapter.mapping_products import Pricing
 
 NAME_MAX, DESCRIPTION_MAX, UNIT_MAX, SKU_MAX = 100, 500, 30, 100
@@ -108,10 +106,3 @@ def item_update(item: models.Item, to_write: Mapping[str, Any]) -> dict[str, Any
     if "archived" in to_write:
         params["status"] = "archived" if to_write["archived"] else "active"
     return params
-
-
-def stamped_metadata(raw: Raw, name: str, poweroffice_id: str) -> dict[str, str]:
-    """The parameter that adds Go's id to the metadata called `name`, all else kept (a write may replace it whole)."""
-    before = raw.get(name)
-    kept = dict(before) if isinstance(before, Mapping) else {}
-    return {name: json.dumps({**kept, STAMP_KEY: poweroffice_id}, ensure_ascii=False, default=str)}

@@ -25,8 +25,8 @@ from simulators.chargebee.replies import list_reply
 from simulators.chargebee.site import Row, Site, shown
 
 _OFFLINE_METHODS: Final = (
-    "no_preference", "cash", "check", "bank_transfer", "ach_credit", "sepa_credit", "boleto", "us_automated_bank_transfer",
-    "eu_automated_bank_transfer", "uk_automated_bank_transfer", "jp_automated_bank_transfer",
+    "no_preference", "cash", "check", "bank_transfer", "ach_credit", "sepa_credit", "boleto",
+    "us_automated_bank_transfer", "eu_automated_bank_transfer", "uk_automated_bank_transfer", "jp_automated_bank_transfer",
     "mx_automated_bank_transfer", "custom",
 )
 _TAXABILITY: Final = ("taxable", "exempt", "zero_rated")

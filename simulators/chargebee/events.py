@@ -46,8 +46,8 @@ def configurations(call: Call) -> dict[str, Any]:
 def currencies(call: Call) -> dict[str, Any]:
     entries = [
         {
-            "id": f"cur_{code.lower()}", "enabled": True, "currency_code": code, "is_base_currency": code == BASE_CURRENCY,
-            "forex_type": "auto", "object": "currency",
+            "id": f"cur_{code.lower()}", "enabled": True, "currency_code": code,
+            "is_base_currency": code == BASE_CURRENCY, "forex_type": "auto", "object": "currency",
         }
         for code in CURRENCIES
     ]

@@ -74,7 +74,8 @@ def import_invoice(call: Call) -> dict[str, Any]:
     status = given.get("status") or "paid"
     if status == "pending" and rates:
         raise wrong_value("taxes[name][0]", "are not allowed with status pending")
-    lines = [_line(call, index, cells, rates, given["currency_code"]) for index, cells in rows(call.params, "line_items")]
+    code = given["currency_code"]
+    lines = [_line(call, index, cells, rates, code) for index, cells in rows(call.params, "line_items")]
     if not lines:
         raise wrong_value("line_items[description][0]", "at least one line item is needed")
     _apply_discounts(call, lines)

@@ -43,8 +43,8 @@ def list_customers(go: Go, call: Call) -> Reply:
         tests.append(lambda record: record["ExternalImportReference"] == reference)
     if groups is not None:
         tests.append(lambda record: not set(groups).isdisjoint(record["ContactGroupIds"]))
-    rows = map(shown, go.customers.seen_rows())
-    return query.listing(call, go.settings, CUSTOMER, rows, tests, "/Customers")
+    found = (one for one in go.customers.seen_rows() if all(test(one) for test in tests))
+    return query.listing(call, go.settings, CUSTOMER, map(shown, found), (), "/Customers")
 
 
 def get_customer(go: Go, call: Call) -> Reply:

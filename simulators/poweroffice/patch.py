@@ -103,7 +103,7 @@ class _Run:
             depth == 1
             and spec is not None
             and spec.kind == "ids"
-            and (number == "-" or number.isascii() and number.isdigit() and len(number) < 10)
+            and (number == "-" or (number.isascii() and number.isdigit() and len(number) < 10))
         )
 
     def _read(self, path: list[str]) -> Any:

@@ -516,7 +516,14 @@ def fits(schemas: dict[str, Any], wanted: dict[str, Any], value: Any) -> bool:
         return bool(wanted.get("nullable"))
     if "enum" in wanted:
         return value in wanted["enum"]
-    kinds = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "string": str,
+        "integer": int,
+        "number": (int, float),
+        "boolean": bool,
+        "array": list,
+        "object": dict,
+    }
     is_bool = isinstance(value, bool)
     return isinstance(value, kinds[wanted["type"]]) and is_bool == (wanted["type"] == "boolean")
 

@@ -143,10 +143,7 @@ def test_versions_order_by_time_then_number_and_never_fall() -> None:
     old = mapping.version("2026-03-01T08:00:00.0000000Z", 9)
     assert old == "2026-03-01T08:00:00.0000000Z#000000000009"
     assert mapping.version("2026-03-01T08:00:00.0000000Z", 10) > old
-    assert (
-        mapping.version("2026-02-01T08:00:00.0000000Z", 10, old)
-        == "2026-03-01T08:00:00.0000000Z#000000000010"
-    )
+    assert mapping.version("2026-02-01T08:00:00.0000000Z", 10, old) == "2026-03-01T08:00:00.0000000Z#000000000010"
 
 
 def test_a_company_is_read() -> None:
@@ -159,9 +156,7 @@ def test_a_company_is_read() -> None:
 
 def test_names_are_matched_without_regard_to_case() -> None:
     camel = {name[0].lower() + name[1:]: value for name, value in COMPANY.items()}
-    camel["mailAddress"] = {
-        name[0].lower() + name[1:]: value for name, value in COMPANY["MailAddress"].items()
-    }
+    camel["mailAddress"] = {name[0].lower() + name[1:]: value for name, value in COMPANY["MailAddress"].items()}
     assert reading(mapping.customer(camel)).content == FJORDVIK
 
 
@@ -181,9 +176,7 @@ def test_a_country_alone_is_no_address() -> None:
 
 
 def test_an_address_without_city_is_kept_and_named_incomplete() -> None:
-    found = reading(
-        mapping.customer(COMPANY | {"MailAddress": {"AddressLine1": "Kaigata 3", "ZipCode": "5003"}})
-    )
+    found = reading(mapping.customer(COMPANY | {"MailAddress": {"AddressLine1": "Kaigata 3", "ZipCode": "5003"}}))
     assert found.incomplete == ("address",)
     assert isinstance(found.content, Customer)
     assert found.content.address == Address(line1="Kaigata 3", zip="5003")

@@ -1,0 +1,162 @@
+"""What happens in the demo: everything is brought together, then edited on both sides, then checked."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import httpx
+
+from contracts.entities import ENTITIES
+from contracts.messages import Command
+from demo.compare import Report, compare
+from demo.edits import Script, Timed, latencies, timed
+from demo.installation import SWEEP_S, TENANT, Installation
+from demo.progress import Progress, writes_needed
+from demo.screen import Screen
+from demo.vendors import Chargebee, Go
+from demo.watcher import Watcher
+
+STILL_S = 1.5
+BACKFILL_S, SETTLE_S = 120.0, 30.0
+GO_PERSON_PER_S = 9.0
+
+
+@dataclass
+class Result:
+    """How the demo ended: the last line, and whether all of it holds."""
+
+    line: str
+    converged: bool
+
+
+async def play(installation: Installation, watcher: Watcher, screen: Screen) -> Result:
+    """Bring together, edit, check."""
+    chargebee = Chargebee(f"{installation.url('chargebee')}/api/v2", installation.person_chargebee_key)
+    go = Go(installation.url("poweroffice"), installation.person_go, GO_PERSON_PER_S)
+    try:
+        return await _play(installation, watcher, screen, chargebee, go)
+    finally:
+        await chargebee.close()
+        await go.close()
+
+
+async def _play(
+    installation: Installation, watcher: Watcher, screen: Screen, chargebee: Chargebee, go: Go
+) -> Result:
+    screen.phase = "1. Reading both systems, matching, creating what is missing"
+    screen.say(screen.phase)
+    unfinished = await watcher.until_quiet(STILL_S, BACKFILL_S)
+    first_links = list(watcher.progress.finished("update"))
+    done: list[Timed] = []
+    if not unfinished:
+        done = await _edit(Script(watcher.progress, chargebee, go), screen)
+        screen.phase = "3. Waiting until both systems have been read once more and nothing moves"
+        screen.say(screen.phase)
+        unfinished = await watcher.until_quiet(STILL_S, SETTLE_S, not_before_s=SWEEP_S + STILL_S)
+    screen.phase = "4. Reading both systems over their APIs and comparing them"
+    screen.say(screen.phase)
+    report = await compare(watcher.progress, chargebee, go)
+    report.wrong += [f"not at rest: {reason}" for reason in unfinished]
+    writes = await _writes(installation, report)
+    return _concluded(watcher.progress, report, done, first_links, writes, screen)
+
+
+async def _edit(script: Script, screen: Screen) -> list[Timed]:
+    screen.phase = "2. Somebody else edits in both systems"
+    screen.say(screen.phase)
+    done = []
+    for edit in script.edits():
+        one = await timed(edit)
+        took = "never shown" if one.latency_ms is None else f"{one.latency_ms:.0f} ms"
+        screen.say(f"   {edit.way}  {edit.words:<32} {took:>12}")
+        done.append(one)
+    return done
+
+
+async def _writes(installation: Installation, report: Report) -> int:
+    """Write requests of the sync that succeeded, as the simulators counted them; more creations than linked records
+    are duplicates."""
+    writes = 0
+    async with httpx.AsyncClient(trust_env=False, timeout=10.0) as http:
+        for name in installation.simulators():
+            answer = await http.get(f"{installation.url(name)}/_sim/requests", params={"user": "tandem"})
+            held = answer.json()
+            writes += int(held["writes"])
+            failed = Counter(f"{e['method']} {e['path']} {e['status']}" for e in held["log"] if e["status"] >= 400)
+            report.notes += [f"{name} refused {count} x {what}" for what, count in sorted(failed.items())]
+    return writes
+
+
+def _concluded(
+    progress: Progress, report: Report, done: list[Timed], first_links: Iterable[Command], writes: int, screen: Screen
+) -> Result:
+    edits = sum(each.edit.updates for each in done)
+    needed = writes_needed(progress, first_links, edits)
+    linked = "/".join(str(progress.figures(entity).linked) for entity in ENTITIES)
+    report.wrong += [f"edit never shown: {each.edit.words}" for each in done if each.latency_ms is None]
+    if progress.dead_letters:
+        report.wrong.append(f"{progress.dead_letters} dead letters")
+    _tell(report, screen)
+    converged = not report.wrong and report.duplicates == 0
+    if converged and writes != needed:
+        screen.say(f"Writes differ from what was needed: {writes} instead of {needed}")
+    line = (
+        f"{'converged' if converged else 'NOT converged'} linked={linked} writes={writes} needed={needed}"
+        f" duplicates={report.duplicates} {_latency(done, 'cb>go')} {_latency(done, 'go>cb')}"
+    )
+    return Result(line, converged and writes == needed)
+
+
+def _latency(done: list[Timed], way: str) -> str:
+    if not any(each.edit.way == way for each in done):
+        return f"{way} p50=-ms max=-ms"
+    median_ms, most_ms = latencies(done, "cb>go" if way == "cb>go" else "go>cb")
+    shown = ["-" if math.isinf(each) else f"{each:.0f}" for each in (median_ms, most_ms)]
+    return f"{way} p50={shown[0]}ms max={shown[1]}ms"
+
+
+def _tell(report: Report, screen: Screen) -> None:
+    compared = ", ".join(f"{count} {entity}s" for entity, count in report.compared.items())
+    screen.say(f"Compared field by field: {compared}")
+    for title, lines in (("Apart, with a reason", report.excused), ("Worth a look", report.notes),
+                         ("Wrong", report.wrong)):  # fmt: skip
+        if lines:
+            screen.say(f"{title} ({len(lines)}):")
+        for line in lines:
+            screen.say(f"   {line}")
+
+
+def hints(installation: Installation) -> str:
+    """What a person can try while the demo stays up."""
+    chargebee, go = installation.url("chargebee"), installation.url("poweroffice")
+    keys = installation.person_go
+    bootstrap = installation.bootstrap
+    return f"""
+The demo stays up until Ctrl-C. Try, in another terminal:
+
+  # what flows (kcat is packaged by most systems)
+  kcat -b {bootstrap} -C -e -q -t tandem.customers -f '%k %s\\n'
+  kcat -b {bootstrap} -C -e -q -t tandem.links -f '%k %s\\n'
+  kcat -b {bootstrap} -C -e -q -t tandem.journal -f '%k %s\\n'
+  kcat -b {bootstrap} -C -q -o end -t tandem.commands.poweroffice -f '%k %s\\n'
+
+  # how the tenant '{TENANT}' stands
+  . {installation.env_path}
+  .venv/bin/tandem status
+
+  # an edit in Chargebee, and what PowerOffice Go then holds
+  curl -s -u {installation.person_chargebee_key}: {chargebee}/api/v2/customers/demo-ny-kunde -d phone='+47 90909090'
+  TOKEN=$(curl -s -u {keys.application}:{keys.client} -H 'Ocp-Apim-Subscription-Key: {keys.subscription}' \\
+    -d grant_type=client_credentials {go}/OAuth/Token | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')
+  curl -s -H "Authorization: Bearer $TOKEN" -H 'Ocp-Apim-Subscription-Key: {keys.subscription}' \\
+    '{go}/v2/Customers?externalImportReference=cb-demo-ny-kunde'
+
+  # an edit in PowerOffice Go (ID is the Id shown above), and what Chargebee then holds
+  curl -s -X PATCH -H "Authorization: Bearer $TOKEN" -H 'Ocp-Apim-Subscription-Key: {keys.subscription}' \\
+    -H 'Content-Type: application/json-patch+json' {go}/v2/Customers/ID \\
+    -d '[{{"op":"replace","path":"/EmailAddress","value":"ny@eksempel.no"}}]'
+  curl -s -u {installation.person_chargebee_key}: {chargebee}/api/v2/customers/demo-ny-kunde
+
+Logs of every process: {installation.data_dir}
+"""

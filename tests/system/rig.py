@@ -1,0 +1,277 @@
+"""The real services as processes on a real Kafka, between two simulators over HTTP, as a person would run them."""
+
+import asyncio
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from contracts.entities import EntityName
+from contracts.messages import JournalEntry, Link
+from contracts.settings import KafkaSettings
+from runtime.kafka import Kafka
+
+GIVE_UP_S = 90.0
+SERVICES = ("linker", "chargebee_adapter", "poweroffice_adapter")
+_numbers = itertools.count(1)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(what: str, check: Callable[[], Any]) -> Any:
+    """The first true answer of `check`; fails naming `what` when none comes."""
+    until = time.monotonic() + GIVE_UP_S
+    while True:
+        answer = check()
+        if answer:
+            return answer
+        if time.monotonic() > until:
+            raise AssertionError(f"did not happen: {what}")
+        time.sleep(0.1)
+
+
+class Rig:
+    """Simulators and services of one test, on topics of their own."""
+
+    def __init__(self, bootstrap: str, directory: Path, *, data: str = "empty", settings: str = "") -> None:
+        self.bootstrap, self.directory = bootstrap, directory
+        self.prefix = f"t{os.getpid()}x{next(_numbers)}."
+        self.kafka = Kafka(KafkaSettings(bootstrap=bootstrap, topic_prefix=self.prefix, partitions=1))
+        names = ("chargebee", "poweroffice", *SERVICES)
+        self.ports = {name: free_port() for name in names}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._data, self._settings = data, settings
+        self.chargebee = httpx.Client(
+            base_url=self.url("chargebee") + "/api/v2", auth=("person-key", ""), trust_env=False, timeout=30
+        )
+        self.go = httpx.Client(base_url=self.url("poweroffice") + "/v2", trust_env=False, timeout=30)
+        self.control = httpx.Client(trust_env=False, timeout=30)
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    # -- life
+
+    def __enter__(self) -> Self:
+        self._write_settings()
+        hook = f"{self.url('chargebee_adapter')}/webhooks/chargebee/demo"
+        self._start("simulators.chargebee", "chargebee", [
+            "--port", str(self.ports["chargebee"]), "--api-key", "sync-key", "--extra-api-key", "person=person-key",
+            "--rate-limit", "0", "--data", self._data, "--webhook-url", hook, "--webhook-username", "hook",
+            "--webhook-password", "hook-secret",
+        ])  # fmt: skip
+        self._start("simulators.poweroffice", "poweroffice", [
+            "--port", str(self.ports["poweroffice"]), "--application-key", "a", "--client-key", "c",
+            "--subscription-key", "s", "--rate-limit", "0", "--data", self._data, "--extra-client", "person=pa:pc:ps",
+        ])  # fmt: skip
+        for name in ("chargebee", "poweroffice"):
+            wait_for(f"{name} simulator answers", lambda name=name: self._answers(f"{self.url(name)}/_sim/health"))
+        token = self.control.post(
+            self.url("poweroffice") + "/OAuth/Token", auth=("pa", "pc"), data={"grant_type": "client_credentials"},
+            headers={"Ocp-Apim-Subscription-Key": "ps"},
+        ).json()["access_token"]  # fmt: skip
+        self.go.headers.update({"Authorization": f"Bearer {token}", "Ocp-Apim-Subscription-Key": "ps"})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in reversed(list(self.processes)):
+            self.stop(name)
+        for client in (self.chargebee, self.go, self.control):
+            client.close()
+
+    def _write_settings(self) -> None:
+        groups = "".join(f'{name} = "{name}"\n' for name in ("abonnement", "tillegg", "varer"))
+        (self.directory / "tandem.toml").write_text(f"""
+[kafka]
+bootstrap = "{self.bootstrap}"
+topic_prefix = "{self.prefix}"
+partitions = 1
+[ports]
+linker = {self.ports["linker"]}
+chargebee_adapter = {self.ports["chargebee_adapter"]}
+poweroffice_adapter = {self.ports["poweroffice_adapter"]}
+[tenants.demo]
+mode = "sync"
+invoicing.by = "chargebee"
+start.orders = 2026-01-01
+create.order.to_chargebee = "on"
+breaker.first_backfill = "release"
+chargebee.prices = "net"
+chargebee.base_url = "{self.url("chargebee")}/api/v2"
+chargebee.requests_per_minute = 60000
+chargebee.list_lag_s = 0
+chargebee.events_interval_s = 1
+poweroffice.base_url = "{self.url("poweroffice")}/v2"
+poweroffice.token_url = "{self.url("poweroffice")}/OAuth/Token"
+poweroffice.requests_per_second = 1000
+poweroffice.poll_min_s = 0.2
+poweroffice.poll_max_s = 0.2
+poweroffice.sweep_s = 2
+poweroffice.read_lag_s = 0.1
+{self._settings}
+[tenants.demo.product.groups]
+{groups}""")
+
+    def environment(self) -> dict[str, str]:
+        tenant = "TANDEM_TENANTS__DEMO__"
+        return {
+            **os.environ,
+            "TANDEM_CONFIG": str(self.directory / "tandem.toml"),
+            f"{tenant}CHARGEBEE__API_KEY": "sync-key",
+            f"{tenant}CHARGEBEE__WEBHOOK_USERNAME": "hook",
+            f"{tenant}CHARGEBEE__WEBHOOK_PASSWORD": "hook-secret",
+            f"{tenant}POWEROFFICE__APPLICATION_KEY": "a",
+            f"{tenant}POWEROFFICE__CLIENT_KEY": "c",
+            f"{tenant}POWEROFFICE__SUBSCRIPTION_KEY": "s",
+        }
+
+    def _start(self, module: str, name: str, arguments: list[str]) -> None:
+        with (self.directory / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments], env=self.environment(), stdin=subprocess.DEVNULL,
+                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    def start(self, *names: str) -> None:
+        """Start services and wait until they are ready."""
+        for name in names or SERVICES:
+            self._start(f"services.{name}", name, [])
+        for name in names or SERVICES:
+            wait_for(f"{name} is ready", lambda name=name: self._ready(name))
+
+    def _ready(self, name: str) -> bool:
+        code = self.processes[name].poll()
+        assert code is None, f"{name} ended with {code}:\n{self.log(name)[-3000:]}"
+        return self._answers(f"{self.url(name)}/health/ready")
+
+    def _answers(self, url: str) -> bool:
+        try:
+            return self.control.get(url).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def kill(self, name: str) -> None:
+        """SIGKILL a process this rig started."""
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def stop(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def log(self, name: str) -> str:
+        return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    # -- simulators
+
+    def requests(self, name: str) -> dict[str, Any]:
+        """The sync's own requests to a simulator."""
+        answer: dict[str, Any] = self.control.get(f"{self.url(name)}/_sim/requests?user=tandem").json()
+        return answer
+
+    def writes(self) -> int:
+        """Successful writes of the sync to both systems."""
+        return int(self.requests("chargebee")["writes"]) + int(self.requests("poweroffice")["writes"])
+
+    def fault(self, name: str, **fault: Any) -> None:
+        answer = self.control.post(f"{self.url(name)}/_sim/faults", json={"faults": [fault]})
+        assert answer.status_code < 300, answer.text
+
+    def add_customer(self, **fields: str) -> dict[str, Any]:
+        """A customer entered in Chargebee by a person."""
+        answer = self.chargebee.post("/customers", data=fields)
+        assert answer.status_code == 200, answer.text
+        customer: dict[str, Any] = answer.json()["customer"]
+        return customer
+
+    def add_go_customer(self, **fields: Any) -> dict[str, Any]:
+        """A customer entered in Go by a person."""
+        answer = self.go.post("/Customers", json=fields)
+        assert answer.status_code == 201, answer.text
+        customer: dict[str, Any] = answer.json()
+        return customer
+
+    def go_customers(self) -> list[dict[str, Any]]:
+        answer = self.go.get("/Customers")
+        return [] if answer.status_code == 204 else answer.json()
+
+    def chargebee_list(self, path: str, kind: str, **params: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        query = {"limit": "100", **params}
+        while True:
+            page = self.chargebee.get(path, params=query).json()
+            found += [each[kind] for each in page["list"]]
+            if "next_offset" not in page:
+                return found
+            query["offset"] = page["next_offset"]
+
+    # -- topics
+
+    def _collect(self, topic: str) -> list[tuple[bytes, bytes | None]]:
+        async def read() -> list[tuple[bytes, bytes | None]]:
+            return [(record.key, record.value) async for record in self.kafka.read((topic,), (0,))]
+
+        return asyncio.run(read())
+
+    def records(self, topic: str) -> list[Any]:
+        """Decoded values of a topic, the tombstones left out."""
+        return [msgspec.json.decode(value) for _, value in self._collect(topic) if value is not None]
+
+    def links(self, entity: EntityName = "customer") -> dict[str, Link]:
+        """The newest state of every link of an entity."""
+        newest = dict(self._collect("links"))
+        decoded = [msgspec.json.decode(value, type=Link) for value in newest.values() if value is not None]
+        return {link.key: link for link in decoded if link.entity == entity}
+
+    def journal(self) -> list[JournalEntry]:
+        return [msgspec.json.decode(value, type=JournalEntry) for _, value in self._collect("journal") if value]
+
+    def send(self, topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes] | None = None) -> None:
+        """Put a message on a topic as it is."""
+
+        async def run() -> None:
+            producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap)
+            await producer.start()
+            try:
+                pairs = list((headers or {}).items())
+                await producer.send_and_wait(self.prefix + topic, value, key=key, partition=0, headers=pairs)
+            finally:
+                await producer.stop()
+
+        asyncio.run(run())
+
+    def quiet(self, *, polls: int = 10) -> int:
+        """Wait until nothing is in flight and the sync's writes rest for so many polls of Go; returns the writes."""
+
+        def polled() -> int:
+            counts = self.requests("poweroffice")["counts"]
+            return int(counts.get("GET /Customers", 0))
+
+        while True:
+            writes, start = self.writes(), polled()
+            wait_for("Go is polled", lambda start=start: polled() >= start + polls)
+            flying = [link for entity in ("customer", "product", "order") for link in self.links(entity).values()
+                      if link.flight]  # fmt: skip
+            if not flying and self.writes() == writes:
+                return writes
