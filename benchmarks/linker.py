@@ -5,7 +5,6 @@ side, echoes and repeats. The bare loop consumes the same records and writes, pe
 sizes the linker wrote, in transactions of the same number of inputs.
 """
 
-import asyncio
 import random
 import statistics
 import time

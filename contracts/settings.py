@@ -113,9 +113,7 @@ def _quoted_owner_keys(value: Any) -> Any:
 
 
 def _known_owner_keys(value: dict[str, System]) -> dict[str, System]:
-    known = [
-        key for entity, names in _ownable().items() for key in (entity, *(f"{entity}.{n}" for n in names))
-    ]
+    known = [key for entity, names in _ownable().items() for key in (entity, *(f"{entity}.{n}" for n in names))]
     faults = [(key, "is no entity or field", _did_you_mean(key, known)) for key in value if key not in known]
     if faults:
         _contradiction(*faults)
@@ -139,9 +137,7 @@ Country = Annotated[str, _matches(r"[A-Z]{2}", "must be an ISO 3166 code of two 
 Site = Annotated[
     str, _matches(r"[A-Za-z0-9][A-Za-z0-9-]*", "must be the site's name only, the part before .chargebee.com")
 ]
-TopicPrefix = Annotated[
-    str, _matches(r"[A-Za-z0-9._-]{0,100}", "must be letters, digits, dot, dash, underscore")
-]
+TopicPrefix = Annotated[str, _matches(r"[A-Za-z0-9._-]{0,100}", "must be letters, digits, dot, dash, underscore")]
 VatRate = Annotated[Decimal, _must(lambda rate: 0 <= rate < 1, "must be a fraction: 0.25 stands for 25 %")]
 Slot = Annotated[tuple[int, int], BeforeValidator(_slot)]
 Owners = Annotated[dict[str, System], BeforeValidator(_quoted_owner_keys), AfterValidator(_known_owner_keys)]
@@ -163,12 +159,8 @@ class KafkaSettings(_Model):
 
     bootstrap: str = Field(default="127.0.0.1:9092", description="Brokers, host:port, separated by commas.")
     topic_prefix: TopicPrefix = Field(default="tandem.", description="Begins the name of every topic.")
-    partitions: Count = Field(
-        default=12, description="Partitions of every topic; fixed when the topics are created."
-    )
-    replication: Count = Field(
-        default=1, description="Replicas of every topic; 3 where there are three brokers."
-    )
+    partitions: Count = Field(default=12, description="Partitions of every topic; fixed when the topics are created.")
+    replication: Count = Field(default=1, description="Replicas of every topic; 3 where there are three brokers.")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="How clients talk to the brokers."
     )
@@ -176,12 +168,8 @@ class KafkaSettings(_Model):
         default=None, description="Needed with SASL_PLAINTEXT and SASL_SSL."
     )
     sasl_username: str | None = Field(default=None, description="Needed with SASL_PLAINTEXT and SASL_SSL.")
-    sasl_password: SecretStr | None = Field(
-        default=None, description="Needed with SASL_PLAINTEXT and SASL_SSL."
-    )
-    ssl_cafile: str | None = Field(
-        default=None, description="PEM file of the authority; the system's when unset."
-    )
+    sasl_password: SecretStr | None = Field(default=None, description="Needed with SASL_PLAINTEXT and SASL_SSL.")
+    ssl_cafile: str | None = Field(default=None, description="PEM file of the authority; the system's when unset.")
 
     @model_validator(mode="after")
     def _complete(self) -> "KafkaSettings":
@@ -195,27 +183,17 @@ class KafkaSettings(_Model):
 class PortSettings(_Model):
     """TCP ports the services listen on; 0 takes a free one."""
 
-    console: Port = Field(
-        default=8080, description="Web page of the operator; 0 takes a free port, as for all ports."
-    )
-    chargebee_adapter: Port = Field(
-        default=8081, description="Webhooks, health and metrics of the Chargebee adapter."
-    )
-    poweroffice_adapter: Port = Field(
-        default=8082, description="Health and metrics of the PowerOffice adapter."
-    )
+    console: Port = Field(default=8080, description="Web page of the operator; 0 takes a free port, as for all ports.")
+    chargebee_adapter: Port = Field(default=8081, description="Webhooks, health and metrics of the Chargebee adapter.")
+    poweroffice_adapter: Port = Field(default=8082, description="Health and metrics of the PowerOffice adapter.")
     linker: Port = Field(default=8083, description="Health and metrics of the linker.")
 
 
 class LogSettings(_Model):
     """What the services write to standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least that is logged."
-    )
-    format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="auto: JSON unless on a terminal."
-    )
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least that is logged.")
+    format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: JSON unless on a terminal.")
 
 
 # --- one tenant: its two systems ----------------------------------------------------------------------------
@@ -225,16 +203,10 @@ class ChargebeeSettings(_Model):
     """The Chargebee site of a tenant. Exactly one of `site` and `base_url` is set."""
 
     site: Site | None = Field(default=None, description="The site's name, the part before .chargebee.com.")
-    base_url: Address | None = Field(
-        default=None, description="Instead of site: the whole API address, to /api/v2."
-    )
+    base_url: Address | None = Field(default=None, description="Instead of site: the whole API address, to /api/v2.")
     api_key: SecretStr = Field(description="Full-access API key of the site.")
-    webhook_username: SecretStr | None = Field(
-        default=None, description="Basic auth of webhooks; both parts or none."
-    )
-    webhook_password: SecretStr | None = Field(
-        default=None, description="Basic auth of webhooks; both parts or none."
-    )
+    webhook_username: SecretStr | None = Field(default=None, description="Basic auth of webhooks; both parts or none.")
+    webhook_password: SecretStr | None = Field(default=None, description="Basic auth of webhooks; both parts or none.")
     prices: Literal["net", "gross"] | None = Field(
         default=None, description="Whether the site's prices exclude or include tax."
     )
@@ -275,24 +247,16 @@ class ChargebeeSettings(_Model):
 class PowerOfficeSettings(_Model):
     """The Go client of a tenant. Either `environment`, or both of `base_url` and `token_url`."""
 
-    environment: Literal["production", "demo"] | None = Field(
-        default=None, description="Which Go: its keys never mix."
-    )
+    environment: Literal["production", "demo"] | None = Field(default=None, description="Which Go: its keys never mix.")
     base_url: Address | None = Field(default=None, description="Instead of environment: API address, to /v2.")
-    token_url: Address | None = Field(
-        default=None, description="With base_url: address of the token endpoint."
-    )
+    token_url: Address | None = Field(default=None, description="With base_url: address of the token endpoint.")
     application_key: SecretStr = Field(description="Application key of the integration.")
     client_key: SecretStr = Field(description="Client key of the company in Go.")
     subscription_key: SecretStr = Field(description="Subscription key; carries the rate limit.")
-    requests_per_second: Positive = Field(
-        default=10, description="Budget per subscription key, over all tenants."
-    )
+    requests_per_second: Positive = Field(default=10, description="Budget per subscription key, over all tenants.")
     poll_min_s: Positive = Field(default=5, description="Pause between polls after activity.")
     poll_max_s: Positive = Field(default=60, description="Pause between polls when idle.")
-    overlap_s: Seconds = Field(
-        default=120, description="How far a poll reaches back behind the newest change seen."
-    )
+    overlap_s: Seconds = Field(default=120, description="How far a poll reaches back behind the newest change seen.")
     read_lag_s: Seconds = Field(
         default=2, description="After this, a second read confirms a change at an unmoved time."
     )
@@ -337,9 +301,7 @@ class PowerOfficeSettings(_Model):
 class CountrySettings(_Model):
     """What stands in for a blank country."""
 
-    default: Country | None = Field(
-        default=None, description="Sent for a blank country; unset: a blank is not sent."
-    )
+    default: Country | None = Field(default=None, description="Sent for a blank country; unset: a blank is not sent.")
 
 
 class InvoicingSettings(_Model):
@@ -354,9 +316,7 @@ class InvoicingSettings(_Model):
 class StartSettings(_Model):
     """Where the past begins."""
 
-    orders: date | None = Field(
-        default=None, description="Older orders are neither created, linked nor reported."
-    )
+    orders: date | None = Field(default=None, description="Older orders are neither created, linked nor reported.")
 
 
 class CreateSettings(_Model):
@@ -406,9 +366,7 @@ class ImportSettings(_Model):
         "delivered",
         "returned",
         "cancelled",
-    ] = Field(
-        default="on_hold", description="Status of the imported order; queued may be shipped by a warehouse."
-    )
+    ] = Field(default="on_hold", description="Status of the imported order; queued may be shipped by a warehouse.")
 
 
 class DeliveryDateSettings(_Model):
@@ -428,9 +386,7 @@ class OrderSettings(_Model):
     confirm: Literal["never", "on_delivered"] = Field(
         default="never", description="When a draft is confirmed; only where invoicing.by is poweroffice."
     )
-    line_drift: Literal["report", "restore"] = Field(
-        default="report", description="When Go's lines of a draft differ."
-    )
+    line_drift: Literal["report", "restore"] = Field(default="report", description="When Go's lines of a draft differ.")
     fallback_product: str | None = Field(
         default=None, description="Go product code for Chargebee lines without product; unset: rejected."
     )
@@ -462,9 +418,7 @@ class ProductSettings(_Model):
         default=None,
         description="Fraction (0.25), needed to convert gross prices; unset: gross prices are not synced.",
     )
-    groups: dict[str, str] = Field(
-        default={}, description="Item family id to Go product group code (account and VAT)."
-    )
+    groups: dict[str, str] = Field(default={}, description="Item family id to Go product group code (account and VAT).")
 
 
 class FirstLinkSettings(_Model):
@@ -493,9 +447,7 @@ class WritePolicies(_Model):
 class DeleteCustomerSettings(_Model):
     """What a customer's deletion does to the other side."""
 
-    to_chargebee: Literal["report"] = Field(
-        default="report", description="A customer gone in Go is reported only."
-    )
+    to_chargebee: Literal["report"] = Field(default="report", description="A customer gone in Go is reported only.")
     to_poweroffice: ReportOrArchive = Field(
         default="report", description="archive: never with another role or a balance."
     )
@@ -515,9 +467,7 @@ class DeleteProductSettings(_Model):
 class DeleteOrderSettings(_Model):
     """What an order's deletion does to the other side."""
 
-    to_chargebee: Literal["report"] = Field(
-        default="report", description="Cancelling may credit; an operator does it."
-    )
+    to_chargebee: Literal["report"] = Field(default="report", description="Cancelling may credit; an operator does it.")
     to_poweroffice: Literal["remove_draft", "report"] = Field(
         default="remove_draft",
         description="Removes the Go draft if born in Chargebee and unchanged, else reports.",
@@ -568,9 +518,7 @@ class BreakerSettings(_Model):
     creates: Threshold = Threshold()
     changes: ChangesThreshold = ChangesThreshold()
     deletes: DeletesThreshold = DeletesThreshold()
-    window_s: Positive = Field(
-        default=600, description="Window in which changes outside a reconcile are counted."
-    )
+    window_s: Positive = Field(default=600, description="Window in which changes outside a reconcile are counted.")
     first_backfill: Literal["hold", "release"] = Field(
         default="hold", description="The first backfill of each entity; release lets it through by itself."
     )
@@ -591,9 +539,7 @@ class Tenant(_Model):
     partition: int | None = Field(
         default=None, ge=0, description="Partition of the tenant; unset: by crc32 of the name."
     )
-    mode: Mode = Field(
-        default="observe", description="observe: plans are kept and shown, nothing is written."
-    )
+    mode: Mode = Field(default="observe", description="observe: plans are kept and shown, nothing is written.")
     zone: Zone = Field(default="Europe/Oslo", description="Time zone in which dates are meant.")
     ledger_currency: Currency = Field(default="NOK", description="Currency of the Go ledger.")
     country: CountrySettings = CountrySettings()
@@ -649,18 +595,14 @@ class Settings(_Model):
     kafka: KafkaSettings = KafkaSettings()
     ports: PortSettings = PortSettings()
     host: str = Field(default="127.0.0.1", description="Address the services listen on.")
-    slot: Slot = Field(
-        default=(0, 1), description="i/n: this process takes the partitions p with p mod n = i."
-    )
+    slot: Slot = Field(default=(0, 1), description="i/n: this process takes the partitions p with p mod n = i.")
     log: LogSettings = LogSettings()
     tenants: dict[TenantName, Tenant] = {}
 
     @model_validator(mode="after")
     def _partitions_exist(self) -> "Settings":
         count = self.kafka.partitions
-        high = [
-            name for name, one in self.tenants.items() if one.partition is not None and one.partition >= count
-        ]
+        high = [name for name, one in self.tenants.items() if one.partition is not None and one.partition >= count]
         if high:
             words = f"must be below kafka.partitions ({count})"
             _contradiction(*((f"tenants.{name}.partition", words) for name in high))
@@ -787,9 +729,7 @@ def _unknown(path: tuple[str, ...]) -> str:
     if secret and secret.secret:
         return f"set {variable((*parent, word.removesuffix('_file')))}_FILE in the environment"
     if not difflib.get_close_matches(word.lower(), siblings, n=1):
-        elsewhere = [
-            key.path for key in every_key() if key.path[-1] == word and key.path[:2] == _generic(path)[:2]
-        ]
+        elsewhere = [key.path for key in every_key() if key.path[-1] == word and key.path[:2] == _generic(path)[:2]]
         if len(elsewhere) == 1:
             return f"did you mean {dotted((*path[:2], *elsewhere[0][2:]))}?"
     return _did_you_mean(word, siblings)
@@ -948,9 +888,7 @@ def _unplaced(name: str, rest: str, head: tuple[str, ...], reading: _Reading) ->
         if bool(head) == (key.path[0] == "tenants")
     ]
     if any(other.startswith(f"{name}__") for other in names) or path == ("tenants",):
-        return reading.blame(
-            dotted(path), "must be a table, not a value", f"set {name}__... instead of {name}"
-        )
+        return reading.blame(dotted(path), "must be a table, not a value", f"set {name}__... instead of {name}")
     # Compared without the prefix, which would make everything a near miss. Other software sets flat variables
     # of our prefix (Kubernetes: TANDEM_PORT), so of those only near misses count.
     bare = [known.removeprefix(PREFIX) for known in names]
@@ -1019,9 +957,7 @@ _INTRODUCTION = """# Settings
 
 
 def _kind_text(key: Key) -> str:
-    kinds = [
-        part for part in (get_args(key.info.annotation) or (key.info.annotation,)) if part is not type(None)
-    ]
+    kinds = [part for part in (get_args(key.info.annotation) or (key.info.annotation,)) if part is not type(None)]
     if key.secret:
         return "secret"
     if key.table:

@@ -1,5 +1,6 @@
 """Canonical forms of text, money and references, the same on both sides and in every service."""
 
+import functools
 import hashlib
 import unicodedata
 from decimal import Decimal
@@ -37,6 +38,7 @@ def decimal(value: Decimal | int | str) -> Decimal:
     return Decimal((sign, digits[:keep], exponent))
 
 
+@functools.lru_cache(maxsize=50_000)
 def natural(value: str | None) -> str | None:
     """The form in which natural keys are compared: trimmed, inner blanks folded, case-folded."""
     cleaned = text(value)

@@ -80,9 +80,7 @@ async def _demo(directory: Path, ended: Ended, *, once: bool) -> None:
             screen.say("Interrupted; everything was stopped")
 
 
-async def _shown(
-    installation: Installation, watcher: Watcher, screen: Screen, ended: Ended, *, once: bool
-) -> None:
+async def _shown(installation: Installation, watcher: Watcher, screen: Screen, ended: Ended, *, once: bool) -> None:
     result = await play(installation, watcher, screen)
     ended.code = 0 if result.converged else FAILED
     if once:

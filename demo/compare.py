@@ -204,8 +204,10 @@ def _product_values(link: Link, ours: Record, theirs: Record) -> Values:
     if len(in_ledger) == 1:
         yield "price", _major(in_ledger[0].get("price")), _number(theirs.get("UnitPrice"))
     if link.key.startswith(OWN):
-        skus = {(each.get("accounting_detail") or {}).get("sku") for each in in_ledger}
-        yield "code", skus, {theirs.get("Code")}
+        yield "code", [(each.get("accounting_detail") or {}).get("sku") for each in in_ledger], [theirs.get("Code")]
+    else:
+        # A comma would split Go's filter by codes.
+        yield "code", str(ours["id"]).replace(",", "_"), theirs.get("Code")
 
 
 def _order_values(progress: Progress, ours: Record, theirs: Record) -> Values:
@@ -233,8 +235,8 @@ def _line_values(progress: Progress, ours: Record, theirs: Record) -> Values:
         twin = product.poweroffice.id if product is not None and product.poweroffice is not None else None
         yield f"lines {number} product", twin, str(go_line.get("ProductId"))
         quantity, go_quantity = _number(line.get("fulfillment_quantity")), _number(go_line.get("Quantity"))
-        # One at the whole amount stands for what the other system cannot express.
-        if not (quantity == 1 or go_quantity == 1):
+        # One at the whole amount stands for what the receiving system cannot express.
+        if (quantity if str(ours["id"]).startswith(OWN) else go_quantity) != 1:
             yield f"lines {number} quantity", quantity, go_quantity
 
 

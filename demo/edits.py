@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from statistics import median
 from typing import Any, Literal
 
 from contracts.entities import EntityName
@@ -54,9 +55,9 @@ async def timed(edit: Edit) -> Timed:
 
 
 def latencies(done: Iterable[Timed], way: Way) -> tuple[float, float]:
-    """Median (the lower of two) and maximum in ms of one direction; infinite where an edit was never shown."""
-    found = sorted(math.inf if each.latency_ms is None else each.latency_ms for each in done if each.edit.way == way)
-    return found[(len(found) - 1) // 2], found[-1]
+    """Median and maximum in ms of one direction; infinite where an edit was never shown."""
+    found = [math.inf if each.latency_ms is None else each.latency_ms for each in done if each.edit.way == way]
+    return median(found), max(found)
 
 
 class Script:

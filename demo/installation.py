@@ -14,8 +14,8 @@ GROUPS = ("abonnement", "tillegg", "varer")
 POLL_S, SWEEP_S, READ_LAG_S = 0.5, 5.0, 0.2
 CHARGEBEE_PER_MINUTE, GO_PER_S = 1000, 10
 INTERVALS = (
-    f"Go is polled every {POLL_S} s and swept every {SWEEP_S:.0f} s, Chargebee's lists are current (no lag), its limit is"
-    f" {CHARGEBEE_PER_MINUTE} requests/min, Go's {GO_PER_S}/s; the first backfill of each entity is released by itself"
+    f"Go is polled every {POLL_S} s and swept every {SWEEP_S:.0f} s, Chargebee's lists are current; limits are"
+    f" {CHARGEBEE_PER_MINUTE} requests/min there and {GO_PER_S}/s in Go; first backfills are released by themselves"
 )
 
 # The default port of each listener, as in `contracts.settings` and the simulators.

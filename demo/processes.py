@@ -21,9 +21,7 @@ class ProcessDied(RuntimeError):
 class Child:
     """One running `python -m MODULE ARGUMENTS`, with its output in `log_path`."""
 
-    def __init__(
-        self, module: str, arguments: Sequence[str], log_path: Path, environment: Mapping[str, str]
-    ) -> None:
+    def __init__(self, module: str, arguments: Sequence[str], log_path: Path, environment: Mapping[str, str]) -> None:
         self.name, self.log_path = module, log_path
         libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 

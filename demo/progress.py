@@ -128,7 +128,7 @@ class Progress:
 
 
 def endpoints(command: Command) -> int:
-    """How many vendor endpoints an update touches (Chargebee API v2: billing details and item prices have their own)."""
+    """How many endpoints an update touches; in Chargebee API v2 billing details and item prices have their own."""
     fields = set(command.fields)
     if command.target == "chargebee" and command.entity == "customer":
         own = {"address", "organisation_number"}

@@ -2,12 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import httpx
 
-from contracts.entities import ENTITIES
+from contracts.entities import ENTITIES, SYSTEMS, EntityName, System
 from contracts.messages import Command
 from demo.compare import Report, compare
 from demo.edits import Script, Timed, latencies, timed
@@ -19,7 +19,12 @@ from demo.watcher import Watcher
 
 STILL_S = 1.5
 BACKFILL_S, SETTLE_S = 120.0, 30.0
+# Below Go's 10, since a full second would hold more of them by chance.
 GO_PERSON_PER_S = 9.0
+CREATIONS: Mapping[System, Mapping[EntityName, str]] = {
+    "chargebee": {"customer": "POST /customers", "product": "POST /items", "order": "POST /orders/import_order"},
+    "poweroffice": {"customer": "POST /Customers", "product": "POST /Products", "order": "POST /SalesOrders/Complete"},
+}
 
 
 @dataclass
@@ -41,9 +46,7 @@ async def play(installation: Installation, watcher: Watcher, screen: Screen) -> 
         await go.close()
 
 
-async def _play(
-    installation: Installation, watcher: Watcher, screen: Screen, chargebee: Chargebee, go: Go
-) -> Result:
+async def _play(installation: Installation, watcher: Watcher, screen: Screen, chargebee: Chargebee, go: Go) -> Result:
     screen.phase = "1. Reading both systems, matching, creating what is missing"
     screen.say(screen.phase)
     unfinished = await watcher.until_quiet(STILL_S, BACKFILL_S)
@@ -58,7 +61,7 @@ async def _play(
     screen.say(screen.phase)
     report = await compare(watcher.progress, chargebee, go)
     report.wrong += [f"not at rest: {reason}" for reason in unfinished]
-    writes = await _writes(installation, report)
+    writes = await _writes(installation, watcher.progress, report)
     return _concluded(watcher.progress, report, done, first_links, writes, screen)
 
 
@@ -74,18 +77,30 @@ async def _edit(script: Script, screen: Screen) -> list[Timed]:
     return done
 
 
-async def _writes(installation: Installation, report: Report) -> int:
-    """Write requests of the sync that succeeded, as the simulators counted them; more creations than linked records
-    are duplicates."""
+async def _writes(installation: Installation, progress: Progress, report: Report) -> int:
+    """Write requests of the sync that succeeded, as the simulators counted them.
+
+    Adds to the report what was refused, and as duplicates the creations beyond the links that were made.
+    """
     writes = 0
     async with httpx.AsyncClient(trust_env=False, timeout=10.0) as http:
-        for name in installation.simulators():
-            answer = await http.get(f"{installation.url(name)}/_sim/requests", params={"user": "tandem"})
+        for system in SYSTEMS:
+            answer = await http.get(f"{installation.url(system)}/_sim/requests", params={"user": "tandem"})
             held = answer.json()
             writes += int(held["writes"])
-            failed = Counter(f"{e['method']} {e['path']} {e['status']}" for e in held["log"] if e["status"] >= 400)
-            report.notes += [f"{name} refused {count} x {what}" for what, count in sorted(failed.items())]
+            calls = Counter((f"{each['method']} {each['path']}", each["status"]) for each in held["log"])
+            report.notes += [f"{system} refused {n} x {what} {s}" for (what, s), n in sorted(calls.items()) if s >= 400]
+            _surplus(system, calls, progress, report)
     return writes
+
+
+def _surplus(system: System, calls: Counter[tuple[str, int]], progress: Progress, report: Report) -> None:
+    made = Counter(name[0] for name, target in progress.created().items() if target == system)
+    for entity, operation in CREATIONS[system].items():
+        succeeded = sum(count for (what, status), count in calls.items() if what == operation and status < 300)
+        if succeeded > made[entity]:
+            report.wrong.append(f"{succeeded} {entity}s were created in {system}, {made[entity]} are linked")
+            report.duplicates += succeeded - made[entity]
 
 
 def _concluded(

@@ -47,7 +47,8 @@ class Stack:
         # Waited for even when cancelled: a broker that is half started could not be stopped.
         await _uninterrupted(asyncio.create_task(asyncio.to_thread(self.broker.start)))
         await Kafka(self.settings.kafka).ensure_topics()
-        await self._ready({name: f"{self.installation.url(name)}/_sim/health" for name in self.installation.simulators()})
+        simulators = self.installation.simulators()
+        await self._ready({name: f"{self.installation.url(name)}/_sim/health" for name in simulators})
         self._say(f"Starting the services: {', '.join(SERVICES)}")
         environment = self.installation.environment()
         for name in SERVICES:

@@ -4,6 +4,7 @@ A tenant whose key is refused is stopped with words and tried again when the ven
 """
 
 import asyncio
+import copy
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -124,7 +125,8 @@ class Adapter:
     def health_of(self, name: str) -> dict[str, Any]:
         """What a person wants to know of a tenant's vendor: last polls, errors, why it is stopped, requests sent."""
         lane = self._lanes[name]
-        facts = dict(self.vendors[name].health)
+        # Copied whole: the source goes on changing it, and an old answer must stay what it was.
+        facts = copy.deepcopy(dict(self.vendors[name].health))
         stopped = self._stopped.get(name) or lane.unreachable
         return {**facts, "stopped": stopped} if stopped else facts
 

@@ -220,9 +220,7 @@ class EmbeddedKafka:
         while not _answers(self.port, cluster_id):
             code = None if self._process is None else self._process.poll()
             if code is not None or time.monotonic() > deadline_s:
-                what = (
-                    f"exited with code {code}" if code is not None else f"gave no answer in {timeout_s:.0f} s"
-                )
+                what = f"exited with code {code}" if code is not None else f"gave no answer in {timeout_s:.0f} s"
                 raise EmbeddedKafkaError(
                     f"Kafka {what}. From its log ({self.log_path}):\n{self.last_log_lines(log_from)}"
                 )

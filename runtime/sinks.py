@@ -96,6 +96,7 @@ class SinkRunner:
         self._partitions = {
             each: _Partition(PartitionTransactions(kafka, self.group, each, self.group)) for each in partitions
         }
+        self._room = asyncio.Event()
         self._numbers = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
         self.fenced: int | None = None
@@ -131,7 +132,8 @@ class SinkRunner:
         for record in records:
             self._take_one(record)
         while sum(len(partition.jobs) for partition in self._partitions.values()) > MAX_WAITING:
-            await asyncio.sleep(0.05)
+            self._room.clear()
+            await self._room.wait()
 
     def _take_one(self, record: ConsumerRecord) -> None:
         partition = self._partitions[record.partition]
@@ -255,6 +257,7 @@ class SinkRunner:
             partition.changed.clear()
             records, partition.finished = partition.finished, []
             position = partition.prefix()
+            self._room.set()
             positions = {self._kafka.name(self.topic): position} if position is not None else {}
             if not records and not positions:
                 continue

@@ -8,15 +8,16 @@ VendorError
 """
 
 import asyncio
-import heapq
-import itertools
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
 import httpx
 
-LIVE, READ, BULK = 0, 1, 2  # priorities at the limiter, the lowest first
+LIVE, READ, BULK = 0, 1, 2  # who waits at the limiter
+READ_EVERY = 5
+ROUNDING = 1e-9  # of a token; without it the last bit of a float is waited for without end
 
 
 class VendorError(Exception):
@@ -51,8 +52,9 @@ class Unauthorised(VendorError):
 class RateLimiter:
     """A token bucket for one key, shared by the sources and sinks of all tenants that use the key.
 
-    `rate` tokens per `per_s` seconds, at most `burst` at once. Waiting calls are served by priority, then by age.
-    `pause` stops everybody for some seconds, as a 429 asks. `clock` gives seconds.
+    `rate` tokens per `per_s` seconds, at most `burst` at once. LIVE calls go first; while BULK calls wait, READ calls
+    get one token in READ_EVERY, so that polling cannot starve a backfill, nor a backfill polling. `pause` stops
+    everybody for some seconds, as a 429 asks. `clock` gives seconds.
     """
 
     def __init__(self, rate: float, per_s: float, burst: float, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -62,8 +64,8 @@ class RateLimiter:
         self._tokens = burst
         self._filled_at = clock()
         self._paused_until = 0.0
-        self._order = itertools.count()
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiting: tuple[deque[asyncio.Future[None]], ...] = (deque(), deque(), deque())
+        self._bulk_in_a_row = 0
         self._server: asyncio.Task[None] | None = None
         self.taken = 0
 
@@ -73,7 +75,7 @@ class RateLimiter:
             self.taken += 1
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (priority, next(self._order), future))
+        self._waiting[priority].append(future)
         if self._server is None or self._server.done():
             self._server = asyncio.create_task(self._serve())
         await future
@@ -84,17 +86,27 @@ class RateLimiter:
         self._tokens, self._filled_at = 0.0, self._paused_until
 
     async def _serve(self) -> None:
-        while self._waiting:
+        while any(self._waiting):
             delay_s = self._until_next()
             if delay_s > 0:
                 await asyncio.sleep(delay_s)
                 continue
-            _, _, future = heapq.heappop(self._waiting)
+            future = self._next()
             if not future.done():
                 self._tokens -= 1
                 self.taken += 1
                 future.set_result(None)
                 await asyncio.sleep(0)
+
+    def _next(self) -> "asyncio.Future[None]":
+        live, read, bulk = self._waiting
+        if live:
+            return live.popleft()
+        if bulk and (not read or self._bulk_in_a_row < READ_EVERY - 1):
+            self._bulk_in_a_row += 1
+            return bulk.popleft()
+        self._bulk_in_a_row = 0
+        return read.popleft()
 
     def _until_next(self) -> float:
         now = self._clock()
@@ -103,7 +115,8 @@ class RateLimiter:
         earned = max(0.0, now - self._filled_at) / self._per_token_s
         self._tokens = min(self._burst, self._tokens + earned)
         self._filled_at = max(now, self._filled_at)
-        return 0.0 if self._tokens >= 1 else (1 - self._tokens) * self._per_token_s
+        missing = 1 - self._tokens
+        return 0.0 if missing < ROUNDING else missing * self._per_token_s
 
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]

@@ -305,18 +305,26 @@ def _chargebee_orders() -> Iterator[DemoOrder]:
     shippable, other = charges[:5], charges[5:]
     for row in range(46):
         picks = [shippable[row % 5], other[row * 3 % 5], shippable[(row + 2) % 5], other[(row * 3 + 1) % 5]]
-        lines = [_line(p, Decimal((row + n) % 4 + 1), 10 if (row + n) % 9 == 4 else 0)
-                 for n, p in enumerate(picks[: row * 7 % 4 + 1])]
+        lines = [
+            _line(p, Decimal((row + n) % 4 + 1), 10 if (row + n) % 9 == 4 else 0)
+            for n, p in enumerate(picks[: row * 7 % 4 + 1])
+        ]
         if row == 17:
             # A discount that no two-decimal percentage expresses.
             lines[0] = replace(lines[0], quantity=Decimal(3), discount_percent=Decimal(0), discount_minor=3_333)
         ordered_at = _FIRST_ORDER + timedelta(days=row * 80 // 45, minutes=row * 13 % 600)
         yield DemoOrder(
-            key=f"chargebee-order-{row:02d}", home="chargebee", state="paid",
-            number=row + 1, invoice_number=row + 1,
-            customer_key=customers[row * 2 + 1].key, ordered_at=ordered_at,
+            key=f"chargebee-order-{row:02d}",
+            home="chargebee",
+            state="paid",
+            number=row + 1,
+            invoice_number=row + 1,
+            customer_key=customers[row * 2 + 1].key,
+            ordered_at=ordered_at,
             delivery_on=ordered_at.date() + timedelta(days=2),
-            po_number=f"PO-{4400 + row * 3}" if row % 6 == 1 else None, is_settled=True, lines=tuple(lines),
+            po_number=f"PO-{4400 + row * 3}" if row % 6 == 1 else None,
+            is_settled=True,
+            lines=tuple(lines),
         )
 
 
@@ -325,18 +333,27 @@ def _poweroffice_orders() -> Iterator[DemoOrder]:
     products = [p for p in PRODUCTS if p.in_poweroffice and p.kind == "charge"]
     for row in range(14):
         is_sent = row < 9
-        lines = [_line(products[(row * 3 + n * 2) % len(products)], Decimal((row + n) % 3 + 1),
-                       15 if (row + n) % 5 == 2 else 0) for n in range(row % 3 + 1)]
+        lines = [
+            _line(
+                products[(row * 3 + n * 2) % len(products)], Decimal((row + n) % 3 + 1), 15 if (row + n) % 5 == 2 else 0
+            )
+            for n in range(row % 3 + 1)
+        ]
         if row == 6:
             hours = next(p for p in products if p.unit == "hour")
             lines[0] = _line(hours, Decimal("2.5"))
         ordered_at = _FIRST_ORDER + timedelta(days=3 + row * 5 + (0 if is_sent else 10), hours=2)
         yield DemoOrder(
-            key=f"poweroffice-order-{row:02d}", home="poweroffice", state="sent" if is_sent else "draft",
-            number=20_001 + row, invoice_number=50_001 + row if is_sent else None,
-            customer_key=customers[row * 2].key, ordered_at=ordered_at,
+            key=f"poweroffice-order-{row:02d}",
+            home="poweroffice",
+            state="sent" if is_sent else "draft",
+            number=20_001 + row,
+            invoice_number=50_001 + row if is_sent else None,
+            customer_key=customers[row * 2].key,
+            ordered_at=ordered_at,
             delivery_on=ordered_at.date() + timedelta(days=4) if row % 2 else None,
-            po_number=f"BEST-{700 + row}" if row % 4 == 3 else None, is_settled=is_sent and row != 8,
+            po_number=f"BEST-{700 + row}" if row % 4 == 3 else None,
+            is_settled=is_sent and row != 8,
             lines=tuple(lines),
         )
 

@@ -10,7 +10,9 @@ from runtime.clock import utc_now
 from runtime.publisher import KafkaPublisher
 from runtime.service import Service, run
 from runtime.vendor import RateLimiter, VendorHttp
+from services.chargebee_adapter.catalogue import Catalogue
 from services.chargebee_adapter.client import ChargebeeClient
+from services.chargebee_adapter.readings import pricing_of
 from services.chargebee_adapter.sink import Sink
 from services.chargebee_adapter.source import Source
 from services.chargebee_adapter.webhooks import Receiver, route
@@ -34,8 +36,9 @@ def main() -> int:
         if key not in connections:
             connections[key] = VendorHttp(RateLimiter(tenant.chargebee.requests_per_minute, 60.0, BURST))
         client = ChargebeeClient(tenant.chargebee, connections[key])
-        source = Source(name, tenant, client, publisher, clock=utc_now)
-        sink = Sink(name, tenant, client, clock=utc_now)
+        catalogue = Catalogue(pricing_of(tenant))
+        source = Source(name, tenant, client, publisher, clock=utc_now, catalogue=catalogue)
+        sink = Sink(name, tenant, client, clock=utc_now, catalogue=catalogue)
         receivers[name] = Receiver(tenant.chargebee, source.webhook)
 
         async def probe() -> None:

@@ -87,9 +87,7 @@ class Products:
             raise NotFound("resource_not_found", f"item {item_id} is not in Chargebee any more", status=404)
         return whole
 
-    def _checked(
-        self, fields: dict[str, Any], price: models.ItemPrice | None, *, can_price: bool
-    ) -> dict[str, Any]:
+    def _checked(self, fields: dict[str, Any], price: models.ItemPrice | None, *, can_price: bool) -> dict[str, Any]:
         held = writes_products.holdable(fields, self._catalogue.pricing, price, can_price=can_price)
         if isinstance(held, Problem):
             raise refuse(held)
@@ -121,9 +119,7 @@ class Products:
                 raise
         return await self._read(api, own_id), False
 
-    async def _price(
-        self, api: ChargebeeClient, whole: Whole, code: str | None, price: Price
-    ) -> tuple[Whole, bool]:
+    async def _price(self, api: ChargebeeClient, whole: Whole, code: str | None, price: Price) -> tuple[Whole, bool]:
         """The product with its own ledger price, and whether that was made now."""
         own_id = f"{id_of(whole.item)}-{price.currency}"
         if any(id_of(each) == own_id for each in whole.prices):

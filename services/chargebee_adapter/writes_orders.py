@@ -108,9 +108,7 @@ def _round_off_minor(order: Order) -> int:
     return minor(order.total, currency) - lines_minor
 
 
-def _line(
-    index: int, line: Line, currency: str, price: ChargePrice | None, rate: Decimal | None
-) -> dict[str, Any]:
+def _line(index: int, line: Line, currency: str, price: ChargePrice | None, rate: Decimal | None) -> dict[str, Any]:
     net_minor, unit_minor = minor(line.net, currency), line.unit_price.scaleb(exponent(currency))
     words = line.description or (price.text if price else None) or f"Line {index + 1}"
     quantity = 1

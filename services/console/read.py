@@ -90,9 +90,7 @@ async def _lag(kafka: Kafka, group: str, topics: Sequence[str], settings: Settin
         await consumer.stop()
 
 
-async def _count(
-    consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int], starts: dict[TopicPartition, int]
-) -> int:
+async def _count(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int], starts: dict[TopicPartition, int]) -> int:
     if not ends:
         return 0
     consumer.assign(list(ends))

@@ -1,7 +1,7 @@
 """How a tenant stands, folded from what the topics hold. Pure: records in, figures and lists out."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -144,15 +144,20 @@ def _ignored(link: Link) -> str:
 
 
 def _troubles(cursors: list[Cursor]) -> list[str]:
+    """What the adapters' health complains of: `stopped`, `last_error` and notes, as text or by name."""
     lines = []
     for cursor in cursors:
         if cursor.entity != "health":
             continue
-        if stopped := cursor.value.get("stopped"):
-            lines.append(f"{cursor.system} is stopped: {stopped}")
-        for kind in ("last_error", "notes"):
-            facts: Any = cursor.value.get(kind)
-            for name, fact in facts.items() if isinstance(facts, dict) else ():
-                words = fact.get("error", fact) if isinstance(fact, dict) else fact
-                lines.append(f"{cursor.system} {name}: {words}")
+        for kind, fact in cursor.value.items():
+            if kind == "last_error" or not kind.startswith("last_"):
+                lines += [f"{cursor.system} {name}: {words}" for name, words in _worded(kind, fact)]
     return lines
+
+
+def _worded(kind: str, fact: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(fact, dict):
+        for name, held in fact.items():
+            yield name, str(held.get("error", held)) if isinstance(held, dict) else str(held)
+    elif fact is not None:
+        yield kind, str(fact)

@@ -526,8 +526,8 @@ class _Work:
         for _ in range(self.state.policy.window):
             if self.state.count(f"flying|{target}") >= self.state.policy.window:
                 return
-            first = self.state.find(f"queue|{target}", 1)
-            if not first or (link := self.state.get(*first[0])) is None:
+            first = self.state.first(f"queue|{target}")
+            if first is None or (link := self.state.get(*first)) is None:
                 return
             self._plan(link)
 

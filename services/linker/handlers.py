@@ -213,7 +213,7 @@ class _Batch:
                 kind, _, id = key.partition("/")
                 control = Control(tenant=tenant, kind=kind, id=id, at=self._now, value=fact)
                 sent.append(Record("control", f"{tenant}/{key}".encode(), _encoder.encode(control)))
-        sent.extend(_record_of(output) for output in self._outputs)
+        sent.extend(_record_of(output, self._now) for output in self._outputs)
         mark = Control(tenant="~", kind="position", id=f"p{self.partition:02d}", at=self._now, value=dict(positions))
         sent.append(Record("control", f"~/position/p{self.partition:02d}".encode(), _encoder.encode(mark)))
         return sent
@@ -238,12 +238,12 @@ def _decode(topic: str, value: bytes) -> Message:
     return message
 
 
-def _record_of(output: Output) -> Record:
+def _record_of(output: Output, now: str) -> Record:
     match output:
         case Command():
             key = f"{output.tenant}/{link_id(output.entity, output.link)}"
             marks = headers(type=f"tandem.{output.entity}.command.v1", id=f"{key}/{output.seq}",
-                            source=f"tandem/{output.tenant}/linker", subject=output.link, time=iso_now(),
+                            source=f"tandem/{output.tenant}/linker", subject=output.link, time=now,
                             cause=output.cause)  # fmt: skip
             return Record(f"commands.{output.target}", key.encode(), _encoder.encode(output), marks)
         case JournalEntry():

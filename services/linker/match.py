@@ -54,15 +54,15 @@ Match = Twin | Unclear | Unknown | Busy | Single
 
 def find_stamped(state: State, entity: EntityName, system: System, record_id: str, stamp: str | None) -> Link | None:
     """The link whose other side is named by this record's stamp, or names this record by its own."""
-    found: Found = []
+    found = None
     if stamp and stamp.startswith("cb-") and system == "poweroffice":
-        found = state.find(f"{entity}|id|chargebee|{stamp[3:]}", 1) or state.find(f"{entity}|hashed|{stamp}", 1)
+        found = state.first(f"{entity}|id|chargebee|{stamp[3:]}") or state.first(f"{entity}|hashed|{stamp}")
     elif stamp and stamp.startswith("go-") and system == "chargebee":
-        found = state.find(f"{entity}|id|poweroffice|{stamp[3:]}", 1)
-    if not found:
+        found = state.first(f"{entity}|id|poweroffice|{stamp[3:]}")
+    if found is None:
         mark = stamp_for_poweroffice(record_id) if system == "chargebee" else f"go-{record_id}"
-        found = state.find(f"{entity}|stamp|{other(system)}|{mark}", 1)
-    return state.get(*found[0]) if found else None
+        found = state.first(f"{entity}|stamp|{other(system)}|{mark}")
+    return state.get(*found) if found else None
 
 
 def match(state: State, link: Link, system: System) -> Match:

@@ -140,7 +140,10 @@ def _settle(link: Link, name: str, x: Any, y: Any, result: Merge, note: Note) ->
     assert link.chargebee is not None and link.poweroffice is not None
     agree(link.chargebee, name, x)
     agree(link.poweroffice, name, y)
-    if name not in link.differences and (note.losing is not None or note.rule in ("immutable", "not_carried")):
+    worth_listing = note.losing is not None or note.rule in ("immutable", "not_carried")
+    if name == "code" and note.rule == "difference":
+        worth_listing = False  # Twins by name have codes of their own; a code is identity, not content.
+    if worth_listing and name not in link.differences:
         link.differences.append(name)
     result.notes.append(note)
 

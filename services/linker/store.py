@@ -68,12 +68,13 @@ class Store:
     def absorb(self, overlay: "Overlay") -> None:
         """Take over what an overlay changed."""
         for name, (value, gone, come) in overlay.changes.items():
-            self._unindex(name, gone)
             if value is None:
                 self.links.pop(name, None)
             else:
                 self.links[name] = value
-            self._add(name, come)
+            if gone != come:
+                self._unindex(name, gone)
+                self._add(name, come)
         self.controls.update(overlay.controls)
 
     def _add(self, name: Id, keys: list[str]) -> None:
@@ -150,11 +151,21 @@ class Overlay:
                 if key in self._left:
                     self._left[key].discard(name)
 
+    def first(self, index: str) -> tuple[EntityName, str] | None:
+        """The oldest link under an index key."""
+        name = next(self.iterate(index), None)
+        return None if name is None else _split(name)
+
     def find(self, index: str, limit: int | None = None) -> list[tuple[EntityName, str]]:
         """The first links under an index key, oldest entry first."""
         return [_split(name) for name in islice(self.iterate(index), limit)]
 
     def iterate(self, index: str) -> Iterator[Id]:
+        if index not in self._left and index not in self._entered:
+            return self.parent.iterate(index)
+        return self._iterate_changed(index)
+
+    def _iterate_changed(self, index: str) -> Iterator[Id]:
         left, entered = self._left.get(index, ()), self._entered.get(index, ())
         for name in self.parent.iterate(index):
             if name not in left and name not in entered:

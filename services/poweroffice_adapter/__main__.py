@@ -15,6 +15,11 @@ from services.poweroffice_adapter.observations import Observations
 from services.poweroffice_adapter.sink import Sink
 from services.poweroffice_adapter.source import Source
 
+SHARE = 0.9
+
+
+RATE_USED = 0.97
+
 
 class _Connections:
     """One limiter and one pool per subscription key: Go counts requests per key over all tenants."""
@@ -27,7 +32,8 @@ class _Connections:
         key = settings.subscription_key.get_secret_value()
         if key not in self._by_key:
             rate = settings.requests_per_second
-            limiter = RateLimiter(rate, 1.0, burst=max(1.0, rate / 2))
+            # A full second holds the burst besides the rate; each 429 would stop everybody for a second.
+            limiter = RateLimiter(rate * SHARE, 1.0, burst=1.0)
             self._by_key[key] = VendorHttp(limiter)
         return self._by_key[key]
 

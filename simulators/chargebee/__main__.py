@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import socket
+from contextlib import suppress
 
 import uvicorn
 
@@ -48,8 +49,10 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = _arguments()
     settings = Settings(
-        rate_limit_per_minute=arguments.rate_limit, webhook_url=arguments.webhook_url,
-        webhook_username=arguments.webhook_username, webhook_password=arguments.webhook_password,
+        rate_limit_per_minute=arguments.rate_limit,
+        webhook_url=arguments.webhook_url,
+        webhook_username=arguments.webhook_username,
+        webhook_password=arguments.webhook_password,
     )
     simulator = Simulator({MAIN_USER: arguments.api_key, **dict(arguments.extra_api_key)}, settings, arguments.data)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
@@ -57,7 +60,9 @@ def main() -> None:
         listener.bind((HOST, arguments.port))
         address = f"http://{HOST}:{listener.getsockname()[1]}"
         config = uvicorn.Config(simulator.app(), log_level="warning", access_log=False, lifespan="on")
-        asyncio.run(AnnouncingServer(config, address).serve(sockets=[listener]))
+        # uvicorn raises the interrupt again after it has shut down in order.
+        with suppress(KeyboardInterrupt):
+            asyncio.run(AnnouncingServer(config, address).serve(sockets=[listener]))
 
 
 if __name__ == "__main__":

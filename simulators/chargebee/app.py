@@ -169,7 +169,8 @@ def _actor(request: Request, user: str) -> Actor:
         except (binascii.Error, UnicodeDecodeError):
             origin = None
     return Actor(
-        user=user, origin_user=origin,
+        user=user,
+        origin_user=origin,
         is_event_muted=headers.get("chargebee-event-actions") == "all-disabled",
         is_webhook_muted=headers.get("chargebee-event-webhook") == "all-disabled",
     )

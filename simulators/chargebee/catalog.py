@@ -32,13 +32,21 @@ _FAMILY_LISTING: Final = Listing(
     {"id": "id", "name": "text", "updated_at": "time"}, ("name", "id", "updated_at"), is_newest_first=True
 )
 _ITEM_LISTING: Final = Listing(
-    {**_CATALOG_FILTERS, "type": "enum", "metered": "bool", "channel": "enum"}, ("name", "id", "updated_at"),
-    enums={"status": _STATUS, "type": _TYPES}, is_newest_first=True,
+    {**_CATALOG_FILTERS, "type": "enum", "metered": "bool", "channel": "enum"},
+    ("name", "id", "updated_at"),
+    enums={"status": _STATUS, "type": _TYPES},
+    is_newest_first=True,
 )
 _PRICE_LISTING: Final = Listing(
     {
-        **_CATALOG_FILTERS, "item_id": "id", "item_type": "enum", "currency_code": "enum", "pricing_model": "enum",
-        "period": "number", "period_unit": "enum", "channel": "enum",
+        **_CATALOG_FILTERS,
+        "item_id": "id",
+        "item_type": "enum",
+        "currency_code": "enum",
+        "pricing_model": "enum",
+        "period": "number",
+        "period_unit": "enum",
+        "channel": "enum",
     },
     ("name", "id", "updated_at"),
     enums={"status": _STATUS, "item_type": _TYPES, "pricing_model": _MODELS, "period_unit": _PERIODS},
@@ -47,31 +55,64 @@ _PRICE_LISTING: Final = Listing(
 
 _FAMILY_CHANGEABLE: Final[Fields] = {"name": text(50), "description": text(500)}
 _ITEM_CHANGEABLE: Final[Fields] = {
-    "name": text(100), "item_family_id": text(100), "external_name": text(100), "description": text(2000),
-    "unit": text(30), "is_shippable": boolean, "enabled_for_checkout": boolean, "enabled_in_portal": boolean,
-    "redirect_url": text(500), "item_applicability": choice("all", "restricted"), "included_in_mrr": boolean,
+    "name": text(100),
+    "item_family_id": text(100),
+    "external_name": text(100),
+    "description": text(2000),
+    "unit": text(30),
+    "is_shippable": boolean,
+    "enabled_for_checkout": boolean,
+    "enabled_in_portal": boolean,
+    "redirect_url": text(500),
+    "item_applicability": choice("all", "restricted"),
+    "included_in_mrr": boolean,
     "metadata": metadata,
 }
 _ITEM_FIXED: Final[Fields] = {
-    "id": text(100), "type": choice(*_TYPES), "is_giftable": boolean, "metered": boolean,
+    "id": text(100),
+    "type": choice(*_TYPES),
+    "is_giftable": boolean,
+    "metered": boolean,
 }
 _ITEM_DEFAULTS: Final[Row] = {
-    "is_shippable": False, "is_giftable": False, "enabled_for_checkout": True, "enabled_in_portal": True,
-    "item_applicability": "all", "metered": False, "status": "active", "channel": "web", "deleted": False,
+    "is_shippable": False,
+    "is_giftable": False,
+    "enabled_for_checkout": True,
+    "enabled_in_portal": True,
+    "item_applicability": "all",
+    "metered": False,
+    "status": "active",
+    "channel": "web",
+    "deleted": False,
 }
 _PRICE_TERMS: Final[Fields] = {
-    "currency_code": currency, "pricing_model": choice(*_MODELS), "period": integer(1),
-    "period_unit": choice(*_PERIODS), "billing_cycles": integer(1),
+    "currency_code": currency,
+    "pricing_model": choice(*_MODELS),
+    "period": integer(1),
+    "period_unit": choice(*_PERIODS),
+    "billing_cycles": integer(1),
 }
 _PRICE_CHANGEABLE: Final[Fields] = {
-    "name": text(100), "external_name": text(100), "description": text(2000), "invoice_notes": text(2000),
-    "price": integer(0), "is_taxable": boolean, "free_quantity": integer(0), "metadata": metadata,
-    "show_description_in_invoices": boolean, "show_description_in_quotes": boolean,
+    "name": text(100),
+    "external_name": text(100),
+    "description": text(2000),
+    "invoice_notes": text(2000),
+    "price": integer(0),
+    "is_taxable": boolean,
+    "free_quantity": integer(0),
+    "metadata": metadata,
+    "show_description_in_invoices": boolean,
+    "show_description_in_quotes": boolean,
 }
 _SUB_FIELDS: Final[dict[str, Fields]] = {
     "accounting_detail": {
-        name: text(100) for name in (
-            "sku", "accounting_code", "accounting_category1", "accounting_category2", "accounting_category3",
+        name: text(100)
+        for name in (
+            "sku",
+            "accounting_code",
+            "accounting_category1",
+            "accounting_category2",
+            "accounting_category3",
             "accounting_category4",
         )
     },
@@ -138,19 +179,30 @@ def delete_item(call: Call) -> dict[str, Any]:
 
 def create_price(call: Call) -> dict[str, Any]:
     fixed: Fields = {"id": text(100), "item_id": text(100)}
-    given = without_nulls(read(
-        call.params, {**fixed, **_PRICE_TERMS, **_PRICE_CHANGEABLE},
-        required=("id", "name", "item_id", "currency_code"),
-    ))
+    given = without_nulls(
+        read(
+            call.params,
+            {**fixed, **_PRICE_TERMS, **_PRICE_CHANGEABLE},
+            required=("id", "name", "item_id", "currency_code"),
+        )
+    )
     item = call.table("item").get(given["item_id"], "item_id")
     if item["status"] != "active":
         raise invalid_state(f"The item {item['id']} is {item['status']}")
     call.table("item_price").refuse_duplicate_id(given["id"])
     call.table("item_price").refuse_duplicate_name(given["name"])
     row = {
-        "pricing_model": "flat_fee", "is_taxable": True, "free_quantity": 0, "status": "active", "channel": "web",
-        "deleted": False, **given, **_sub_resources(call.params, {}), "item_type": item["type"],
-        "item_family_id": item["item_family_id"], "created_at": call.site.now_s(),
+        "pricing_model": "flat_fee",
+        "is_taxable": True,
+        "free_quantity": 0,
+        "status": "active",
+        "channel": "web",
+        "deleted": False,
+        **given,
+        **_sub_resources(call.params, {}),
+        "item_type": item["type"],
+        "item_family_id": item["item_family_id"],
+        "created_at": call.site.now_s(),
     }
     _check_terms(call, row)
     return call.commit("item_price", row, "item_price_created")
@@ -185,10 +237,7 @@ def retrieve(call: Call, kind: str) -> dict[str, Any]:
 
 
 def is_price_used(call: Call, item_price_id: str) -> bool:
-    return any(
-        line.get("entity_id") == item_price_id
-        for invoice in call.table("invoice").rows() for line in invoice["line_items"]
-    )
+    return item_price_id in call.site.used_entity_ids
 
 
 def _renamed(call: Call, kind: str, row: Row, fields: Fields) -> Row:
@@ -231,6 +280,8 @@ def _check_terms(call: Call, row: Row) -> None:
         raise wrong_value("tiers", f"are required, without price, for {row['pricing_model']}")
     terms = [row.get(name) for name in ("item_id", "currency_code", "period", "period_unit")]
     for other in call.table("item_price").rows():
+        if other["item_id"] != row["item_id"]:
+            continue
         is_same = [other.get(name) for name in ("item_id", "currency_code", "period", "period_unit")] == terms
         if is_same and other["id"] != row["id"] and other["status"] == "active" == row["status"]:
             raise wrong_value("currency_code", f"item price {other['id']} has the same item, currency and period")

@@ -25,40 +25,89 @@ from simulators.chargebee.replies import list_reply
 from simulators.chargebee.site import Row, Site, shown
 
 _OFFLINE_METHODS: Final = (
-    "no_preference", "cash", "check", "bank_transfer", "ach_credit", "sepa_credit", "boleto",
-    "us_automated_bank_transfer", "eu_automated_bank_transfer", "uk_automated_bank_transfer", "jp_automated_bank_transfer",
-    "mx_automated_bank_transfer", "custom",
+    "no_preference",
+    "cash",
+    "check",
+    "bank_transfer",
+    "ach_credit",
+    "sepa_credit",
+    "boleto",
+    "us_automated_bank_transfer",
+    "eu_automated_bank_transfer",
+    "uk_automated_bank_transfer",
+    "jp_automated_bank_transfer",
+    "mx_automated_bank_transfer",
+    "custom",
 )
 _TAXABILITY: Final = ("taxable", "exempt", "zero_rated")
 
 _PROFILE: Final[Fields] = {
-    "first_name": text(150), "last_name": text(150), "email": email(70), "phone": text(50), "company": text(250),
-    "preferred_currency_code": currency, "net_term_days": integer(0), "auto_collection": choice("on", "off"),
-    "offline_payment_method": choice(*_OFFLINE_METHODS), "taxability": choice(*_TAXABILITY), "locale": text(50),
-    "invoice_notes": text(2000), "consolidated_invoicing": boolean, "auto_close_invoices": boolean,
-    "allow_direct_debit": boolean, "meta_data": metadata,
+    "first_name": text(150),
+    "last_name": text(150),
+    "email": email(70),
+    "phone": text(50),
+    "company": text(250),
+    "preferred_currency_code": currency,
+    "net_term_days": integer(0),
+    "auto_collection": choice("on", "off"),
+    "offline_payment_method": choice(*_OFFLINE_METHODS),
+    "taxability": choice(*_TAXABILITY),
+    "locale": text(50),
+    "invoice_notes": text(2000),
+    "consolidated_invoicing": boolean,
+    "auto_close_invoices": boolean,
+    "allow_direct_debit": boolean,
+    "meta_data": metadata,
     "customer_type": choice("residential", "business", "senior_citizen", "industrial"),
 }
 _TAX_IDENTITY: Final[Fields] = {
-    "vat_number": text(20), "vat_number_prefix": text(10), "business_customer_without_vat_number": boolean,
-    "registered_for_gst": boolean, "entity_identifier_scheme": text(50), "entity_identifier_standard": text(50),
-    "is_einvoice_enabled": boolean, "einvoicing_method": choice("automatic", "manual", "site_default"),
+    "vat_number": text(20),
+    "vat_number_prefix": text(10),
+    "business_customer_without_vat_number": boolean,
+    "registered_for_gst": boolean,
+    "entity_identifier_scheme": text(50),
+    "entity_identifier_standard": text(50),
+    "is_einvoice_enabled": boolean,
+    "einvoicing_method": choice("automatic", "manual", "site_default"),
 }
 # What update_billing_info removes when it is left out; company is not in the documented list.
 _ERASED_TAX_FIELDS: Final = (
-    "vat_number", "vat_number_prefix", "business_customer_without_vat_number", "registered_for_gst",
+    "vat_number",
+    "vat_number_prefix",
+    "business_customer_without_vat_number",
+    "registered_for_gst",
 )
 _IDENTIFIER: Final[Fields] = {"id": text(40), "scheme": text(50), "value": text(50), "standard": text(50)}
 _DEFAULTS: Final[Row] = {
-    "auto_collection": "on", "net_term_days": 0, "allow_direct_debit": False, "taxability": "taxable",
-    "preferred_currency_code": BASE_CURRENCY, "pii_cleared": "active", "card_status": "no_card", "channel": "web",
-    "deleted": False, "promotional_credits": 0, "refundable_credits": 0, "excess_payments": 0, "unbilled_charges": 0,
+    "auto_collection": "on",
+    "net_term_days": 0,
+    "allow_direct_debit": False,
+    "taxability": "taxable",
+    "preferred_currency_code": BASE_CURRENCY,
+    "pii_cleared": "active",
+    "card_status": "no_card",
+    "channel": "web",
+    "deleted": False,
+    "promotional_credits": 0,
+    "refundable_credits": 0,
+    "excess_payments": 0,
+    "unbilled_charges": 0,
 }
 _LISTING: Final = Listing(
     {
-        "id": "id", "email": "present", "first_name": "present", "last_name": "present", "company": "present",
-        "phone": "present", "created_at": "time", "updated_at": "time", "taxability": "enum",
-        "auto_collection": "enum", "offline_payment_method": "enum", "channel": "enum", "business_entity_id": "id",
+        "id": "id",
+        "email": "present",
+        "first_name": "present",
+        "last_name": "present",
+        "company": "present",
+        "phone": "present",
+        "created_at": "time",
+        "updated_at": "time",
+        "taxability": "enum",
+        "auto_collection": "enum",
+        "offline_payment_method": "enum",
+        "channel": "enum",
+        "business_entity_id": "id",
     },
     ("created_at", "updated_at"),
     enums={"taxability": _TAXABILITY, "auto_collection": ("on", "off"), "offline_payment_method": _OFFLINE_METHODS},
@@ -70,8 +119,12 @@ def create(call: Call) -> dict[str, Any]:
     id_ = given.pop("id", None) or call.site.random_id()
     call.table("customer").refuse_duplicate_id(id_)
     row = {
-        **_DEFAULTS, **without_nulls(given), **_custom_fields(call.site, call.params), "id": id_,
-        "created_at": call.site.now_s(), "entity_identifiers": _identifiers(call.params) or None,
+        **_DEFAULTS,
+        **without_nulls(given),
+        **_custom_fields(call.site, call.params),
+        "id": id_,
+        "created_at": call.site.now_s(),
+        "entity_identifiers": _identifiers(call.params) or None,
         "billing_address": as_address(read_address(call.params, "billing_address"), "billing_address"),
     }
     return call.commit("customer", _with_vat_status(row), "customer_created")
@@ -106,7 +159,9 @@ def update_billing_info(call: Call) -> dict[str, Any]:
     if old_company and parts and "company" not in call.params["billing_address"]:
         parts["company"] = old_company
     changed = {
-        **row, **dict.fromkeys(_ERASED_TAX_FIELDS), **given,
+        **row,
+        **dict.fromkeys(_ERASED_TAX_FIELDS),
+        **given,
         "billing_address": as_address(parts, "billing_address"),
         "entity_identifiers": _identifiers(call.params) or row.get("entity_identifiers"),
     }

@@ -53,11 +53,19 @@ def _family_steps(site: Site) -> Iterator[Step]:
 
 
 def _product_steps(site: Site, product: DemoProduct) -> Iterable[Step]:
-    item = _call(site, {
-        "id": product.chargebee_id, "name": product.name, "type": product.kind, "item_family_id": product.group_key,
-        "external_name": product.name, "description": product.description, "unit": product.unit,
-        "is_shippable": product.is_shippable,
-    })
+    item = _call(
+        site,
+        {
+            "id": product.chargebee_id,
+            "name": product.name,
+            "type": product.kind,
+            "item_family_id": product.group_key,
+            "external_name": product.name,
+            "description": product.description,
+            "unit": product.unit,
+            "is_shippable": product.is_shippable,
+        },
+    )
     touched = _call(site, {"description": product.description}, product.chargebee_id or "")
     yield product.created_at, partial(catalog.create_item, item)
     yield product.changed_at, partial(catalog.update_item, touched)
@@ -69,28 +77,54 @@ def _product_steps(site: Site, product: DemoProduct) -> Iterable[Step]:
 
 def _price_call(site: Site, product: DemoProduct, currency: str, minor: int) -> Call:
     is_charge = product.kind == "charge"
-    return _call(site, {
-        "id": product.chargebee_price_id(currency), "item_id": product.chargebee_id,
-        "name": f"{product.name} {currency}" + ("" if is_charge else " per måned"), "external_name": product.name,
-        "currency_code": currency, "pricing_model": "flat_fee" if product.kind == "plan" else "per_unit",
-        "price": minor, "period": None if is_charge else 1, "period_unit": None if is_charge else "month",
-    })
+    return _call(
+        site,
+        {
+            "id": product.chargebee_price_id(currency),
+            "item_id": product.chargebee_id,
+            "name": f"{product.name} {currency}" + ("" if is_charge else " per måned"),
+            "external_name": product.name,
+            "currency_code": currency,
+            "pricing_model": "flat_fee" if product.kind == "plan" else "per_unit",
+            "price": minor,
+            "period": None if is_charge else 1,
+            "period_unit": None if is_charge else "month",
+        },
+    )
 
 
 def _customer_steps(site: Site, customer: DemoCustomer) -> Iterable[Step]:
     address = customer.address
-    create = _call(site, {
-        "id": customer.chargebee_id, "first_name": customer.first_name, "last_name": customer.last_name,
-        "company": customer.company, "email": customer.email, "phone": customer.phone, "locale": "nb-NO",
-        "vat_number": customer.organisation_number, "auto_collection": "off", "net_term_days": 14,
-        "taxability": "exempt" if customer.tax_exempt else "taxable", "preferred_currency_code": "NOK",
-        **({} if address is None else {
-            "billing_address[first_name]": customer.first_name, "billing_address[last_name]": customer.last_name,
-            "billing_address[company]": customer.company, "billing_address[line1]": address.line1,
-            "billing_address[zip]": address.zip_code, "billing_address[city]": address.city,
-            "billing_address[country]": address.country_code,
-        }),
-    })
+    create = _call(
+        site,
+        {
+            "id": customer.chargebee_id,
+            "first_name": customer.first_name,
+            "last_name": customer.last_name,
+            "company": customer.company,
+            "email": customer.email,
+            "phone": customer.phone,
+            "locale": "nb-NO",
+            "vat_number": customer.organisation_number,
+            "auto_collection": "off",
+            "net_term_days": 14,
+            "taxability": "exempt" if customer.tax_exempt else "taxable",
+            "preferred_currency_code": "NOK",
+            **(
+                {}
+                if address is None
+                else {
+                    "billing_address[first_name]": customer.first_name,
+                    "billing_address[last_name]": customer.last_name,
+                    "billing_address[company]": customer.company,
+                    "billing_address[line1]": address.line1,
+                    "billing_address[zip]": address.zip_code,
+                    "billing_address[city]": address.city,
+                    "billing_address[country]": address.country_code,
+                }
+            ),
+        },
+    )
     touch = _call(site, {"locale": "nb-NO"}, customer.chargebee_id or "")
     yield customer.created_at, partial(customers.create, create)
     yield customer.changed_at, partial(customers.update, touch)
@@ -99,7 +133,9 @@ def _customer_steps(site: Site, customer: DemoCustomer) -> Iterable[Step]:
 def _order_steps(site: Site, order: DemoOrder) -> Iterable[Step]:
     customer = demo_data.CUSTOMERS_BY_KEY[order.customer_key]
     params: dict[str, object] = {
-        "customer_id": customer.chargebee_id, "currency_code": "NOK", "po_number": order.po_number,
+        "customer_id": customer.chargebee_id,
+        "currency_code": "NOK",
+        "po_number": order.po_number,
         "invoice_date": int(order.ordered_at.timestamp()),
     }
     discounted = [line for line in order.lines if line.discount_minor]

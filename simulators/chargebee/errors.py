@@ -11,8 +11,14 @@ class ApiError(Exception):
     """An error reply: HTTP `status`, `api_error_code`, `type` (None = untyped) and the wire parameter at fault."""
 
     def __init__(
-        self, status: int, code: str, message: str, *, type_: str | None = "invalid_request",
-        param: str | None = None, retry_after_s: int | None = None,
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        type_: str | None = "invalid_request",
+        param: str | None = None,
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -25,8 +31,13 @@ class ApiError(Exception):
     def body(self) -> dict[str, Any]:
         """The envelope with the legacy twins `error_code`, `error_msg`, `error_param`; nulls are left out."""
         fields = {
-            "message": self.message, "type": self.type, "api_error_code": self.code, "param": self.param,
-            "error_code": self.code, "error_msg": self.message, "error_param": self.param,
+            "message": self.message,
+            "type": self.type,
+            "api_error_code": self.code,
+            "param": self.param,
+            "error_code": self.code,
+            "error_msg": self.message,
+            "error_param": self.param,
             "http_status_code": self.status,
         }
         return {name: value for name, value in fields.items() if value is not None}
@@ -55,8 +66,11 @@ def invalid_state(message: str) -> ApiError:
 def rate_limited(retry_after_s: int | None) -> ApiError:
     """Breach of the per-minute quota; recovers within about a minute."""
     return ApiError(
-        429, "api_request_limit_exceeded", "Sorry, you have exceeded the limit of requests allowed per minute",
-        type_="operation_failed", retry_after_s=retry_after_s,
+        429,
+        "api_request_limit_exceeded",
+        "Sorry, you have exceeded the limit of requests allowed per minute",
+        type_="operation_failed",
+        retry_after_s=retry_after_s,
     )
 
 

@@ -9,16 +9,34 @@ from simulators.chargebee.listing import Listing
 from simulators.chargebee.replies import page_reply
 
 _SOURCES: Final = (
-    "admin_console", "api", "scheduled_job", "hosted_page", "portal", "system", "none", "js_api", "migration",
-    "bulk_operation", "external_service",
+    "admin_console",
+    "api",
+    "scheduled_job",
+    "hosted_page",
+    "portal",
+    "system",
+    "none",
+    "js_api",
+    "migration",
+    "bulk_operation",
+    "external_service",
 )
 _WEBHOOK_STATUS: Final = (
-    "not_configured", "scheduled", "succeeded", "re_scheduled", "failed", "skipped", "not_applicable", "disabled",
+    "not_configured",
+    "scheduled",
+    "succeeded",
+    "re_scheduled",
+    "failed",
+    "skipped",
+    "not_applicable",
+    "disabled",
     "rate_limited",
 )
 _LISTING: Final = Listing(
     {"id": "id", "event_type": "enum", "source": "enum", "occurred_at": "time", "webhook_status": "enum"},
-    ("occurred_at",), enums={"source": _SOURCES, "webhook_status": _WEBHOOK_STATUS}, is_newest_first=True,
+    ("occurred_at",),
+    enums={"source": _SOURCES, "webhook_status": _WEBHOOK_STATUS},
+    is_newest_first=True,
 )
 
 
@@ -37,7 +55,9 @@ def retrieve(call: Call) -> dict[str, Any]:
 
 def configurations(call: Call) -> dict[str, Any]:
     site = {
-        "domain": "simulated", "product_catalog_version": "v2", "chargebee_response_schema_type": "items",
+        "domain": "simulated",
+        "product_catalog_version": "v2",
+        "chargebee_response_schema_type": "items",
         "object": "configuration",
     }
     return {"configurations": [site]}
@@ -46,8 +66,12 @@ def configurations(call: Call) -> dict[str, Any]:
 def currencies(call: Call) -> dict[str, Any]:
     entries = [
         {
-            "id": f"cur_{code.lower()}", "enabled": True, "currency_code": code,
-            "is_base_currency": code == BASE_CURRENCY, "forex_type": "auto", "object": "currency",
+            "id": f"cur_{code.lower()}",
+            "enabled": True,
+            "currency_code": code,
+            "is_base_currency": code == BASE_CURRENCY,
+            "forex_type": "auto",
+            "object": "currency",
         }
         for code in CURRENCIES
     ]

@@ -34,31 +34,67 @@ _TAX_SLOTS: Final = range(1, 11)
 _RECURRING_ENTITIES: Final = ("plan_item_price", "addon_item_price", "plan_setup")
 _ITEM_DISCOUNTS: Final = ("item_level_coupon", "item_level_discount")
 _HEADER: Final[Fields] = {
-    "id": text(50), "customer_id": text(50), "subscription_id": text(50), "date": timestamp, "total": integer(0),
-    "currency_code": currency, "price_type": choice("tax_exclusive", "tax_inclusive"), "status": choice(*STATUSES),
-    "po_number": text(100), "due_date": timestamp, "net_term_days": integer(0), "round_off": integer(-99, 99),
-    "voided_at": timestamp, "tax_override_reason": choice("id_exempt", "customer_exempt", "export"),
-    "vat_number": text(20), "vat_number_prefix": text(10), "is_written_off": choice("true", "false"),
+    "id": text(50),
+    "customer_id": text(50),
+    "subscription_id": text(50),
+    "date": timestamp,
+    "total": integer(0),
+    "currency_code": currency,
+    "price_type": choice("tax_exclusive", "tax_inclusive"),
+    "status": choice(*STATUSES),
+    "po_number": text(100),
+    "due_date": timestamp,
+    "net_term_days": integer(0),
+    "round_off": integer(-99, 99),
+    "voided_at": timestamp,
+    "tax_override_reason": choice("id_exempt", "customer_exempt", "export"),
+    "vat_number": text(20),
+    "vat_number_prefix": text(10),
+    "is_written_off": choice("true", "false"),
 }
 _LINE: Final[Fields] = {
-    "id": text(40), "date_from": timestamp, "date_to": timestamp, "subscription_id": text(50),
-    "description": text(250), "unit_amount": integer(0), "quantity": integer(1), "amount": integer(0),
-    "entity_type": choice("adhoc", "charge_item_price", *_RECURRING_ENTITIES), "entity_id": text(100),
-    "item_level_discount1_entity_id": text(100), "item_level_discount1_amount": integer(0),
-    **{f"tax{n}_name": text(50) for n in _TAX_SLOTS}, **{f"tax{n}_amount": integer(0) for n in _TAX_SLOTS},
+    "id": text(40),
+    "date_from": timestamp,
+    "date_to": timestamp,
+    "subscription_id": text(50),
+    "description": text(250),
+    "unit_amount": integer(0),
+    "quantity": integer(1),
+    "amount": integer(0),
+    "entity_type": choice("adhoc", "charge_item_price", *_RECURRING_ENTITIES),
+    "entity_id": text(100),
+    "item_level_discount1_entity_id": text(100),
+    "item_level_discount1_amount": integer(0),
+    **{f"tax{n}_name": text(50) for n in _TAX_SLOTS},
+    **{f"tax{n}_amount": integer(0) for n in _TAX_SLOTS},
 }
 _TAX: Final[Fields] = {
-    "name": text(100), "rate": number, "amount": integer(0), "description": text(50), "juris_type": text(20),
-    "juris_name": text(250), "juris_code": text(250),
+    "name": text(100),
+    "rate": number,
+    "amount": integer(0),
+    "description": text(50),
+    "juris_type": text(20),
+    "juris_name": text(250),
+    "juris_code": text(250),
 }
 _DISCOUNT: Final[Fields] = {
     "entity_type": choice(
-        *_ITEM_DISCOUNTS, "document_level_coupon", "document_level_discount", "promotional_credits", "prorated_credits",
+        *_ITEM_DISCOUNTS,
+        "document_level_coupon",
+        "document_level_discount",
+        "promotional_credits",
+        "prorated_credits",
     ),
-    "entity_id": text(100), "description": text(250), "amount": integer(0), "line_item_id": text(40),
+    "entity_id": text(100),
+    "description": text(250),
+    "amount": integer(0),
+    "line_item_id": text(40),
 }
 _PAYMENT: Final[Fields] = {
-    "id": text(40), "amount": integer(0), "payment_method": choice(*PAYMENT_METHODS), "date": timestamp,
+    "id": text(40),
+    "amount": integer(0),
+    "payment_method": choice(*PAYMENT_METHODS),
+    "date": timestamp,
     "reference_number": text(100),
 }
 
@@ -80,7 +116,10 @@ def import_invoice(call: Call) -> dict[str, Any]:
         raise wrong_value("line_items[description][0]", "at least one line item is needed")
     _apply_discounts(call, lines)
     row = invoice_row(
-        call, customer, {**given, "invoice_date": given["date"]}, lines,
+        call,
+        customer,
+        {**given, "invoice_date": given["date"]},
+        lines,
         price_type=given.get("price_type") or call.site.settings.price_type,
     )
     if row["total"] != given["total"]:
@@ -111,10 +150,14 @@ def _line(call: Call, index: str, cells: Row, rates: Mapping[str, float], curren
         raise wrong_value(wire.format("amount"), "should be unit_amount times quantity")
     values = {
         **{name: given.get(name) for name in ("id", "description", "date_from", "date_to", "entity_id")},
-        "entity_type": given.get("entity_type", "adhoc"), "unit_amount": unit_amount, "quantity": quantity,
-        "amount": amount, "pricing_model": "per_unit",
+        "entity_type": given.get("entity_type", "adhoc"),
+        "unit_amount": unit_amount,
+        "quantity": quantity,
+        "amount": amount,
+        "pricing_model": "per_unit",
         "item_level_discount_amount": given.get("item_level_discount1_amount", 0),
-        **_entity(call, given, wire, currency_code), **_taxes(given, rates, wire),
+        **_entity(call, given, wire, currency_code),
+        **_taxes(given, rates, wire),
     }
     return line_item(call.site, values)
 
@@ -183,6 +226,9 @@ def _with_payments(call: Call, row: Row) -> Row:
         raise wrong_value("payments[amount][0]", f"add up to {paid} of {row['total']}, which does not fit the status")
     paid_at_s = max((payment["date"] for payment in payments), default=row["date"]) if is_full else None
     return {
-        **row, "amount_paid": paid, "amount_due": row["total"] - paid, "paid_at": paid_at_s,
+        **row,
+        "amount_paid": paid,
+        "amount_due": row["total"] - paid,
+        "paid_at": paid_at_s,
         "linked_payments": [linked_payment(payment) for payment in payments],
     }

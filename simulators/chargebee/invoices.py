@@ -29,37 +29,79 @@ from simulators.chargebee.site import Row, Site, shown
 
 STATUSES: Final = ("paid", "posted", "payment_due", "not_paid", "voided", "pending")
 PAYMENT_METHODS: Final = (
-    "card", "cash", "check", "chargeback", "bank_transfer", "amazon_payments", "paypal_express_checkout",
-    "direct_debit", "ach_credit", "sepa_credit", "other", "app_store", "play_store", "custom",
+    "card",
+    "cash",
+    "check",
+    "chargeback",
+    "bank_transfer",
+    "amazon_payments",
+    "paypal_express_checkout",
+    "direct_debit",
+    "ach_credit",
+    "sepa_credit",
+    "other",
+    "app_store",
+    "play_store",
+    "custom",
 )
 TAX_NAME: Final = "MVA"
 _DAY_S: Final = 86_400
 _LISTING: Final = Listing(
     {
-        "id": "id", "customer_id": "id", "subscription_id": "id", "status": "enum", "date": "time", "paid_at": "time",
-        "total": "number", "amount_paid": "number", "amount_due": "number", "updated_at": "time", "voided_at": "time",
-        "recurring": "bool", "price_type": "enum", "channel": "enum",
+        "id": "id",
+        "customer_id": "id",
+        "subscription_id": "id",
+        "status": "enum",
+        "date": "time",
+        "paid_at": "time",
+        "total": "number",
+        "amount_paid": "number",
+        "amount_due": "number",
+        "updated_at": "time",
+        "voided_at": "time",
+        "recurring": "bool",
+        "price_type": "enum",
+        "channel": "enum",
     },
-    ("date", "updated_at"), enums={"status": STATUSES},
+    ("date", "updated_at"),
+    enums={"status": STATUSES},
 )
 _HEADER: Final[Fields] = {
-    "customer_id": text(50), "currency_code": currency, "po_number": text(100), "invoice_date": timestamp,
-    "invoice_note": text(2000), "net_term_days": integer(0), "auto_collection": choice("on", "off"),
+    "customer_id": text(50),
+    "currency_code": currency,
+    "po_number": text(100),
+    "invoice_date": timestamp,
+    "invoice_note": text(2000),
+    "net_term_days": integer(0),
+    "auto_collection": choice("on", "off"),
     "subscription_id": text(50),
 }
 _PRICE_ROW: Final[Fields] = {
-    "item_price_id": text(100), "quantity": integer(1), "unit_price": integer(0), "description": text(250),
-    "date_from": timestamp, "date_to": timestamp,
+    "item_price_id": text(100),
+    "quantity": integer(1),
+    "unit_price": integer(0),
+    "description": text(250),
+    "date_from": timestamp,
+    "date_to": timestamp,
 }
 _CHARGE_ROW: Final[Fields] = {
-    "amount": integer(1), "description": text(250), "taxable": boolean, "date_from": timestamp, "date_to": timestamp,
+    "amount": integer(1),
+    "description": text(250),
+    "taxable": boolean,
+    "date_from": timestamp,
+    "date_to": timestamp,
 }
 _DISCOUNT_ROW: Final[Fields] = {
-    "apply_on": choice("invoice_amount", "specific_item_price"), "percentage": number, "amount": integer(0),
+    "apply_on": choice("invoice_amount", "specific_item_price"),
+    "percentage": number,
+    "amount": integer(0),
     "item_price_id": text(100),
 }
 _TRANSACTION: Final[Fields] = {
-    "payment_method": choice(*PAYMENT_METHODS), "amount": integer(0), "date": timestamp, "reference_number": text(100),
+    "payment_method": choice(*PAYMENT_METHODS),
+    "amount": integer(0),
+    "date": timestamp,
+    "reference_number": text(100),
     "id": text(40),
 }
 
@@ -72,9 +114,7 @@ def show_invoice(site: Site, row: Row) -> Row:
 
 
 def list_all(call: Call) -> dict[str, Any]:
-    return list_reply(
-        call, "invoice", _LISTING, hides_deleted=True, show=lambda row: show_invoice(call.site, row)
-    )
+    return list_reply(call, "invoice", _LISTING, hides_deleted=True, show=lambda row: show_invoice(call.site, row))
 
 
 def retrieve(call: Call) -> dict[str, Any]:
@@ -98,9 +138,7 @@ def create_for_charges(call: Call) -> dict[str, Any]:
 def record_payment(call: Call) -> dict[str, Any]:
     """Records an offline payment; a full one sets `paid` and may generate an order."""
     row = call.live("invoice")
-    given = read(
-        sub(call.params, "transaction"), _TRANSACTION, "transaction[{}]", required=("payment_method",)
-    )
+    given = read(sub(call.params, "transaction"), _TRANSACTION, "transaction[{}]", required=("payment_method",))
     if row["status"] in ("paid", "voided", "pending"):
         raise invalid_state(f"A payment cannot be recorded for an invoice that is {row['status']}")
     amount = row["amount_due"] if given.get("amount") is None else given["amount"]
@@ -109,7 +147,9 @@ def record_payment(call: Call) -> dict[str, Any]:
     paid_at_s = given.get("date") or call.site.now_s()
     payment = payment_row(call.site, row, given, amount, paid_at_s)
     row = {
-        **row, "amount_paid": row["amount_paid"] + amount, "amount_due": row["amount_due"] - amount,
+        **row,
+        "amount_paid": row["amount_paid"] + amount,
+        "amount_due": row["amount_due"] - amount,
         "linked_payments": [*row["linked_payments"], linked_payment(payment)],
     }
     call.site.emit("payment_succeeded", {"transaction": payment, "invoice": show_invoice(call.site, row)}, call.actor)
@@ -151,9 +191,16 @@ def store_invoice(call: Call, row: Row, event_type: str) -> dict[str, Any]:
 
 def payment_row(site: Site, invoice: Row, given: Row, amount: int, date_s: int) -> Row:
     row = {
-        "id": given.get("id") or site.random_id("txn_"), "customer_id": invoice["customer_id"], "type": "payment",
-        "payment_method": given["payment_method"], "reference_number": given.get("reference_number"), "date": date_s,
-        "amount": amount, "status": "success", "currency_code": invoice["currency_code"], "gateway": "not_applicable",
+        "id": given.get("id") or site.random_id("txn_"),
+        "customer_id": invoice["customer_id"],
+        "type": "payment",
+        "payment_method": given["payment_method"],
+        "reference_number": given.get("reference_number"),
+        "date": date_s,
+        "amount": amount,
+        "status": "success",
+        "currency_code": invoice["currency_code"],
+        "gateway": "not_applicable",
         "deleted": False,
     }
     return site.save("transaction", row)
@@ -161,8 +208,12 @@ def payment_row(site: Site, invoice: Row, given: Row, amount: int, date_s: int) 
 
 def linked_payment(payment: Row) -> Row:
     return {
-        "txn_id": payment["id"], "applied_amount": payment["amount"], "applied_at": payment["date"],
-        "txn_status": payment["status"], "txn_date": payment["date"], "txn_amount": payment["amount"],
+        "txn_id": payment["id"],
+        "applied_amount": payment["amount"],
+        "applied_at": payment["date"],
+        "txn_status": payment["status"],
+        "txn_date": payment["date"],
+        "txn_amount": payment["amount"],
         "object": "linked_payment",
     }
 
@@ -172,23 +223,49 @@ def invoice_row(call: Call, customer: Row, given: Row, lines: Sequence[Row], *, 
     price_type = price_type or call.site.settings.price_type
     date_s = given.get("invoice_date") or call.site.now_s()
     term_days = customer["net_term_days"] if given.get("net_term_days") is None else given["net_term_days"]
-    sums = money.totals(
-        lines, is_inclusive=price_type == "tax_inclusive", round_off_minor=given.get("round_off") or 0
-    )
+    sums = money.totals(lines, is_inclusive=price_type == "tax_inclusive", round_off_minor=given.get("round_off") or 0)
     address = as_address(read_address(call.params, "shipping_address"), "shipping_address")
     billing = as_address(read_address(call.params, "billing_address"), "billing_address")
     return {
-        "id": given.get("id") or _free_number(call), "customer_id": customer["id"], "recurring": False,
-        "status": "payment_due", "price_type": price_type, "date": date_s, "due_date": date_s + term_days * _DAY_S,
-        "net_term_days": term_days, "currency_code": given["currency_code"], "po_number": given.get("po_number"),
-        **sums, "amount_paid": 0, "amount_adjusted": 0, "write_off_amount": 0, "credits_applied": 0,
-        "amount_due": sums["total"], "amount_to_collect": 0, "round_off_amount": given.get("round_off"),
-        "deleted": False, "first_invoice": False, "has_advance_charges": False, "is_gifted": False,
-        "term_finalized": True, "channel": "web", "generated_at": call.site.now_s(), "exchange_rate": 1.0,
-        "base_currency_code": "NOK", "line_items": list(lines), "linked_payments": [], "applied_credits": [],
-        "adjustment_credit_notes": [], "issued_credit_notes": [], "dunning_attempts": [], "_is_imported": False,
-        "shipping_address": address, "billing_address": billing or customer.get("billing_address"),
-        "vat_number": customer.get("vat_number"), **_tax_summary(lines), **_discount_summary(lines),
+        "id": given.get("id") or _free_number(call),
+        "customer_id": customer["id"],
+        "recurring": False,
+        "status": "payment_due",
+        "price_type": price_type,
+        "date": date_s,
+        "due_date": date_s + term_days * _DAY_S,
+        "net_term_days": term_days,
+        "currency_code": given["currency_code"],
+        "po_number": given.get("po_number"),
+        **sums,
+        "amount_paid": 0,
+        "amount_adjusted": 0,
+        "write_off_amount": 0,
+        "credits_applied": 0,
+        "amount_due": sums["total"],
+        "amount_to_collect": 0,
+        "round_off_amount": given.get("round_off"),
+        "deleted": False,
+        "first_invoice": False,
+        "has_advance_charges": False,
+        "is_gifted": False,
+        "term_finalized": True,
+        "channel": "web",
+        "generated_at": call.site.now_s(),
+        "exchange_rate": 1.0,
+        "base_currency_code": "NOK",
+        "line_items": list(lines),
+        "linked_payments": [],
+        "applied_credits": [],
+        "adjustment_credit_notes": [],
+        "issued_credit_notes": [],
+        "dunning_attempts": [],
+        "_is_imported": False,
+        "shipping_address": address,
+        "billing_address": billing or customer.get("billing_address"),
+        "vat_number": customer.get("vat_number"),
+        **money.tax_summary(lines),
+        **money.discount_summary(lines),
     }
 
 
@@ -214,14 +291,25 @@ def _price_lines(call: Call, currency_code: str) -> list[Row]:
         quantity = given.get("quantity") or 1 if price["pricing_model"] != "flat_fee" else 1
         unit_amount = price.get("price", 0) if given.get("unit_price") is None else given["unit_price"]
         item = call.table("item").get(price["item_id"])
-        lines.append(line_item(call.site, {
-            "unit_amount": unit_amount, "quantity": quantity, "amount": unit_amount * quantity,
-            "pricing_model": price["pricing_model"], "is_taxed": price["is_taxable"],
-            "description": given.get("description") or price.get("external_name") or price["name"],
-            "entity_type": "charge_item_price", "entity_id": price["id"],
-            "date_from": given.get("date_from"), "date_to": given.get("date_to"),
-            "_is_shippable": item["is_shippable"], "_sku": price.get("accounting_detail", {}).get("sku"),
-        }))
+        lines.append(
+            line_item(
+                call.site,
+                {
+                    "unit_amount": unit_amount,
+                    "quantity": quantity,
+                    "amount": unit_amount * quantity,
+                    "pricing_model": price["pricing_model"],
+                    "is_taxed": price["is_taxable"],
+                    "description": given.get("description") or price.get("external_name") or price["name"],
+                    "entity_type": "charge_item_price",
+                    "entity_id": price["id"],
+                    "date_from": given.get("date_from"),
+                    "date_to": given.get("date_to"),
+                    "_is_shippable": item["is_shippable"],
+                    "_sku": price.get("accounting_detail", {}).get("sku"),
+                },
+            )
+        )
     return lines
 
 
@@ -229,11 +317,22 @@ def _charge_lines(call: Call) -> list[Row]:
     lines = []
     for index, cells in rows(call.params, "charges"):
         given = read(cells, _CHARGE_ROW, f"charges[{{}}][{index}]", required=("amount", "description"))
-        lines.append(line_item(call.site, {
-            "unit_amount": given["amount"], "quantity": 1, "amount": given["amount"], "pricing_model": "flat_fee",
-            "is_taxed": given.get("taxable") is not False, "description": given["description"],
-            "entity_type": "adhoc", "date_from": given.get("date_from"), "date_to": given.get("date_to"),
-        }))
+        lines.append(
+            line_item(
+                call.site,
+                {
+                    "unit_amount": given["amount"],
+                    "quantity": 1,
+                    "amount": given["amount"],
+                    "pricing_model": "flat_fee",
+                    "is_taxed": given.get("taxable") is not False,
+                    "description": given["description"],
+                    "entity_type": "adhoc",
+                    "date_from": given.get("date_from"),
+                    "date_to": given.get("date_to"),
+                },
+            )
+        )
     return lines
 
 
@@ -241,8 +340,15 @@ def line_item(site: Site, values: Row) -> Row:
     """An invoice line with everything that responses always carry."""
     now_s = site.now_s()
     line = {
-        "id": site.random_id("li_"), "quantity": 1, "is_taxed": False, "tax_amount": 0, "discount_amount": 0,
-        "item_level_discount_amount": 0, "_is_shippable": False, "_sku": None, "object": "line_item",
+        "id": site.random_id("li_"),
+        "quantity": 1,
+        "is_taxed": False,
+        "tax_amount": 0,
+        "discount_amount": 0,
+        "item_level_discount_amount": 0,
+        "_is_shippable": False,
+        "_sku": None,
+        "object": "line_item",
         **without_nulls(values),
     }
     return {"date_from": now_s, "date_to": now_s, **line}
@@ -274,43 +380,5 @@ def _apply_tax(site: Site, lines: list[Row], *, is_taxable: bool) -> None:
         if line["is_taxed"]:
             base = line["amount"] - line["discount_amount"] - line["item_level_discount_amount"]
             line["tax_rate"] = float(rate)
-            line["tax_amount"] = money.tax_minor(
-                base, rate, is_inclusive=site.settings.price_type == "tax_inclusive"
-            )
+            line["tax_amount"] = money.tax_minor(base, rate, is_inclusive=site.settings.price_type == "tax_inclusive")
             line["_taxes"] = [(TAX_NAME, float(rate), line["tax_amount"])]
-
-
-def _tax_summary(lines: Sequence[Row]) -> Row:
-    by_name: dict[str, int] = {}
-    per_line = []
-    for line in lines:
-        for name, rate, amount in line.get("_taxes", []):
-            by_name[name] = by_name.get(name, 0) + amount
-            base = line["amount"] - line["discount_amount"] - line["item_level_discount_amount"]
-            per_line.append({
-                "line_item_id": line["id"], "tax_name": name, "tax_rate": rate, "tax_amount": amount,
-                "taxable_amount": base, "is_partial_tax_applied": False, "is_non_compliance_tax": False,
-                "tax_juris_type": "country", "object": "line_item_tax",
-            })
-    if not per_line:
-        return {}
-    taxes = [{"name": name, "amount": amount, "object": "tax"} for name, amount in by_name.items()]
-    return {"taxes": taxes, "line_item_taxes": per_line}
-
-
-def _discount_summary(lines: Sequence[Row]) -> Row:
-    found = []
-    for line in lines:
-        for name, kind in (("item_level_discount_amount", "item_level"), ("discount_amount", "document_level")):
-            if line[name]:
-                found.append({
-                    "line_item_id": line["id"], "discount_type": f"{kind}_discount", "discount_amount": line[name],
-                    "entity_id": line.get("entity_id"), "object": "line_item_discount",
-                })
-    if not found:
-        return {}
-    amounts: dict[str, int] = {}
-    for entry in found:
-        amounts[entry["discount_type"]] = amounts.get(entry["discount_type"], 0) + entry["discount_amount"]
-    discounts = [{"entity_type": kind, "amount": amount, "object": "discount"} for kind, amount in amounts.items()]
-    return {"discounts": discounts, "line_item_discounts": [without_nulls(entry) for entry in found]}

@@ -26,9 +26,15 @@ _OPERATORS: Final[Mapping[str, frozenset[str]]] = {
 _DAY_S: Final = 86_400
 # `between` is inclusive; whether `after` and `before` are strict is not documented, so they are here.
 _NUMERIC_TESTS: Final[Mapping[str, Test]] = {
-    "after": lambda a, b: a > b, "before": lambda a, b: a < b, "on": lambda a, b: a // _DAY_S == b // _DAY_S,
-    "is": lambda a, b: a == b, "is_not": lambda a, b: a != b,
-    "lt": lambda a, b: a < b, "lte": lambda a, b: a <= b, "gt": lambda a, b: a > b, "gte": lambda a, b: a >= b,
+    "after": lambda a, b: a > b,
+    "before": lambda a, b: a < b,
+    "on": lambda a, b: a // _DAY_S == b // _DAY_S,
+    "is": lambda a, b: a == b,
+    "is_not": lambda a, b: a != b,
+    "lt": lambda a, b: a < b,
+    "lte": lambda a, b: a <= b,
+    "gt": lambda a, b: a > b,
+    "gte": lambda a, b: a >= b,
 }
 
 
@@ -36,7 +42,11 @@ class Listing:
     """Which filters and sort attributes one list endpoint knows. `filters` maps a name to text, id, enum, time, ..."""
 
     def __init__(
-        self, filters: Mapping[str, str], sort_by: tuple[str, ...] = (), *, enums: Mapping[str, tuple[str, ...]] = {},
+        self,
+        filters: Mapping[str, str],
+        sort_by: tuple[str, ...] = (),
+        *,
+        enums: Mapping[str, tuple[str, ...]] = {},
         is_newest_first: bool = False,
     ) -> None:
         self._filters = filters
@@ -68,7 +78,7 @@ class Listing:
             return None, self._is_newest_first
         if len(given) > 1 or not set(given) <= {"asc", "desc"}:
             raise wrong_value("sort_by", "should be sort_by[asc] or sort_by[desc]")
-        (direction, attribute), = given.items()
+        ((direction, attribute),) = given.items()
         if attribute not in self._sort_by:
             raise wrong_value(f"sort_by[{direction}]", f"should be one of {', '.join(self._sort_by)}")
         return str(attribute), direction == "desc"

@@ -1,9 +1,10 @@
-"""Line arithmetic in minor units: discounts, tax, totals."""
+"""Line arithmetic in minor units: discounts, tax, totals and their summaries."""
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from typing import Final
 
+from simulators.chargebee.fields import without_nulls
 from simulators.chargebee.site import Row
 
 _HUNDRED: Final = Decimal(100)
@@ -40,3 +41,54 @@ def totals(lines: Sequence[Row], *, is_inclusive: bool, round_off_minor: int = 0
     tax = sum(line["tax_amount"] for line in lines)
     total = sub_total - discount + (0 if is_inclusive else tax) + round_off_minor
     return {"sub_total": sub_total, "tax": tax, "total": total, "_discount": discount}
+
+
+def tax_summary(lines: Sequence[Row]) -> Row:
+    """`taxes` and `line_item_taxes` of invoice lines; {} when none is taxed."""
+    by_name: dict[str, int] = {}
+    per_line = []
+    for line in lines:
+        for name, rate, amount in line.get("_taxes", []):
+            by_name[name] = by_name.get(name, 0) + amount
+            base = line["amount"] - line["discount_amount"] - line["item_level_discount_amount"]
+            per_line.append(
+                {
+                    "line_item_id": line["id"],
+                    "tax_name": name,
+                    "tax_rate": rate,
+                    "tax_amount": amount,
+                    "taxable_amount": base,
+                    "is_partial_tax_applied": False,
+                    "is_non_compliance_tax": False,
+                    "tax_juris_type": "country",
+                    "object": "line_item_tax",
+                }
+            )
+    if not per_line:
+        return {}
+    taxes = [{"name": name, "amount": amount, "object": "tax"} for name, amount in by_name.items()]
+    return {"taxes": taxes, "line_item_taxes": per_line}
+
+
+def discount_summary(lines: Sequence[Row]) -> Row:
+    """`discounts` and `line_item_discounts` of invoice lines; {} when there are none."""
+    found = []
+    for line in lines:
+        for name, kind in (("item_level_discount_amount", "item_level"), ("discount_amount", "document_level")):
+            if line[name]:
+                found.append(
+                    {
+                        "line_item_id": line["id"],
+                        "discount_type": f"{kind}_discount",
+                        "discount_amount": line[name],
+                        "entity_id": line.get("entity_id"),
+                        "object": "line_item_discount",
+                    }
+                )
+    if not found:
+        return {}
+    amounts: dict[str, int] = {}
+    for entry in found:
+        amounts[entry["discount_type"]] = amounts.get(entry["discount_type"], 0) + entry["discount_amount"]
+    discounts = [{"entity_type": kind, "amount": amount, "object": "discount"} for kind, amount in amounts.items()]
+    return {"discounts": discounts, "line_item_discounts": [without_nulls(entry) for entry in found]}

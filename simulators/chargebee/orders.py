@@ -11,19 +11,48 @@ from simulators.chargebee.replies import list_reply, page_reply
 from simulators.chargebee.site import Row, Site, shown
 
 STATUSES: Final = (
-    "queued", "awaiting_shipment", "on_hold", "shipped", "partially_delivered", "delivered", "returned", "cancelled",
+    "queued",
+    "awaiting_shipment",
+    "on_hold",
+    "shipped",
+    "partially_delivered",
+    "delivered",
+    "returned",
+    "cancelled",
 )
 _LEGACY_STATUSES: Final = ("new", "processing", "complete", "cancelled", "voided")
 _REASONS: Final = (
-    "shipping_cut_off_passed", "product_unsatisfactory", "third_party_cancellation", "product_not_required",
-    "delivery_date_missed", "alternative_found", "invoice_written_off", "invoice_voided", "fraudulent_transaction",
-    "payment_declined", "subscription_cancelled", "product_not_available", "others", "order_resent",
+    "shipping_cut_off_passed",
+    "product_unsatisfactory",
+    "third_party_cancellation",
+    "product_not_required",
+    "delivery_date_missed",
+    "alternative_found",
+    "invoice_written_off",
+    "invoice_voided",
+    "fraudulent_transaction",
+    "payment_declined",
+    "subscription_cancelled",
+    "product_not_available",
+    "others",
+    "order_resent",
 )
 _LISTING: Final = Listing(
     {
-        "id": "id", "invoice_id": "id", "subscription_id": "id", "status": "enum", "order_type": "enum",
-        "order_date": "time", "shipping_date": "time", "shipped_at": "time", "paid_on": "time", "created_at": "time",
-        "updated_at": "time", "is_resent": "bool", "resent_status": "enum", "original_order_id": "id",
+        "id": "id",
+        "invoice_id": "id",
+        "subscription_id": "id",
+        "status": "enum",
+        "order_type": "enum",
+        "order_date": "time",
+        "shipping_date": "time",
+        "shipped_at": "time",
+        "paid_on": "time",
+        "created_at": "time",
+        "updated_at": "time",
+        "is_resent": "bool",
+        "resent_status": "enum",
+        "original_order_id": "id",
         "price_type": "enum",
     },
     ("created_at", "updated_at"),
@@ -31,18 +60,36 @@ _LISTING: Final = Listing(
 )
 _OF_INVOICE: Final = Listing({}, is_newest_first=True)
 _CHANGEABLE: Final[Fields] = {
-    "reference_id": text(50), "batch_id": text(50), "note": text(600), "fulfillment_status": text(50),
-    "tracking_id": text(50), "tracking_url": text(255), "shipment_carrier": text(50), "order_date": timestamp,
-    "shipping_date": timestamp, "shipped_at": timestamp, "delivered_at": timestamp, "cancelled_at": timestamp,
-    "cancellation_reason": choice(*_REASONS), "status": choice(*STATUSES),
+    "reference_id": text(50),
+    "batch_id": text(50),
+    "note": text(600),
+    "fulfillment_status": text(50),
+    "tracking_id": text(50),
+    "tracking_url": text(255),
+    "shipment_carrier": text(50),
+    "order_date": timestamp,
+    "shipping_date": timestamp,
+    "shipped_at": timestamp,
+    "delivered_at": timestamp,
+    "cancelled_at": timestamp,
+    "cancellation_reason": choice(*_REASONS),
+    "status": choice(*STATUSES),
 }
 _LINE_CHANGEABLE: Final[Fields] = {"id": text(40), "status": choice(*STATUSES), "sku": text(250)}
 _IMPORT_FIELDS: Final[Fields] = {
-    "id": text(40), "document_number": text(50), "invoice_id": text(50), "subscription_id": text(50),
-    "customer_id": text(50), "created_at": timestamp, "refundable_credits_issued": integer(0), **_CHANGEABLE,
+    "id": text(40),
+    "document_number": text(50),
+    "invoice_id": text(50),
+    "subscription_id": text(50),
+    "customer_id": text(50),
+    "created_at": timestamp,
+    "refundable_credits_issued": integer(0),
+    **_CHANGEABLE,
 }
 _STATUS_EVENTS: Final = {
-    "delivered": "order_delivered", "cancelled": "order_cancelled", "returned": "order_returned",
+    "delivered": "order_delivered",
+    "cancelled": "order_cancelled",
+    "returned": "order_returned",
 }
 _STATUS_TIMES: Final = {"shipped": "shipped_at", "delivered": "delivered_at", "cancelled": "cancelled_at"}
 _MONEY_NAMES: Final = ("sub_total", "tax", "total", "currency_code", "price_type", "customer_id", "subscription_id")
@@ -57,8 +104,7 @@ def list_all(call: Call) -> dict[str, Any]:
 def list_of_invoice(call: Call) -> dict[str, Any]:
     """The orders of one invoice, newest first."""
     call.current("invoice")
-    found = [row for row in call.table("order").rows() if row["invoice_id"] == call.id and not row["deleted"]]
-    page, cursor = _OF_INVOICE.page(found, call.params)
+    page, cursor = _OF_INVOICE.page(call.site.orders_of(call.id), call.params)
     return page_reply("order", [shown(row) for row in page], cursor)
 
 
@@ -88,13 +134,20 @@ def cancel(call: Call) -> dict[str, Any]:
     given = read(call.params, fields, required=("cancellation_reason",))
     credit = read(sub(call.params, "credit_note"), {"total": integer(0)}, "credit_note[{}]")
     changed = {
-        **row, "cancellation_reason": given["cancellation_reason"], "note": given.get("comment") or row.get("note"),
+        **row,
+        "cancellation_reason": given["cancellation_reason"],
+        "note": given.get("comment") or row.get("note"),
         "cancelled_at": given.get("cancelled_at") or call.site.now_s(),
     }
     if amount := credit.get("total"):
         note = {
-            "id": f"CN-{call.site.next_number('credit_note')}", "type": "refundable", "status": "refund_due",
-            "amount": amount, "amount_refunded": 0, "amount_adjusted": 0, "object": "linked_credit_note",
+            "id": f"CN-{call.site.next_number('credit_note')}",
+            "type": "refundable",
+            "status": "refund_due",
+            "amount": amount,
+            "amount_refunded": 0,
+            "amount_adjusted": 0,
+            "object": "linked_credit_note",
         }
         changed["linked_credit_notes"] = [*row["linked_credit_notes"], note]
         changed["refundable_credits_issued"] = row["refundable_credits_issued"] + amount
@@ -105,8 +158,13 @@ def reopen(call: Call) -> dict[str, Any]:
     row = call.live("order")
     if row["status"] != "cancelled":
         raise invalid_state("Only a cancelled order can be reopened")
-    changed = {**row, "status": "queued", "status_update_at": call.site.now_s(), "cancelled_at": None,
-               "cancellation_reason": None}
+    changed = {
+        **row,
+        "status": "queued",
+        "status_update_at": call.site.now_s(),
+        "cancelled_at": None,
+        "cancellation_reason": None,
+    }
     return call.commit("order", changed, "order_updated")
 
 
@@ -155,7 +213,7 @@ def generate_order(call: Call, invoice: Row) -> None:
 
 def mark_orders_paid(call: Call, invoice: Row) -> bool:
     """Carry the payment of `invoice` over to its orders; False when it has none."""
-    found = [row for row in call.table("order").rows() if row["invoice_id"] == invoice["id"] and not row["deleted"]]
+    found = call.site.orders_of(invoice["id"])
     for row in found:
         lines = [{**line, "amount_paid": line["fulfillment_amount"]} for line in row["order_line_items"]]
         paid = {"payment_status": "paid", "paid_on": invoice["paid_at"], "amount_paid": invoice["amount_paid"]}
@@ -164,11 +222,19 @@ def mark_orders_paid(call: Call, invoice: Row) -> bool:
 
 
 def linked_orders(site: Site, invoice_id: str) -> list[Row]:
-    names = ("id", "document_number", "status", "order_type", "reference_id", "fulfillment_status", "batch_id",
-             "created_at")
+    names = (
+        "id",
+        "document_number",
+        "status",
+        "order_type",
+        "reference_id",
+        "fulfillment_status",
+        "batch_id",
+        "created_at",
+    )
     return [
         {**{name: row[name] for name in names if name in row}, "object": "linked_order"}
-        for row in site.tables["order"].rows() if row["invoice_id"] == invoice_id and not row["deleted"]
+        for row in site.orders_of(invoice_id)
     ]
 
 
@@ -186,15 +252,34 @@ def _order_row(call: Call, invoice: Row) -> Row:
     is_paid = invoice["status"] == "paid"
     now_s = call.site.now_s()
     return {
-        "id": _free_number(call), "invoice_id": invoice["id"], "status": "queued", "order_type": "system_generated",
-        "payment_status": "paid" if is_paid else "not_paid", "paid_on": invoice.get("paid_at"),
-        "order_date": invoice["date"], "shipping_date": invoice["date"], "created_at": now_s, "status_update_at": now_s,
-        "created_by": call.actor.user[:50], "discount": invoice["_discount"], "amount_paid": invoice["amount_paid"],
-        "amount_adjusted": 0, "refundable_credits": 0, "refundable_credits_issued": 0, "rounding_adjustement": 0,
-        "invoice_round_off_amount": invoice.get("round_off_amount"), "is_resent": False, "is_gifted": False,
-        "deleted": False, "linked_credit_notes": [], "resent_orders": [], "_is_imported": False,
-        "line_item_taxes": invoice.get("line_item_taxes"), "line_item_discounts": invoice.get("line_item_discounts"),
-        "billing_address": invoice.get("billing_address"), "shipping_address": invoice.get("shipping_address"),
+        "id": _free_number(call),
+        "invoice_id": invoice["id"],
+        "status": "queued",
+        "order_type": "system_generated",
+        "payment_status": "paid" if is_paid else "not_paid",
+        "paid_on": invoice.get("paid_at"),
+        "order_date": invoice["date"],
+        "shipping_date": invoice["date"],
+        "created_at": now_s,
+        "status_update_at": now_s,
+        "created_by": call.actor.user[:50],
+        "discount": invoice["_discount"],
+        "amount_paid": invoice["amount_paid"],
+        "amount_adjusted": 0,
+        "refundable_credits": 0,
+        "refundable_credits_issued": 0,
+        "rounding_adjustement": 0,
+        "invoice_round_off_amount": invoice.get("round_off_amount"),
+        "is_resent": False,
+        "is_gifted": False,
+        "deleted": False,
+        "linked_credit_notes": [],
+        "resent_orders": [],
+        "_is_imported": False,
+        "line_item_taxes": invoice.get("line_item_taxes"),
+        "line_item_discounts": invoice.get("line_item_discounts"),
+        "billing_address": invoice.get("billing_address"),
+        "shipping_address": invoice.get("shipping_address"),
         **{name: invoice.get(name) for name in _MONEY_NAMES},
         "order_line_items": [_order_line(call.site, invoice, line, is_paid) for line in invoice["line_items"]],
     }
@@ -205,13 +290,27 @@ def _order_line(site: Site, invoice: Row, line: Row, is_paid: bool) -> Row:
     discount = line["discount_amount"] + line["item_level_discount_amount"]
     payable = line["amount"] - discount + tax
     row = {
-        "id": site.random_id("oli_"), "invoice_id": invoice["id"], "invoice_line_item_id": line["id"],
-        "entity_type": line["entity_type"], "entity_id": line.get("entity_id"), "description": line["description"],
-        "unit_price": line["unit_amount"], "fulfillment_quantity": line["quantity"], "amount": line["amount"],
-        "discount_amount": discount, "item_level_discount_amount": line["item_level_discount_amount"],
-        "tax_amount": line["tax_amount"], "fulfillment_amount": payable, "amount_paid": payable if is_paid else 0,
-        "amount_adjusted": 0, "refundable_credits": 0, "refundable_credits_issued": 0,
-        "is_shippable": line["_is_shippable"], "sku": line["_sku"], "status": "queued", "object": "order_line_item",
+        "id": site.random_id("oli_"),
+        "invoice_id": invoice["id"],
+        "invoice_line_item_id": line["id"],
+        "entity_type": line["entity_type"],
+        "entity_id": line.get("entity_id"),
+        "description": line["description"],
+        "unit_price": line["unit_amount"],
+        "fulfillment_quantity": line["quantity"],
+        "amount": line["amount"],
+        "discount_amount": discount,
+        "item_level_discount_amount": line["item_level_discount_amount"],
+        "tax_amount": line["tax_amount"],
+        "fulfillment_amount": payable,
+        "amount_paid": payable if is_paid else 0,
+        "amount_adjusted": 0,
+        "refundable_credits": 0,
+        "refundable_credits_issued": 0,
+        "is_shippable": line["_is_shippable"],
+        "sku": line["_sku"],
+        "status": "queued",
+        "object": "order_line_item",
     }
     return {name: value for name, value in row.items() if value is not None}
 

@@ -46,11 +46,16 @@ class Settings:
     clock_offset_s: float = 0.0
 
     def change(self, values: dict[str, Any]) -> None:
-        """Set the named fields. Raises ValueError for an unknown name."""
+        """Set the named fields. Raises ValueError for an unknown name or a value of another type."""
         known = {f.name for f in fields(self)}
         unknown = set(values) - known
         if unknown:
             raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
+        for name, value in values.items():
+            default = getattr(Settings(), name)
+            kinds = (int, float) if isinstance(default, float) else (type(default),)
+            if default is not None and not isinstance(value, kinds):
+                raise ValueError(f"setting {name} should be of type {type(default).__name__}")
         for name, value in values.items():
             setattr(self, name, value)
 
@@ -61,6 +66,7 @@ class Table:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._history: dict[str, deque[Row]] = {}
+        self._id_by_name: dict[str, str] = {}
 
     def get(self, id_: str, param: str | None = None) -> Row:
         """Raises 404 `resource_not_found`."""
@@ -75,11 +81,16 @@ class Table:
 
     def put(self, row: Row) -> None:
         self._history.setdefault(row["id"], deque(maxlen=HISTORY_LIMIT)).append(row)
+        if "name" in row and row.get("status") != "deleted":
+            self._id_by_name[row["name"]] = row["id"]
 
     def rows(self, as_of_ms: int | None = None) -> Iterator[Row]:
         """The newest version of each row, or of each row the newest one that is not younger than `as_of_ms`."""
         for history in self._history.values():
-            row = next((r for r in reversed(history) if as_of_ms is None or r["resource_version"] <= as_of_ms), None)
+            if as_of_ms is None:
+                yield history[-1]
+                continue
+            row = next((r for r in reversed(history) if r["resource_version"] <= as_of_ms), None)
             if row is not None:
                 yield row
 
@@ -91,8 +102,10 @@ class Table:
 
     def refuse_duplicate_name(self, name: str, but_id: str | None = None) -> None:
         """Raises 400 when another live row has the name."""
-        taken = (r for r in self.rows() if r["name"] == name and r["id"] != but_id and r["status"] != "deleted")
-        if next(taken, None) is not None:
+        holder = self.find(self._id_by_name.get(name, ""))
+        if holder is None or holder["id"] == but_id:
+            return
+        if holder["name"] == name and holder["status"] != "deleted":
             raise duplicate_entry("name", name)
 
 
@@ -126,6 +139,8 @@ class Site:
         }
         self.events: list[Row] = []
         self.jobs: list[Job] = []
+        self.order_ids_by_invoice: dict[str, dict[str, None]] = {}
+        self.used_entity_ids: set[str] = set()
         self.mutations = 0
         self._last_version_ms = getattr(self, "_last_version_ms", 0)
         self._counters: dict[str, int] = {}
@@ -171,7 +186,19 @@ class Site:
         saved = {**row, "resource_version": version_ms, "updated_at": version_ms // 1000, "object": kind}
         saved = {name: value for name, value in saved.items() if value is not None}
         self.tables[kind].put(saved)
+        self._index(kind, saved)
         return saved
+
+    def _index(self, kind: str, row: Row) -> None:
+        if kind == "order":
+            self.order_ids_by_invoice.setdefault(row["invoice_id"], {})[row["id"]] = None
+        if kind == "invoice":
+            self.used_entity_ids.update(line["entity_id"] for line in row["line_items"] if "entity_id" in line)
+
+    def orders_of(self, invoice_id: str) -> list[Row]:
+        """The orders of an invoice that are not deleted, oldest first."""
+        orders = (self.tables["order"].get(id_) for id_ in self.order_ids_by_invoice.get(invoice_id, {}))
+        return [order for order in orders if not order["deleted"]]
 
     def emit(self, event_type: str, content: Row, actor: Actor) -> None:
         """Append an event with a snapshot of `content` ({resource name: shown resource}) and hand it to webhooks."""
@@ -182,9 +209,15 @@ class Site:
             status = "skipped" if actor.is_webhook_muted else "scheduled"
         event = {
             "id": f"ev_{int(self.next_number('event')):012d}{self.random_id()[:6]}",
-            "occurred_at": self.now_s(), "source": actor.source, "user": actor.user,
-            "origin_user": actor.origin_user, "object": "event", "api_version": "v2", "event_type": event_type,
-            "webhook_status": status, "content": content,
+            "occurred_at": self.now_s(),
+            "source": actor.source,
+            "user": actor.user,
+            "origin_user": actor.origin_user,
+            "object": "event",
+            "api_version": "v2",
+            "event_type": event_type,
+            "webhook_status": status,
+            "content": content,
         }
         event = {name: value for name, value in event.items() if value is not None}
         self.events.append(event)

@@ -89,6 +89,7 @@ class World:
 
     address: str
     settings: Tenant
+    http: VendorHttp
     client: ChargebeeClient
     source: Source
     sink: Sink
@@ -170,11 +171,11 @@ async def world(address: str, data: str = "empty", **changes: Any) -> AsyncItera
     source = Source("demo", settings, client, publisher, clock=clock, catalogue=catalogue)
     sink = Sink("demo", settings, client, clock=clock, catalogue=catalogue)
     async with httpx.AsyncClient(auth=("key2", ""), trust_env=False) as person:
-        made = World(address, settings, client, source, sink, publisher, person)
+        made = World(address, settings, http, client, source, sink, publisher, person)
         await made.control("reset", {"data": data})
         await made.control("faults", {"clear": True})
         await made.control("requests/clear", {})
-        await made.control("settings", {"generate_orders_for_imported_invoices": False})
+        await made.control("settings", {"generate_orders_for_imported_invoices": False, "list_lag_s": 0})
         try:
             yield made
         finally:
@@ -187,7 +188,9 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
 
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not holds():
+        while True:
+            if holds():
+                return
             await asyncio.sleep(0.02)
 
 
@@ -275,6 +278,38 @@ def test_an_edit_in_between_makes_the_command_stale(address: str) -> None:
             assert outcome.data is not None
             assert outcome.data["phone"] == "3"
             assert await here.writes() == {}
+
+    run(scenario())
+
+
+def test_an_address_edited_between_both_writes_is_not_overwritten(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            place = {"billing_address__city": "Oslo", "billing_address__zip": "0150"}
+            await here.act("/customers", id="c1", first_name="Ola", last_name="Moen", phone="1", **place)
+            before = await here.apply("customer", "verify", target_id="c1")
+            assert before.data is not None
+            elsewhere = {"billing_address__city": "Hamar", "billing_address__zip": "2317"}
+
+            class Interrupted(ChargebeeClient):
+                """A person edits the address between our read and our first write."""
+
+                def at(self, priority: int) -> ChargebeeClient:
+                    return self
+
+                async def post(self, kind: str, resource_path: str, params: Mapping[str, Any]) -> dict[str, Any]:
+                    await here.act("/customers/c1/update_billing_info", **elsewhere)
+                    return await super().post(kind, resource_path, params)
+
+            client = Interrupted(here.settings.chargebee, here.http)
+            sink = Sink("demo", here.settings, client, clock=lambda: datetime.now(UTC))
+            fields = {"phone": "2", "address": {"city": "Bergen", "zip": "5003"}}
+            expected = {name: before.data[name] for name in fields}
+            command = here.command("customer", "update", target_id="c1", fields=fields, expected=expected)
+            outcome = await sink.apply(command)
+            assert (outcome.result, outcome.done) == ("stale", ("phone",))
+            assert outcome.data is not None
+            assert outcome.data["address"]["city"] == "Hamar"
 
     run(scenario())
 
@@ -552,6 +587,50 @@ def test_orders_wait_for_their_start_date(address: str) -> None:
             dates = [each.data["order_date"] for each in here.publisher.events if each.entity == "order" and each.data]
             assert 0 < len(dates) < 46
             assert min(dates) >= "2026-11-01"
+
+    run(scenario())
+
+
+def test_what_lists_show_late_is_in_the_snapshot(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            await here.control("settings", {"list_lag_s": 1})
+            await here.act("/customers", id="c1", first_name="Ola", last_name="Moen")
+            lag = {"list_lag_s": 1.5, "events_interval_s": 1000}
+            settings = here.settings.model_copy(update={"chargebee": here.settings.chargebee.model_copy(update=lag)})
+            source = Source("demo", settings, here.client, here.publisher, clock=lambda: datetime.now(UTC))
+            async with running(source):
+                await until(lambda: len(here.publisher.completed) == 3)
+            assert {each.entity: each.records for each in here.publisher.completed}["customer"] == 1
+            assert here.publisher.last("customer", "c1") is not None
+
+    run(scenario())
+
+
+def test_a_cursor_older_than_the_events_live_reads_everything_again(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address, data="demo") as here:
+            done = {"snapshot": "old", "completed_at": "2026-01-01T00:00:00.000000Z"}
+            events = {"occurred_at": 1767225600, "read_at": "2026-01-01T00:00:00.000000Z"}
+            here.publisher.cursors = {"customer": done, "product": done, "order": done, "events": events}
+            async with running(here.source):
+                await until(lambda: len(here.publisher.completed) == 3)
+            assert "old" not in {each.snapshot for each in here.publisher.completed}
+            assert len(here.publisher.held["customer"]) == 95
+
+    run(scenario())
+
+
+def test_gross_prices_are_carried_net(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address, product={"vat_rate": "0.25"}) as here:
+            gross = here.settings.chargebee.model_copy(update={"prices": "gross"})
+            settings = here.settings.model_copy(update={"chargebee": gross})
+            sink = Sink("demo", settings, here.client, clock=lambda: datetime.now(UTC))
+            outcome = await sink.apply(here.command("product", "create", stamp="go-9", fields=PRODUCT))
+            assert outcome.data is not None
+            assert outcome.data["price"] == {"amount": "4590", "currency": "NOK"}
+            assert (await here.get("/item_prices/go-9-NOK"))["price"] == 573750
 
     run(scenario())
 

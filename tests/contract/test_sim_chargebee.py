@@ -19,7 +19,9 @@ PERSON_KEY = "person_key"
 WAIT_S = 20.0
 NORDMANN = {"id": "ola-1", "first_name": "Ola", "last_name": "Nordmann", "email": "ola@eksempel.no"}
 ADDRESS = {
-    "billing_address[line1]": "Storgata 1", "billing_address[city]": "Oslo", "billing_address[zip]": "0150",
+    "billing_address[line1]": "Storgata 1",
+    "billing_address[city]": "Oslo",
+    "billing_address[zip]": "0150",
     "billing_address[country]": "NO",
 }
 
@@ -36,8 +38,13 @@ class Simulator:
     def reset(self, data: str = "empty") -> None:
         reply = self.control.get("/settings").json()
         reply |= {
-            "rate_limit_per_minute": 0, "webhook_url": None, "webhook_username": None, "webhook_password": None,
-            "generate_orders_for_imported_invoices": False, "customer_delete_delay_s": 0, "clock_offset_s": 0,
+            "rate_limit_per_minute": 0,
+            "webhook_url": None,
+            "webhook_username": None,
+            "webhook_password": None,
+            "generate_orders_for_imported_invoices": False,
+            "customer_delete_delay_s": 0,
+            "clock_offset_s": 0,
             "webhook_retry_delays_s": [0.05, 0.05, 0.05],
         }
         assert self.control.post("/settings", json=reply).status_code == 200
@@ -66,7 +73,8 @@ class Simulator:
         return reply.status_code, body["api_error_code"], body.get("param")
 
     def event_types(self) -> list[str]:
-        return [e["event"]["event_type"] for e in self.get("/events", **{"sort_by[asc]": "occurred_at", "limit": 100})["list"]]
+        listed = self.get("/events", **{"sort_by[asc]": "occurred_at", "limit": 100})["list"]
+        return [entry["event"]["event_type"] for entry in listed]
 
     def add_catalog(self) -> None:
         self.post("/item_families", {"id": "varer", "name": "Varer"})
@@ -74,14 +82,22 @@ class Simulator:
             item = {"id": id_, "name": id_, "type": "charge", "item_family_id": "varer", "is_shippable": is_shippable}
             self.post("/items", item)
             price = {
-                "id": f"{id_}-NOK", "name": f"{id_} NOK", "item_id": id_, "currency_code": "NOK", "price": "10050",
-                "pricing_model": "per_unit", "accounting_detail[sku]": f"SKU-{id_}",
+                "id": f"{id_}-NOK",
+                "name": f"{id_} NOK",
+                "item_id": id_,
+                "currency_code": "NOK",
+                "price": "10050",
+                "pricing_model": "per_unit",
+                "accounting_detail[sku]": f"SKU-{id_}",
             }
             self.post("/item_prices", price)
 
     def invoice(self, **form: str) -> dict[str, Any]:
-        lines = {"item_prices[item_price_id][0]": "leser-NOK", "item_prices[quantity][0]": "3",
-                 "item_prices[item_price_id][1]": "kurs-NOK"}
+        lines = {
+            "item_prices[item_price_id][0]": "leser-NOK",
+            "item_prices[quantity][0]": "3",
+            "item_prices[item_price_id][1]": "kurs-NOK",
+        }
         base = {"customer_id": "ola-1", "currency_code": "NOK", "po_number": "PO-7", **lines, **form}
         created: dict[str, Any] = self.post("/invoices/create_for_charge_items_and_charges", base)["invoice"]
         return created
@@ -89,8 +105,19 @@ class Simulator:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Simulator]:
-    command = [sys.executable, "-m", "simulators.chargebee", "--port", "0", "--api-key", KEY,
-               "--extra-api-key", f"console={PERSON_KEY}", "--data", "empty"]
+    command = [
+        sys.executable,
+        "-m",
+        "simulators.chargebee",
+        "--port",
+        "0",
+        "--api-key",
+        KEY,
+        "--extra-api-key",
+        f"console={PERSON_KEY}",
+        "--data",
+        "empty",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -151,15 +178,21 @@ def test_only_a_known_key_gets_in(simulator: Simulator) -> None:
 
 
 def test_nested_forms_lists_and_both_metadata_spellings(simulator: Simulator) -> None:
-    form = {**NORDMANN, **ADDRESS, "meta_data": "{'poid': 1, 'b': True, 'n': None}",
-            "entity_identifiers[scheme][0]": "NO:ORG", "entity_identifiers[value][0]": "912400018"}
+    form = {
+        **NORDMANN,
+        **ADDRESS,
+        "meta_data": "{'poid': 1, 'b': True, 'n': None}",
+        "entity_identifiers[scheme][0]": "NO:ORG",
+        "entity_identifiers[value][0]": "912400018",
+    }
     customer = simulator.post("/customers", form)["customer"]
     assert customer["billing_address"]["city"] == "Oslo"
     assert customer["meta_data"] == {"poid": 1, "b": True, "n": None}
     assert customer["entity_identifiers"][0]["value"] == "912400018"
     assert customer["object"] == "customer"
     assert "company" not in customer
-    changed = simulator.post("/customers/ola-1", {"meta_data": '{"A": 1}', "phone": "+47 91", "billing_address[city]": "X"})
+    profile = {"meta_data": '{"A": 1}', "phone": "+47 91", "billing_address[city]": "X"}
+    changed = simulator.post("/customers/ola-1", profile)
     assert changed["customer"]["meta_data"] == {"A": 1}
     assert changed["customer"]["billing_address"]["city"] == "Oslo"
     simulator.post("/customers", {"id": "kari-2"})
@@ -171,7 +204,9 @@ def test_billing_info_erases_what_is_left_out(simulator: Simulator) -> None:
     simulator.post("/customers", {**NORDMANN, **ADDRESS, "vat_number": "912400018"})
     changed = simulator.post("/customers/ola-1/update_billing_info", {"billing_address[city]": "Bergen"})["customer"]
     assert changed["billing_address"] == {
-        "city": "Bergen", "validation_status": "not_validated", "object": "billing_address",
+        "city": "Bergen",
+        "validation_status": "not_validated",
+        "object": "billing_address",
     }
     assert "vat_number" not in changed
     assert changed["email"] == "ola@eksempel.no"
@@ -224,10 +259,14 @@ def test_versions_rise_and_filters_use_seconds(simulator: Simulator) -> None:
 def test_a_paid_invoice_with_a_shippable_line_generates_an_order(simulator: Simulator) -> None:
     simulator.add_catalog()
     simulator.post("/customers", NORDMANN)
-    discount = {"discounts[apply_on][0]": "specific_item_price", "discounts[item_price_id][0]": "leser-NOK",
-                "discounts[amount][0]": "150"}
+    discount = {
+        "discounts[apply_on][0]": "specific_item_price",
+        "discounts[item_price_id][0]": "leser-NOK",
+        "discounts[amount][0]": "150",
+    }
     invoice = simulator.invoice(**discount)
-    assert (invoice["status"], invoice["sub_total"], invoice["tax"], invoice["total"]) == ("payment_due", 40200, 10013, 50063)
+    assert invoice["status"] == "payment_due"
+    assert (invoice["sub_total"], invoice["tax"], invoice["total"]) == (40200, 10013, 50063)
     assert "linked_orders" not in invoice
     payment = {"transaction[payment_method]": "bank_transfer"}
     paid = simulator.post(f"/invoices/{invoice['id']}/record_payment", payment)["invoice"]
@@ -243,7 +282,8 @@ def test_a_paid_invoice_with_a_shippable_line_generates_an_order(simulator: Simu
     assert (first["unit_price"], first["fulfillment_quantity"], first["amount"]) == (10050, 3, 30150)
     assert (first["discount_amount"], first["tax_amount"], first["fulfillment_amount"]) == (150, 7500, 37500)
     assert (first["is_shippable"], second["is_shippable"]) == (True, False)
-    assert simulator.refusal(f"/invoices/{invoice['id']}/record_payment", payment)[:2] == (409, "invalid_state_for_request")
+    refusal = simulator.refusal(f"/invoices/{invoice['id']}/record_payment", payment)
+    assert refusal[:2] == (409, "invalid_state_for_request")
     assert simulator.post("/item_prices/leser-NOK/delete")["item_price"]["status"] == "archived"
 
 
@@ -260,8 +300,12 @@ def test_orders_change_only_where_they_may(simulator: Simulator) -> None:
     invoice = simulator.invoice()
     simulator.post(f"/invoices/{invoice['id']}/record_payment", {"transaction[payment_method]": "cash"})
     line = simulator.get("/orders/1")["order"]["order_line_items"][0]
-    form = {"status": "delivered", "reference_id": "go-1", "order_line_items[id][0]": line["id"],
-            "order_line_items[sku][0]": "NY"}
+    form = {
+        "status": "delivered",
+        "reference_id": "go-1",
+        "order_line_items[id][0]": line["id"],
+        "order_line_items[sku][0]": "NY",
+    }
     order = simulator.post("/orders/1", form)["order"]
     assert (order["status"], order["reference_id"]) == ("delivered", "go-1")
     assert order["order_line_items"][0]["sku"] == "NY"
@@ -273,17 +317,35 @@ def test_orders_change_only_where_they_may(simulator: Simulator) -> None:
 
 
 IMPORT = {
-    "id": "go-uuid-1", "customer_id": "ola-1", "date": "1793000000", "total": "25125", "currency_code": "NOK",
-    "price_type": "tax_exclusive", "status": "paid", "payments[amount][0]": "25125",
-    "payments[payment_method][0]": "other", "payments[date][0]": "1793000000", "taxes[name][0]": "MVA",
-    "taxes[rate][0]": "25", "line_items[id][0]": "go-line-1", "line_items[description][0]": "Kortleser",
-    "line_items[unit_amount][0]": "10050", "line_items[quantity][0]": "2", "line_items[amount][0]": "20100",
-    "line_items[entity_type][0]": "charge_item_price", "line_items[entity_id][0]": "leser-NOK",
-    "line_items[tax1_name][0]": "MVA", "line_items[tax1_amount][0]": "5025",
+    "id": "go-uuid-1",
+    "customer_id": "ola-1",
+    "date": "1793000000",
+    "total": "25125",
+    "currency_code": "NOK",
+    "price_type": "tax_exclusive",
+    "status": "paid",
+    "payments[amount][0]": "25125",
+    "payments[payment_method][0]": "other",
+    "payments[date][0]": "1793000000",
+    "taxes[name][0]": "MVA",
+    "taxes[rate][0]": "25",
+    "line_items[id][0]": "go-line-1",
+    "line_items[description][0]": "Kortleser",
+    "line_items[unit_amount][0]": "10050",
+    "line_items[quantity][0]": "2",
+    "line_items[amount][0]": "20100",
+    "line_items[entity_type][0]": "charge_item_price",
+    "line_items[entity_id][0]": "leser-NOK",
+    "line_items[tax1_name][0]": "MVA",
+    "line_items[tax1_amount][0]": "5025",
 }
 IMPORT_ORDER = {
-    "id": "go-uuid-1", "invoice_id": "go-uuid-1", "status": "on_hold", "created_at": "1793000000",
-    "order_date": "1793000000", "shipping_date": "1793000000",
+    "id": "go-uuid-1",
+    "invoice_id": "go-uuid-1",
+    "status": "on_hold",
+    "created_at": "1793000000",
+    "order_date": "1793000000",
+    "shipping_date": "1793000000",
 }
 
 
@@ -323,7 +385,9 @@ def test_each_change_is_an_event_with_its_author(simulator: Simulator) -> None:
     listed = simulator.get("/events", **{"sort_by[asc]": "occurred_at", "occurred_at[after]": "1"})["list"]
     events = [entry["event"] for entry in listed]
     assert [(e["event_type"], e["user"]) for e in events] == [
-        ("customer_created", "tandem"), ("customer_changed", "console"), ("customer_changed", "tandem"),
+        ("customer_created", "tandem"),
+        ("customer_changed", "console"),
+        ("customer_changed", "tandem"),
     ]
     assert {e["source"] for e in events} == {"api"}
     assert events[1]["content"]["customer"]["phone"] == "+47 22"
@@ -375,8 +439,13 @@ def test_a_reply_can_be_lost_after_the_commit(simulator: Simulator) -> None:
 
 
 def test_errors_can_be_switched_on(simulator: Simulator) -> None:
-    kinds = [{"kind": "429", "retry_after": 7}, {"kind": "500"}, {"kind": "503"}, {"kind": "html502"},
-             {"kind": "slow", "delay_s": 0.01}]
+    kinds = [
+        {"kind": "429", "retry_after": 7},
+        {"kind": "500"},
+        {"kind": "503"},
+        {"kind": "html502"},
+        {"kind": "slow", "delay_s": 0.01},
+    ]
     simulator.control.post("/faults", json={"faults": kinds})
     replies = [simulator.api.get("/customers") for _ in kinds]
     assert [reply.status_code for reply in replies] == [429, 500, 503, 502, 200]
@@ -434,9 +503,7 @@ def test_the_demo_data_lies_in_the_past_without_events(simulator: Simulator) -> 
 def sdk(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> chargebee.Chargebee:
     monkeypatch.setattr(chargebee.Chargebee, "verify_ca_certs", False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    return chargebee.Chargebee(
-        api_key=KEY, site="127", chargebee_domain=f"0.0.1:{simulator.port}", protocol="http"
-    )
+    return chargebee.Chargebee(api_key=KEY, site="127", chargebee_domain=f"0.0.1:{simulator.port}", protocol="http")
 
 
 def test_sdk_writes_and_reads_a_customer(sdk: chargebee.Chargebee) -> None:
@@ -492,4 +559,4 @@ def test_sdk_reads_events_and_parses_a_webhook(sdk: chargebee.Chargebee, simulat
     listed = sdk.Event.list({"event_type": {"is": "customer_created"}, "occurred_at": {"after": 1700000000}})
     event = sdk.Event.deserialize(json.dumps(body))
     assert event.id == listed.list[0].event.id
-    assert event.event_type == chargebee.Event.EventType.CUSTOMER_CREATED
+    assert event.event_type == "customer_created"

@@ -97,8 +97,7 @@ FAULTS = {
     "unknown key of another table": (
         DEMO + "requests_per_minute = 150",
         {},
-        "tenants.demo.requests_per_minute: is an unknown key; "
-        "did you mean tenants.demo.chargebee.requests_per_minute?",
+        "tenants.demo.requests_per_minute: is an unknown key; did you mean tenants.demo.chargebee.requests_per_minute?",
     ),
     "unknown key without a neighbour": (
         "[log]\nxyz = 1",
@@ -146,8 +145,7 @@ FAULTS = {
     "neither site nor base_url": (
         '[tenants.demo]\npoweroffice.environment = "demo"',
         {},
-        "tenants.demo.chargebee.site: is missing; "
-        "set it in tandem.toml or TANDEM_TENANTS__DEMO__CHARGEBEE__SITE",
+        "tenants.demo.chargebee.site: is missing; set it in tandem.toml or TANDEM_TENANTS__DEMO__CHARGEBEE__SITE",
     ),
     "whole site address": (
         DEMO,
@@ -164,8 +162,7 @@ FAULTS = {
     "environment and token_url": (
         DEMO + 'poweroffice.token_url = "http://127.0.0.1:8702/OAuth/Token"',
         {},
-        "tenants.demo.poweroffice.token_url: stands beside environment; "
-        "keep environment, or base_url with token_url",
+        "tenants.demo.poweroffice.token_url: stands beside environment; keep environment, or base_url with token_url",
     ),
     "no environment": (
         '[tenants.demo]\nchargebee.site = "a"',
@@ -424,9 +421,7 @@ def test_tables_come_from_the_environment_whole_or_by_key(load: Loader) -> None:
 
 
 def test_owner_keys_with_a_dot_are_quoted(load: Loader) -> None:
-    demo = load(
-        DEMO + '[tenants.demo.owner]\ncustomer = "poweroffice"\n"customer.email" = "chargebee"'
-    ).tenants["demo"]
+    demo = load(DEMO + '[tenants.demo.owner]\ncustomer = "poweroffice"\n"customer.email" = "chargebee"').tenants["demo"]
     assert demo.owner_of("customer", "phone") == "poweroffice"
     assert demo.owner_of("customer", "email") == "chargebee"
     assert demo.owner_of("order", "order_date") == "chargebee"

@@ -1,0 +1,156 @@
+"""The status folded from the topics, and the command's words and exit codes where Kafka or settings are missing."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from contracts.messages import Command, Control, Cursor, DeadLetter, Flight, Link, Problem, Side
+from runtime.clock import utc_now
+from services.console.cli import app
+from services.console.show import show_status
+from services.console.status import Finding, Status, TenantStatus, tenant_status
+
+AT = "2026-11-20T10:00:00.000000Z"
+SECRETS = {
+    "CHARGEBEE__API_KEY": "k", "POWEROFFICE__APPLICATION_KEY": "a", "POWEROFFICE__CLIENT_KEY": "c",
+    "POWEROFFICE__SUBSCRIPTION_KEY": "s",
+}  # fmt: skip
+
+
+def _side(record_id: str, *, deleted: bool = False) -> Side:
+    return Side(id=record_id, version="1", deleted=deleted)
+
+
+def _command(entity: Any = "customer", link: str = "anna") -> Command:
+    return Command(
+        tenant="t", entity=entity, link=link, seq=1, target="poweroffice", op="create", lane="live", cause=""
+    )
+
+
+def _link(key: str, **fields: Any) -> Link:
+    return Link(**{"tenant": "t", "entity": "customer", "key": key, **fields})
+
+
+LINKS = [
+    _link("anna", state="linked", chargebee=_side("anna"), poweroffice=_side("1"), differences=["phone"]),
+    _link("sent", entity="order", state="sent", chargebee=_side("7"), poweroffice=_side("u-7")),
+    _link("bo", state="creating", chargebee=_side("bo"), flight=Flight(command=_command(link="bo"))),
+    _link("gone", state="ignored", reason="deleted", chargebee=_side("gone", deleted=True)),
+    _link("go-9", state="ambiguous", reason="the e-mail is equal", poweroffice=_side("9"), candidates=["carl"]),
+    _link("dag", state="rejected", reason="poweroffice refused: too long", chargebee=_side("dag"),
+          problem=Problem(code="too_long", field="email", message="too long")),
+    _link("8", entity="order", state="waiting", reason="customer dag is rejected", chargebee=_side("8")),
+]  # fmt: skip
+
+
+def _status(**inputs: Any) -> TenantStatus:
+    return tenant_status(**{"links": LINKS, "controls": [], "cursors": [], "letters": [], **inputs})
+
+
+def test_counts_records_per_side_and_links_per_state() -> None:
+    customer = _status().entities["customer"]
+    assert customer.records == {"chargebee": 3, "poweroffice": 2}
+    assert customer.states == {"ambiguous": 1, "creating": 1, "ignored": 1, "linked": 1, "rejected": 1}
+    assert (customer.linked, customer.open_commands, customer.differing) == (1, 1, 1)
+
+
+def test_a_sent_order_counts_as_linked() -> None:
+    assert _status().entities["order"].linked == 1
+
+
+def test_lists_what_a_person_should_know_of() -> None:
+    found = _status()
+    assert found.rejected == [
+        Finding(entity="customer", key="dag", reason="poweroffice refused: too long", field="email")
+    ]
+    assert found.ambiguous == [
+        Finding(entity="customer", key="go-9", reason="the e-mail is equal", candidates=["carl"])
+    ]
+    assert [each.key for each in found.waiting] == ["8"]
+    assert [(each.key, each.fields) for each in found.differing] == [("anna", ["phone"])]
+    assert found.ignored == {"customer: deleted": 1}
+
+
+def test_the_barrier_tells_which_snapshots_are_complete() -> None:
+    mark = Control(tenant="t", kind="barrier", id="customer/chargebee", at=AT)
+    found = _status(controls=[mark]).entities
+    assert found["customer"].snapshots == {"chargebee": True, "poweroffice": False}
+    assert found["product"].snapshots == {"chargebee": False, "poweroffice": False}
+
+
+def test_last_poll_comes_from_the_health_and_else_from_the_cursor() -> None:
+    cursors = [
+        Cursor(tenant="t", system="chargebee", entity="customer", at="2026-11-20T09:00:00Z"),
+        Cursor(tenant="t", system="poweroffice", entity="customer", at="2026-11-20T09:00:00Z"),
+        Cursor(tenant="t", system="poweroffice", entity="health", at=AT, value={"last_poll_at": {"customer": AT}}),
+    ]
+    found = _status(cursors=cursors).entities["customer"]
+    assert found.last_poll == {"chargebee": "2026-11-20T09:00:00Z", "poweroffice": AT}
+
+
+@pytest.mark.parametrize(
+    ("health", "told"),
+    [
+        ({"stopped": "the key is refused"}, ["poweroffice stopped: the key is refused"]),
+        ({"last_error": "events: 500", "last_poll_at": {"customer": AT}}, ["poweroffice last_error: events: 500"]),
+        ({"last_error": {"order": {"at": AT, "error": "timeout"}}, "notes": {}}, ["poweroffice order: timeout"]),
+        ({"last_error": None, "last_sweep_at": AT, "notes": {"order": "not read"}}, ["poweroffice order: not read"]),
+    ],
+)
+def test_troubles_of_the_adapters_are_told_in_words(health: dict[str, Any], told: list[str]) -> None:
+    cursor = Cursor(tenant="t", system="poweroffice", entity="health", at=AT, value=health)
+    assert _status(cursors=[cursor]).troubles == told
+
+
+def test_dead_letters_are_counted_with_their_entity() -> None:
+    letters = [
+        DeadLetter(reason="rejected", at=AT, topic="commands.poweroffice", command=_command("order", "8")),
+        DeadLetter(reason="unreadable", at=AT, topic="tandem.customers", partition=0, offset=4),
+        DeadLetter(reason="unreadable", at=AT, topic="tandem.outcomes", partition=0, offset=4),
+    ]
+    found = _status(letters=letters).entities
+    assert {entity: held.dead_letters for entity, held in found.items()} == {"customer": 1, "product": 0, "order": 1}
+
+
+def test_the_table_shows_figures_and_lists_without_reading_markup() -> None:
+    console = Console(width=250, record=True, force_terminal=False)
+    hostile = _link("[bold]x[/nope]", state="rejected", reason="[/] refused", chargebee=_side("x"))
+    show_status(console, Status(tenants={"t": _status(links=[*LINKS, hostile])}, lag={"linker": 3}), utc_now())
+    text = console.export_text()
+    assert "[bold]x[/nope] [/] refused" in text
+    assert "Messages not taken yet: linker 3" in text
+    assert "customer go-9 the e-mail is equal (candidates: carl)" in text
+
+
+def _configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bootstrap: str) -> None:
+    path = tmp_path / "tandem.toml"
+    path.write_text(f'[kafka]\nbootstrap = "{bootstrap}"\n[tenants.t]\nchargebee.site = "x"\n'
+                    'poweroffice.environment = "demo"\n')  # fmt: skip
+    monkeypatch.setenv("TANDEM_CONFIG", str(path))
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(f"TANDEM_TENANTS__T__{name}", value)
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["topics", "check"], ["topics", "create"]])
+def test_an_unreachable_kafka_is_one_line_and_exit_code_2(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        bootstrap = f"127.0.0.1:{closed.getsockname()[1]}"
+        _configured(tmp_path, monkeypatch, bootstrap)
+        done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"Kafka at {bootstrap} cannot be reached")
+    assert done.stderr.count("\n") == 1
+
+
+def test_wrong_settings_are_told_and_exit_with_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TANDEM_CONFIG", str(tmp_path / "absent.toml"))
+    done = CliRunner().invoke(app, ["status"])
+    assert done.exit_code == 2
+    assert done.stderr.startswith("TANDEM_CONFIG: ")
