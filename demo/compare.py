@@ -155,10 +155,13 @@ def _compare_pair(
         if (entry.entity, entry.link) == (entity, link.key) and entry.rule == "not_filled" and entry.field:
             excused[entry.field] = "blank on one side, never filled in"
     report.compared[entity] += 1
-    if entity == "order":
-        values = _order_values(progress, ours, theirs)
-    else:
-        values = _customer_values(ours, theirs) if entity == "customer" else _product_values(link, ours, theirs)
+    match entity:
+        case "customer":
+            values = _customer_values(ours, theirs)
+        case "product":
+            values = _product_values(link, (entity, link.key) in progress.created(), ours, theirs)
+        case "order":
+            values = _order_values(progress, ours, theirs)
     for name, in_chargebee, in_go in values:
         if in_chargebee == in_go:
             continue
@@ -191,12 +194,13 @@ def _customer_values(ours: Record, theirs: Record) -> Values:
     if billing.get("city") and mail.get("City"):
         yield "address country", _text(billing.get("country")), _text(mail.get("CountryCode"))
     yield "vat_exempt", ours.get("taxability") == "exempt", bool(theirs.get("IsVatFree"))
-    if ours.get("vat_number") and theirs.get("OrganizationNumber"):
+    if ours.get("vat_number"):
+        # Never filled into Chargebee, where it would change the tax.
         digits = "".join(each for each in ours["vat_number"] if each.isdigit())
-        yield "organisation_number", digits, _text(theirs["OrganizationNumber"])
+        yield "organisation_number", digits, _text(theirs.get("OrganizationNumber"))
 
 
-def _product_values(link: Link, ours: Record, theirs: Record) -> Values:
+def _product_values(link: Link, is_made: bool, ours: Record, theirs: Record) -> Values:
     yield "name", _text(ours.get("external_name")) or _text(ours.get("name")), _text(theirs.get("Name"))
     yield "description", _text(ours.get("description")), _text(theirs.get("Description"))
     yield "unit", UNITS.get(ours.get("unit"), ours.get("unit")), _text(theirs.get("UnitOfMeasureCode"))
@@ -205,8 +209,8 @@ def _product_values(link: Link, ours: Record, theirs: Record) -> Values:
         yield "price", _major(in_ledger[0].get("price")), _number(theirs.get("UnitPrice"))
     if link.key.startswith(OWN):
         yield "code", [(each.get("accounting_detail") or {}).get("sku") for each in in_ledger], [theirs.get("Code")]
-    else:
-        # A comma would split Go's filter by codes.
+    elif is_made:
+        # A comma would split Go's filter by codes. Twins that existed before have codes of their own.
         yield "code", str(ours["id"]).replace(",", "_"), theirs.get("Code")
 
 

@@ -109,6 +109,7 @@ class Overlay:
         self.policy: Policy = parent.policy
         self.changes: dict[Id, tuple[bytes | None, list[str], list[str]]] = {}
         self.controls: dict[str, dict[str, Any]] = {}
+        self._keys_before: dict[Id, list[str]] = {}
         self._entered: dict[str, Bucket] = {}
         self._left: dict[str, set[Id]] = {}
 
@@ -118,8 +119,14 @@ class Overlay:
 
     def get(self, entity: EntityName, key: str) -> Link | None:
         """A private copy of a link."""
-        value = self.raw(link_id(entity, key))
-        return None if value is None else _decoder.decode(value)
+        name = link_id(entity, key)
+        value = self.raw(name)
+        if value is None:
+            return None
+        link = _decoder.decode(value)
+        if name not in self.changes:
+            self._keys_before[name] = index_keys(link)
+        return link
 
     def put(self, link: Link) -> None:
         self._change(link_id(link.entity, link.key), _encoder.encode(link), index_keys(link))
@@ -133,10 +140,13 @@ class Overlay:
             gone = changed[1]
             self._move(name, changed[2], come)
         else:
-            old = self.parent.raw(name)
-            gone = [] if old is None else index_keys(_decoder.decode(old))
+            gone = self._keys_before.get(name) or self._index_keys_below(name)
             self._move(name, gone, come)
         self.changes[name] = (value, gone, come)
+
+    def _index_keys_below(self, name: Id) -> list[str]:
+        old = self.parent.raw(name)
+        return [] if old is None else index_keys(_decoder.decode(old))
 
     def _move(self, name: Id, old: list[str], new: list[str]) -> None:
         if old == new:
