@@ -161,7 +161,8 @@ The demo stays up until Ctrl-C. Try, in another terminal:
   .venv/bin/tandem status
 
   # an edit in Chargebee, and what PowerOffice Go then holds
-  curl -s -u {installation.person_chargebee_key}: {chargebee}/api/v2/customers/demo-ny-kunde --data-urlencode phone='+47 90909090'
+  curl -s -u {installation.person_chargebee_key}: {chargebee}/api/v2/customers/demo-ny-kunde \\
+    --data-urlencode phone='+47 90909090'
   TOKEN=$(curl -s -u {keys.application}:{keys.client} -H 'Ocp-Apim-Subscription-Key: {keys.subscription}' \\
     -d grant_type=client_credentials {go}/OAuth/Token | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')
   curl -s -H "Authorization: Bearer $TOKEN" -H 'Ocp-Apim-Subscription-Key: {keys.subscription}' \\

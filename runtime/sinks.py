@@ -5,6 +5,7 @@ partition's own producer, so that two overlapping processes cannot both finish a
 """
 
 import asyncio
+import contextlib
 import itertools
 import os
 import random
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 import structlog
 from aiokafka import ConsumerRecord
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import ProducerFenced
 
 from contracts.entities import System
 from contracts.messages import Command, Outcome, Problem
@@ -30,6 +31,7 @@ _command_decoder = msgspec.json.Decoder(Command)
 _outcome_decoder = msgspec.json.Decoder(Outcome)
 log = structlog.get_logger()
 MAX_WAITING = 2000
+KEEP_POSITIONS_EVERY_S = 3600.0
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.25, 10.0
 
 Apply = Callable[[Command], Awaitable[Outcome]]
@@ -252,11 +254,15 @@ class SinkRunner:
         partition.changed.set()
 
     async def _commit_loop(self, number: int, partition: _Partition) -> None:
+        position: int | None = None
         while True:
-            await partition.changed.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(KEEP_POSITIONS_EVERY_S):
+                    await partition.changed.wait()
             partition.changed.clear()
             records, partition.finished = partition.finished, []
-            position = partition.prefix()
+            # Nothing new: the last position once more, since Kafka forgets that of an idle partition.
+            position = partition.prefix() or position
             self._room.set()
             positions = {self._kafka.name(self.topic): position} if position is not None else {}
             if not records and not positions:
@@ -271,7 +277,7 @@ class SinkRunner:
                     what="another process took this partition; waiting for a person",
                 )
                 return
-            except (KafkaError, ValueError) as error:
+            except Exception as error:
                 log.critical("kafka.failed", partition=number, reason=f"{type(error).__name__}: {error}")
                 os._exit(3)
 

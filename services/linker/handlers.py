@@ -33,6 +33,7 @@ from services.linker.store import Overlay, Store, link_id
 
 log = structlog.get_logger()
 GROUP = "linker"
+KEEP_POSITIONS_EVERY_S = 3600.0
 _encoder = msgspec.json.Encoder()
 _entity_decoder: msgspec.json.Decoder[EntityMessage] = msgspec.json.Decoder(EntityMessage)
 _outcome_decoder = msgspec.json.Decoder(Outcome)
@@ -61,6 +62,8 @@ class Linker:
             self._tenants_in.setdefault(settings.partition_of(name), []).append(name)
         self._transactions = {p: PartitionTransactions(self.kafka, GROUP, p, GROUP) for p in self.partitions}
         self._positions: dict[int, dict[str, int]] = {p: {} for p in self.partitions}
+        self._locks = {p: asyncio.Lock() for p in self.partitions}
+        self._keeper: asyncio.Task[None] | None = None
         self.fenced: int | None = None
         self._fenced_for_ever = asyncio.Event()
 
@@ -78,8 +81,11 @@ class Linker:
             self._positions[int(number)][topic] = offset
         for partition in self.partitions:
             await self._start_tenants(partition)
+        self._keeper = asyncio.create_task(self._keep_positions())
 
     async def stop(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
         for transactions in self._transactions.values():
             await transactions.stop()
 
@@ -124,11 +130,27 @@ class Linker:
         await asyncio.gather(*(self._handle_partition(p, held) for p, held in by_partition.items()))
 
     async def _handle_partition(self, partition: int, records: list[ConsumerRecord]) -> None:
-        with TRANSACTION_S.time():
-            batch = _Batch(self, partition, iso_now())
-            for record in records:
-                batch.take(record, self._short[record.topic])
-            await self._commit(batch)
+        try:
+            async with self._locks[partition]:
+                with TRANSACTION_S.time():
+                    batch = _Batch(self, partition, iso_now())
+                    for record in records:
+                        batch.take(record, self._short[record.topic])
+                    await self._commit(batch)
+        except Exception as error:
+            # FastStream would log this and go on with the next batch, past the records of this one.
+            log.critical("batch.failed", partition=partition, reason=reason_of(error))
+            os._exit(3)
+
+    async def _keep_positions(self) -> None:
+        """Commit the positions anew from time to time, since Kafka forgets those of an idle partition."""
+        while True:
+            await asyncio.sleep(KEEP_POSITIONS_EVERY_S)
+            for partition in self.partitions:
+                async with self._locks[partition]:
+                    batch = _Batch(self, partition, iso_now())
+                    batch.positions = dict(self._positions[partition])
+                    await self._commit(batch)
 
     async def _commit(self, batch: "_Batch") -> None:
         partition = batch.partition

@@ -213,8 +213,67 @@ poweroffice.read_lag_s = 0.1
         return customer
 
     def go_customers(self) -> list[dict[str, Any]]:
-        answer = self.go.get("/Customers")
+        return self.go_list("/Customers")
+
+    def go_list(self, path: str) -> list[dict[str, Any]]:
+        """The first page of a list in Go; an empty one comes as 204."""
+        answer = self.go.get(path)
         return [] if answer.status_code == 204 else answer.json()
+
+    def go_post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A record entered in Go by a person."""
+        answer = self.go.post(path, json=dict(body))
+        assert answer.status_code < 300, answer.text
+        return dict(answer.json()) if answer.text.strip() else {}
+
+    def go_edit(self, path: str, **values: Any) -> None:
+        """Properties replaced in Go by a person; double underscores step into an object."""
+        patch = [{"op": "replace", "path": "/" + name.replace("__", "/"), "value": value}
+                 for name, value in values.items()]  # fmt: skip
+        answer = self.go.patch(path, json=patch, headers={"Content-Type": "application/json-patch+json"})
+        assert answer.status_code == 200, answer.text
+
+    def act(self, path: str, kind: str, **fields: Any) -> dict[str, Any]:
+        """A write in Chargebee by a person; `name__key__index` stands for `name[key][index]`."""
+        named = {"".join(f"[{part}]" if number else part for number, part in enumerate(name.split("__"))): value
+                 for name, value in fields.items()}  # fmt: skip
+        answer = self.chargebee.post(path, data=named)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()[kind]
+        return found
+
+    def held(self, path: str, kind: str) -> dict[str, Any] | None:
+        """One record of Chargebee, None while it does not exist."""
+        answer = self.chargebee.get(path)
+        return None if answer.status_code == 404 else answer.json()[kind]
+
+    def add_item(self, id: str, price_minor: int, *, family: str = "varer", **fields: Any) -> dict[str, Any]:
+        """A charge entered in Chargebee by a person, with its price `<id>-NOK`; the family is made when missing."""
+        if self.held(f"/item_families/{family}", "item_family") is None:
+            self.act("/item_families", "item_family", id=family, name=family)
+        facts = {"name": f"Vare {id}", "type": "charge", "item_family_id": family, **fields}
+        item = self.act("/items", "item", id=id, **facts)
+        self.act("/item_prices", "item_price", id=f"{id}-NOK", item_id=id, name=f"{id} NOK", price=price_minor,
+                 currency_code="NOK", pricing_model="per_unit")  # fmt: skip
+        return item
+
+    def add_order(self, customer_id: str, lines: Mapping[str, int], **fields: Any) -> dict[str, Any]:
+        """A paid invoice in Chargebee over item prices and quantities, and the order generated for it."""
+        rows: dict[str, Any] = {}
+        for number, (price_id, quantity) in enumerate(lines.items()):
+            rows |= {f"item_prices__item_price_id__{number}": price_id, f"item_prices__quantity__{number}": quantity}
+        invoice = self.act("/invoices/create_for_charge_items_and_charges", "invoice", customer_id=customer_id,
+                           currency_code="NOK", auto_collection="off", **rows, **fields)  # fmt: skip
+        self.act(f"/invoices/{invoice['id']}/record_payment", "invoice",
+                 transaction__amount=invoice["amount_due"], transaction__payment_method="bank_transfer")  # fmt: skip
+        orders = self.chargebee.get(f"/invoices/{invoice['id']}/orders").json()["list"]
+        order: dict[str, Any] = orders[0]["order"]
+        return order
+
+    def settings(self, name: str, **values: Any) -> None:
+        """Switch a simulator at run time."""
+        answer = self.control.post(f"{self.url(name)}/_sim/settings", json=values)
+        assert answer.status_code == 200, answer.text
 
     def chargebee_list(self, path: str, kind: str, **params: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
