@@ -1,8 +1,9 @@
 """The exactly-once linker against a bare aiokafka transactional loop that writes the same bytes, in turns.
 
-Input: mixed events of real size on one partition: first sights on both sides that match by stamp, edits on either
-side, echoes and repeats. The bare loop consumes the same records and writes, per input record, records of the very
-sizes the linker wrote, in transactions of the same number of inputs.
+Input: mixed events of real size on one partition: half are first sights on both sides that match by their reference,
+a fifth are edits on either side, the rest echoes (a new version, nothing changed) and repeats. The bare loop consumes
+the same records and writes, per input record, records of the very sizes the linker wrote, in transactions of the same
+number of inputs.
 """
 
 import random
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 from aiokafka import ConsumerRecord, TopicPartition
 
+from contracts.entities import SYSTEMS
 from contracts.messages import Observed, SnapshotCompleted
 from contracts.settings import KafkaSettings, Settings, Tenant
 from contracts.topics import partition_of, record_key
@@ -63,7 +65,7 @@ def customer(number: int, edit: int) -> dict[str, Any]:
 
 
 def events(count: int, name: str, *, seed: int = 1) -> Iterator[tuple[bytes, bytes]]:
-    """Half first sights in matched pairs, then edits (a fifth), echoes and repeats."""
+    """Key and value of each event."""
     rng = random.Random(seed)
     pairs = count // 4
 
@@ -80,26 +82,24 @@ def events(count: int, name: str, *, seed: int = 1) -> Iterator[tuple[bytes, byt
         yield observed("chargebee", number, 1, 0)
     for number in range(pairs):
         yield observed("poweroffice", number, 1, 0)
+    edited = iter(rng.sample(range(pairs), pairs))
     for index in range(count - 2 * pairs):
         number, kind = rng.randrange(pairs), rng.random()
         system = rng.choice(("chargebee", "poweroffice"))
-        if kind < 0.4:
-            yield observed(system, number, 10 + index, index)
+        if kind < 0.4 and (fresh := next(edited, None)) is not None:
+            yield observed(system, fresh, 10 + index, index)
+        elif kind < 0.7:
+            yield observed(system, number, 10 + index, 0)
         else:
             yield observed(system, number, 1, 0)
 
 
 async def fill(kafka: Kafka, partition: int, name: str, count: int) -> None:
-    """Write the barrier and the events."""
+    """Write the events and the ends of the snapshots."""
     producer = kafka.producer()
     await producer.start()
     try:
         topic = kafka.name("customers")
-        for system in ("chargebee", "poweroffice"):
-            done = SnapshotCompleted(
-                tenant=name, system=system, entity="customer", snapshot="s", records=0, completed_at="now"
-            )  # type: ignore[arg-type]
-            await producer.send_and_wait(topic, _encoder.encode(done), key=b"~", partition=partition)
         batch = producer.create_batch()
         for key, value in events(count, name):
             if batch.append(key=key, value=value, timestamp=None) is None:
@@ -108,6 +108,11 @@ async def fill(kafka: Kafka, partition: int, name: str, count: int) -> None:
                 batch.append(key=key, value=value, timestamp=None)
         await producer.send_batch(batch, topic, partition=partition)
         await producer.flush()
+        for system in SYSTEMS:
+            done = SnapshotCompleted(
+                tenant=name, system=system, entity="customer", snapshot="s", records=0, completed_at="now"
+            )
+            await producer.send_and_wait(topic, _encoder.encode(done), key=b"~", partition=partition)
     finally:
         await producer.stop()
 

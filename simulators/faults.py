@@ -18,7 +18,20 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-FaultKind = L["drop_reply_after_commit", "drop_before", "429", "500", "503", "html502", "slow"]
+FaultKind = L[
+    "drop_reply_after_commit",
+    "drop_before",
+    "429",
+    "500",
+    "503",
+    "html502",
+    "slow",
+    "error",
+    "lock_timeout",
+    "empty_list",
+    "truncated_list",
+    "truncated_body",
+]
 
 LOG_LIMIT: Final = 5000
 FACTS_KEY: Final = "simulator_facts"
@@ -34,7 +47,10 @@ ErrorResponse = Callable[[int, int | None], Response]
 class Fault:
     """One switch. It skips `after` matching requests, then strikes `count` times.
 
-    `match` is a prefix of `METHOD /template` (empty matches all); `retry_after` seconds, `delay_s` seconds.
+    `match` is a prefix of `METHOD /template` (empty matches all); `retry_after` is in seconds. The answer comes
+    `delay_s` seconds late; with `drop_reply_after_commit` the wait lies between the commit and the drop.
+    `status`, `api_error_code` and `param` belong to kind `error`, where one of the first two is needed; `keep_rows`
+    to `truncated_list`, which otherwise keeps half of the page and never tells that there is more.
     """
 
     kind: FaultKind
@@ -43,15 +59,35 @@ class Fault:
     after: int = 0
     retry_after: int | None = None
     delay_s: float = 0.0
+    status: int | None = None
+    api_error_code: str | None = None
+    param: str | None = None
+    keep_rows: int | None = None
+
+    def cut(self, rows: list[Any]) -> list[Any]:
+        """What `empty_list` and `truncated_list` leave of one page of a list; other kinds leave it whole."""
+        if self.kind == "empty_list":
+            return []
+        if self.kind != "truncated_list":
+            return rows
+        return rows[: len(rows) // 2 if self.keep_rows is None else self.keep_rows]
+
+
+ErrorOf = Callable[[Fault], Response]
+"""The vendor's reply to a fault of kind `error` or `lock_timeout`."""
 
 
 @dataclass(slots=True)
 class RequestFacts:
-    """What the application adds to the log entry: who called, with which parameters, whether state changed."""
+    """What the application adds to the log entry: who called, with which parameters, whether state changed.
+
+    `list_fault` goes the other way: the application cuts its list with it before it answers.
+    """
 
     user: str | None = None
     params: Any = field(default_factory=dict)
     is_write: bool = False
+    list_fault: Fault | None = None
 
 
 @dataclass(slots=True)
@@ -81,8 +117,11 @@ class Faults:
         self._due: list[Fault] = []
 
     def configure(self, body: dict[str, Any]) -> None:
-        """Apply `{"clear": true}` and `{"faults": [...]}`. Raises ValueError for an unknown kind or key."""
-        added = [self._parse(raw) for raw in body.get("faults", [])]
+        """Apply `{"clear": true}` and `{"faults": [...]}`, or one fault as it is: `{"kind": ...}`.
+
+        Raises ValueError for an unknown kind or key.
+        """
+        added = [self._parse(raw) for raw in ([body] if "kind" in body else body.get("faults", []))]
         if body.get("clear"):
             self._due.clear()
         self._due.extend(added)
@@ -113,6 +152,10 @@ class Faults:
         except TypeError as error:
             raise ValueError(str(error)) from error
         fault.count, fault.after, fault.delay_s = int(fault.count), int(fault.after), float(fault.delay_s or 0)
+        if fault.kind == "error" and fault.status is None and fault.api_error_code is None:
+            raise ValueError("a fault of kind error needs status or api_error_code")
+        if fault.status is not None and not 400 <= int(fault.status) <= 599:
+            raise ValueError("status should be from 400 to 599")
         return fault
 
 
@@ -159,13 +202,21 @@ class SimulatorGate:
     """ASGI middleware: fault switches and request log for the paths that `template_of` knows."""
 
     def __init__(
-        self, app: ASGIApp, *, log: RequestLog, faults: Faults, template_of: TemplateOf, error_response: ErrorResponse
+        self,
+        app: ASGIApp,
+        *,
+        log: RequestLog,
+        faults: Faults,
+        template_of: TemplateOf,
+        error_response: ErrorResponse,
+        error_of: ErrorOf | None = None,
     ) -> None:
         self._app = app
         self._log = log
         self._faults = faults
         self._template_of = template_of
         self._error_response = error_response
+        self._error_of = error_of or self._error_by_status
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         template = self._template_of(scope["method"], scope["path"]) if scope["type"] == "http" else None
@@ -175,28 +226,39 @@ class SimulatorGate:
         facts = request_facts(scope)
         at = time()
         fault = self._faults.take(f"{scope['method']} {template}")
+        if fault is not None and fault.kind in ("empty_list", "truncated_list"):
+            facts.list_fault = fault
         status = await self._answer(fault, scope, receive, send)
         self._log.add(LogEntry(at, scope["method"], template, status, facts.user, facts.params, facts.is_write))
 
     async def _answer(self, fault: Fault | None, scope: Scope, receive: Receive, send: Send) -> int:
-        match fault.kind if fault else None:
+        if fault is None:
+            return await _run(self._app, scope, receive, send)
+        if fault.kind == "drop_reply_after_commit":
+            status = await _run(self._app, scope, receive, _swallow)
+            await asyncio.sleep(fault.delay_s)
+            await drop_connection(receive, send)
+            return status
+        await asyncio.sleep(fault.delay_s)
+        match fault.kind:
             case "drop_before":
                 await drop_connection(receive, send)
                 return NO_REPLY_STATUS
-            case "drop_reply_after_commit":
-                status = await _run(self._app, scope, receive, _swallow)
-                await drop_connection(receive, send)
-                return status
+            case "truncated_body":
+                return await _run_half(self._app, scope, receive, send)
             case "html502":
                 body = "<html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>"
                 return await _run(HTMLResponse(body, 502), scope, receive, send)
             case "429" | "500" | "503" as status_text:
-                assert fault is not None
                 reply = self._error_response(int(status_text), fault.retry_after)
                 return await _run(reply, scope, receive, send)
-        if fault is not None:
-            await asyncio.sleep(fault.delay_s)
+            case "error" | "lock_timeout":
+                return await _run(self._error_of(fault), scope, receive, send)
         return await _run(self._app, scope, receive, send)
+
+    def _error_by_status(self, fault: Fault) -> Response:
+        status = 429 if fault.kind == "lock_timeout" else fault.status or 500
+        return self._error_response(status, fault.retry_after)
 
 
 async def _swallow(message: Message) -> None:
@@ -213,6 +275,21 @@ async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> int:
         await send(message)
 
     await app(scope, receive, watched)
+    return status
+
+
+async def _run_half(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> int:
+    """Send the head and half of the body, then close: the client waits in vain for the rest of its content-length."""
+
+    async def halved(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
+        body = message.get("body", b"")
+        await send({**message, "body": body[: len(body) // 2], "more_body": True})
+
+    status = await _run(app, scope, receive, halved)
+    await drop_connection(receive, send)
     return status
 
 

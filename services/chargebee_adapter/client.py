@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,26 @@ from runtime.vendor import READ, NotFound, Refused, Retriable, Unauthorised, Ven
 
 PAGE = 100  # the greatest `limit` of every list
 Raw = dict[str, Any]
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def decoded(content: bytes) -> Any:
+    """JSON with exact numbers. Half a surrogate pair, which no text may hold, becomes U+FFFD. Raises ValueError."""
+    try:
+        body = json.loads(content, parse_float=Decimal)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return _encodable(body) if _SURROGATE.search(content) else body
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_encodable(each) for each in value]
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(each) for key, each in value.items()}
+    return value
 
 
 def form(params: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -108,13 +129,13 @@ class ChargebeeClient:
         query = {**(params or {}), "limit": str(PAGE)}
         while True:
             body = await self.get(resource_path, query)
-            entries = body.get("list")
-            if not isinstance(entries, list):
-                raise Retriable(f"GET {resource_path}: the answer holds no list")
-            yield [entry[kind] for entry in entries if kind in entry]
+            yield _entries(body, kind, resource_path)
             if not body.get("next_offset"):
                 return
-            query["offset"] = str(body["next_offset"])
+            offset = str(body["next_offset"])
+            if offset == query.get("offset"):
+                raise Retriable(f"GET {resource_path}: the list does not go on, its next_offset is the last one")
+            query["offset"] = offset
 
     async def all(self, kind: str, resource_path: str, params: Mapping[str, str] | None = None) -> list[Raw]:
         """All records of a list."""
@@ -130,7 +151,7 @@ class ChargebeeClient:
 
 def _body(answer: httpx.Response, resource_path: str, *, writes: bool) -> Raw:
     try:
-        body = json.loads(answer.content, parse_float=Decimal)
+        body = decoded(answer.content)
     except ValueError:
         body = None
     if answer.is_success and isinstance(body, dict):
@@ -148,6 +169,9 @@ def _raise(status: int, error: Raw, call: str, *, writes: bool) -> None:
         raise Retriable(f"{call}: {status} with a body that is no JSON object", maybe_applied=writes)
     if status in (401, 403) or code == "site_not_found":
         raise Unauthorised(f"{call}: {status} {code}: {words}")
+    if status == 404 and not error:
+        # The API says in JSON that a record is missing; anything else stands in front of it.
+        raise Retriable(f"{call}: 404 without a readable body", maybe_applied=False)
     named = error.get("param") or error.get("error_param")
     field = str(named) if named else None
     if status == 404:
@@ -159,4 +183,17 @@ def _record(body: Raw, kind: str, *, writes: bool) -> Raw:
     record = body.get(kind)
     if not isinstance(record, dict):
         raise Retriable(f"the answer holds no {kind}", maybe_applied=writes)
+    if record.get("id") in (None, ""):
+        raise Retriable(f"the answer holds a {kind} without an id", maybe_applied=writes)
     return record
+
+
+def _entries(body: Raw, kind: str, resource_path: str) -> list[Raw]:
+    entries = body.get("list")
+    if not isinstance(entries, list):
+        raise Retriable(f"GET {resource_path}: the answer holds no list")
+    records = [entry.get(kind) if isinstance(entry, dict) else None for entry in entries]
+    whole = [record for record in records if isinstance(record, dict)]
+    if len(whole) < len(entries):
+        raise Retriable(f"GET {resource_path}: {len(entries) - len(whole)} entries of the list hold no {kind}")
+    return whole

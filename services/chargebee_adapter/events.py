@@ -1,10 +1,10 @@
 """Chargebee's events, from webhooks and from the events API, read for what they are about. Pure."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Literal
+
+from services.chargebee_adapter.client import decoded
 
 Subject = Literal["customer", "order", "item", "item_price"]
 # The longer names first: an `item_price_created` is not about an item.
@@ -26,8 +26,8 @@ class Event:
 def decode(body: bytes) -> dict[str, Any]:
     """The event object of a webhook's body. Raises ValueError with a reason."""
     try:
-        event = json.loads(body, parse_float=Decimal)
-    except (ValueError, RecursionError) as error:
+        event = decoded(body)
+    except ValueError as error:
         raise ValueError("the body is no JSON text") from error
     if not isinstance(event, dict):
         raise ValueError("the body is no JSON object")

@@ -150,7 +150,12 @@ async def _generated(api: ChargebeeClient, invoice_id: str) -> Raw | None:
     """The order that stands for an invoice, the oldest if there are several."""
     orders = await api.all("order", path("invoices", invoice_id, "orders"))
     alive = [raw for raw in orders if not raw.get("deleted")]
-    return min(alive, key=lambda raw: (raw.get("created_at", 0), id_of(raw)), default=None)
+    return min(alive, key=_age, default=None)
+
+
+def _age(raw: Raw) -> tuple[int, str]:
+    made_at_s = raw.get("created_at")
+    return (made_at_s if isinstance(made_at_s, int) else 0, id_of(raw))
 
 
 async def _post_own(

@@ -498,9 +498,9 @@ class _Work:
 
     def _plan_bucket(self, bucket: str, skip_unlinked: Link | None = None) -> None:
         """Plan the links of an index bucket again, at most MAX_AT_ONCE now."""
-        before = self.state.count(bucket)
-        if not before:
+        if self.state.first(bucket) is None:
             return
+        before = self.state.count(bucket)
         if skip_unlinked is not None and (skip_unlinked.chargebee is None or skip_unlinked.poweroffice is None):
             if skip_unlinked.state in ("rejected", "ambiguous", "ignored"):
                 self._explain_waiting(bucket, skip_unlinked)

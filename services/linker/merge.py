@@ -74,6 +74,9 @@ def merge(policy: Policy, link: Link) -> Merge:
     result = Merge()
     if not (a.base or b.base or a.unset or b.unset):
         return result
+    if a.seen == b.seen:
+        a.base, b.base, a.unset, b.unset, link.differences = {}, {}, [], [], []
+        return result
     for name in FIELDS[link.entity]:
         first = name in a.unset or name in b.unset
         if not first and name not in a.base and name not in b.base:

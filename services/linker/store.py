@@ -190,6 +190,8 @@ class Overlay:
     def count(self, index: str) -> int:
         """How many links stand under an index key."""
         below = self.parent
+        if index not in self._left and index not in self._entered:
+            return below.count(index)
         gone = sum(below.holds(index, name) for name in self._left.get(index, ()))
         come = sum(not below.holds(index, name) for name in self._entered.get(index, ()))
         return below.count(index) - gone + come

@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import json
+import math
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +28,7 @@ _PRIVILEGES = {
 
 Row = Mapping[str, Any]
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _counted: ContextVar[list[int] | None] = ContextVar("poweroffice_calls", default=None)
 
 
@@ -49,8 +52,22 @@ def counting() -> Iterator[list[int]]:
 
 
 def decoded(content: bytes) -> Any:
-    """JSON with exact numbers. Raises ValueError."""
-    return json.loads(content, parse_float=Decimal)
+    """JSON with exact numbers. Half a surrogate pair, which no text may hold, becomes U+FFFD. Raises ValueError."""
+    try:
+        body = json.loads(content, parse_float=Decimal)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return _encodable(body) if _SURROGATE.search(content) else body
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_encodable(each) for each in value]
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(each) for key, each in value.items()}
+    return value
 
 
 class PowerOfficeClient:
@@ -72,6 +89,15 @@ class PowerOfficeClient:
     async def get(self, path: str, *, priority: int = READ, params: Mapping[str, str] | None = None) -> Any:
         """The body, None for 204."""
         return await self._call("GET", path, priority=priority, params=params)
+
+    async def rows(self, path: str, *, priority: int = READ, params: Mapping[str, str] | None = None) -> list[Row]:
+        """One page of a list; 204 is an empty one."""
+        rows = await self.get(path, priority=priority, params=params)
+        if rows is None:
+            return []
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise Retriable(f"GET {path}: a list of objects was expected")
+        return rows
 
     async def post(self, path: str, body: Mapping[str, Any], *, priority: int) -> Any:
         """The body of the answer to a POST; numbers are written from Decimal exactly."""
@@ -95,11 +121,9 @@ class PowerOfficeClient:
         page = 1
         while True:
             number = start()
-            rows = await self.get(path, priority=priority, params={**asked, "PageNumber": str(page)})
-            if rows is None:
+            rows = await self.rows(path, priority=priority, params={**asked, "PageNumber": str(page)})
+            if not rows:
                 return
-            if not isinstance(rows, list):
-                raise Retriable(f"GET {path}: a list was expected")
             yield number, rows
             if len(rows) < size:
                 return
@@ -174,11 +198,18 @@ class PowerOfficeClient:
         if answer.status_code >= 400:
             reason = str(body.get("error") or body.get("message") or answer.status_code)
             raise Unauthorised(f"PowerOffice Go refuses the keys ({reason}); check all three and the environment")
-        token, expires_in = body.get("access_token"), body.get("expires_in")
-        if not token:
-            raise Retriable("token: the answer holds none")
-        lifetime_s = float(expires_in) if expires_in else DEFAULT_EXPIRY_S
-        self._token, self._renew_at = str(token), asked_at + max(lifetime_s - RENEW_BEFORE_S, lifetime_s / 2)
+        token, lifetime_s = body.get("access_token"), _lifetime_s(body.get("expires_in"))
+        if not (isinstance(token, str) and token.isascii() and token.isprintable() and token.strip()):
+            raise Retriable("token: the answer holds none that can be used")
+        self._token, self._renew_at = token, asked_at + max(lifetime_s - RENEW_BEFORE_S, lifetime_s / 2)
+
+
+def _lifetime_s(expires_in: Any) -> float:
+    try:
+        seconds = float(expires_in)
+    except (TypeError, ValueError):
+        return DEFAULT_EXPIRY_S
+    return seconds if 0 < seconds < math.inf else DEFAULT_EXPIRY_S
 
 
 def _object(answer: httpx.Response) -> dict[str, Any]:
@@ -193,7 +224,8 @@ def _object(answer: httpx.Response) -> dict[str, Any]:
 def _result(method: str, path: str, answer: httpx.Response) -> Any:
     status, writes = answer.status_code, method != "GET"
     if 200 <= status < 300:
-        if status == 204 or not answer.content:
+        # Only 204 says that there is nothing; an empty 200 says nothing at all. 202 and a DELETE have no body.
+        if status == 204 or (not answer.content and (status == 202 or method == "DELETE")):
             return None
         try:
             return decoded(answer.content)
@@ -209,7 +241,11 @@ def _result(method: str, path: str, answer: httpx.Response) -> Any:
             "or check that the company has the module behind it",
             path,
         )
-    raise refusal(method, path, status, _object(answer))
+    body = _object(answer)
+    if status == 404 and answer.content and not body:
+        # What Go says itself is JSON; a page of something in front of it does not mean that a record is gone.
+        raise Retriable(f"{method} {path}: 404 with a body that is no JSON object")
+    raise refusal(method, path, status, body)
 
 
 def refusal(method: str, path: str, status: int, body: Mapping[str, Any]) -> Refused:

@@ -37,13 +37,13 @@ class Reading:
     incomplete: tuple[str, ...] = ()
 
 
-def timestamp(value: str | None) -> str:
+def timestamp(value: object) -> str:
     """A Go DateTimeOffset as `YYYY-MM-DDTHH:MM:SS.fffffffZ`; NEVER when absent or unreadable.
 
     Go sends up to 7 fraction digits, and Z, an offset or nothing, which means UTC; further digits are cut,
     never rounded, so that no time moves forward.
     """
-    found = _TIME.fullmatch(value.strip()) if value else None
+    found = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
         return NEVER
     day, clock, fraction, offset = found.groups()
@@ -90,10 +90,10 @@ def time_of(version: str | None) -> str:
     return version.partition("#")[0] if version else NEVER
 
 
-def local_date(value: str | None) -> date | None:
+def local_date(value: object) -> date | None:
     """A Go date, which may carry a time part that means nothing; None when blank or unreadable."""
     try:
-        return date.fromisoformat(value.strip()[:10]) if value else None
+        return date.fromisoformat(value.strip()[:10]) if isinstance(value, str) else None
     except ValueError:
         return None
 
@@ -115,8 +115,7 @@ def unreadable(raw: Mapping[str, Any], problem: Problem) -> Reading | None:
     plain = {str(key).lower(): value for key, value in raw.items()}
     if not (id := text(str(plain.get("id") or ""))):
         return None
-    changed = plain.get("lastchangeddatetimeoffset")
-    changed_at = timestamp(changed if isinstance(changed, str) else None)
+    changed_at = timestamp(plain.get("lastchangeddatetimeoffset"))
     return Reading(id, changed_at, changed_at, problem)
 
 

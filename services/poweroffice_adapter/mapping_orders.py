@@ -93,7 +93,7 @@ def outgoing_invoice(
     return Reading(id, changed_at, changed_at, content, text(seen.external_import_reference))
 
 
-def sent_date(value: str | None, zone: tzinfo) -> date | None:
+def sent_date(value: object, zone: tzinfo) -> date | None:
     """The local date of a DateTimeOffset."""
     at = timestamp(value)
     return None if at == NEVER else moment(at).astimezone(zone).date()

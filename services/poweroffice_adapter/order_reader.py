@@ -1,6 +1,8 @@
 """One order read whole: a sales order with its lines, or the outgoing invoice it became under the same id."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from contracts.settings import Tenant
@@ -49,11 +51,13 @@ class OrderReader:
             return None
         return await self.whole(raw, number, priority)
 
-    async def whole(self, raw: Row, number: int, priority: int) -> Whole:
+    async def whole(self, raw: Any, number: int, priority: int) -> Whole:
         """A SalesOrderCompleteDto. Raises Retriable for an answer that is none."""
-        reading = mapping_orders.sales_order(raw or {}, currency=await self._currency(raw, priority))
-        if reading is None:
+        if not isinstance(raw, Mapping) or value_at(raw, ("Id",)) is None:
             raise Retriable("PowerOffice Go sent a sales order without an Id")
+        reading = mapping_orders.sales_order(raw, currency=await self._currency(raw, priority))
+        if reading is None:
+            raise Retriable("PowerOffice Go sent a sales order with a blank Id")
         return Whole(number, raw, reading)
 
     async def invoice(self, id: str, priority: int) -> Whole | None:
@@ -63,10 +67,14 @@ class OrderReader:
             raw = await self._client.get(f"/OutgoingInvoices/{id}", priority=priority)
         except NotFound:
             return None
+        if not isinstance(raw, Mapping) or value_at(raw, ("Id",)) is None:
+            raise Retriable(f"GET /OutgoingInvoices/{id}: an invoice without an Id")
         return await self.with_lines(raw, number, priority)
 
     async def with_lines(self, raw: Row, number: int, priority: int) -> Whole | None:
         """An OutgoingInvoiceDto with its lines, which stand under a path of their own; None without an Id."""
+        if value_at(raw, ("Id",)) is None:
+            return None
         lines: list[Row] = []
         path, params = f"/OutgoingInvoices/{value_at(raw, ('Id',))}/Lines", {"OrderBy": "SortOrder"}
         async for _, rows in self._client.pages(path, start=lambda: number, priority=priority, params=params):
@@ -90,4 +98,5 @@ class OrderReader:
             row = await self._client.get(f"/Customers/{customer_id}", priority=priority)
         except NotFound:
             return self._ledger_currency
-        return text(value_at(row, ("CurrencyCode",))) or self._ledger_currency
+        code = value_at(row, ("CurrencyCode",))
+        return (text(code) if isinstance(code, str) else None) or self._ledger_currency

@@ -60,10 +60,17 @@ class Records(Protocol):
         ...
 
 
-def held_or_retry(raw: Any, reading: Reading | None) -> Held:
-    """Raises Retriable for an answer without an Id: the write may have got through."""
-    if not isinstance(raw, Mapping) or reading is None:
+def record_of(raw: Any) -> Row:
+    """Raises Retriable for an answer that is no record: the write may have got through."""
+    if not isinstance(raw, Mapping):
         raise Retriable("PowerOffice Go answered without a record", maybe_applied=True)
+    return raw
+
+
+def held_or_retry(raw: Row, reading: Reading | None) -> Held:
+    """Raises Retriable for a record without an Id: the write may have got through."""
+    if reading is None:
+        raise Retriable("PowerOffice Go answered with a record without an Id", maybe_applied=True)
     return Held(raw, reading)
 
 
@@ -77,7 +84,8 @@ class CustomerRecords:
         self._client, self._country_default = client, tenant.country_default
 
     def _held(self, raw: Any) -> Held:
-        return held_or_retry(raw, mapping.customer(raw or {}))
+        row = record_of(raw)
+        return held_or_retry(row, mapping.customer(row))
 
     async def get(self, id: str, priority: int) -> Held:
         return self._held(await self._client.get(f"/Customers/{id}", priority=priority))
@@ -89,7 +97,7 @@ class CustomerRecords:
         if not command.stamp:
             return None
         params = {"externalImportReference": command.stamp}
-        rows = await self._client.get("/Customers", priority=priority, params=params) or []
+        rows = await self._client.rows("/Customers", priority=priority, params=params)
         exact = [row for row in rows if value_at(row, REFERENCE) == command.stamp]
         return self._held(exact[0]) if exact else None
 
@@ -119,9 +127,9 @@ class ProductRecords:
         self._client, self._tenant, self._groups = client, tenant, groups
 
     async def _held(self, raw: Any) -> Held:
-        row = raw or {}
+        row = record_of(raw)
         groups = await self._groups.codes(row)
-        return held_or_retry(raw, mapping.product(row, ledger_currency=self._tenant.ledger_currency, groups=groups))
+        return held_or_retry(row, mapping.product(row, ledger_currency=self._tenant.ledger_currency, groups=groups))
 
     async def get(self, id: str, priority: int) -> Held:
         return await self._held(await self._client.get(f"/Products/{id}", priority=priority))
@@ -154,5 +162,5 @@ class ProductRecords:
 
 async def products_with_code(client: PowerOfficeClient, code: str, priority: int) -> list[Row]:
     """The products with exactly this code; Go's filter splits at commas and may fold case."""
-    rows = await client.get("/Products", priority=priority, params={"codes": code}) or []
+    rows = await client.rows("/Products", priority=priority, params={"codes": code})
     return [row for row in rows if value_at(row, ("Code",)) == code]

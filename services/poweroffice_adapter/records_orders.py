@@ -102,8 +102,10 @@ class OrderRecords:
         """The answer is a header; lines cannot have been changed by it and are those just read."""
         path = f"/SalesOrders/{held.reading.id}"
         header = await self._client.patch(path, operations, priority=priority)
+        if value_at(header, ("Id",)) is None:
+            raise Retriable("PowerOffice Go answered without the order", maybe_applied=True)
         lines = value_at(held.raw, ("SalesOrderLines",))
-        return self._held(await self._reader.whole({**(header or {}), "SalesOrderLines": lines}, 0, priority))
+        return self._held(await self._reader.whole({**header, "SalesOrderLines": lines}, 0, priority))
 
     def _held(self, whole: Whole) -> Held:
         return Held(whole.raw, whole.reading)

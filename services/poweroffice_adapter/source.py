@@ -184,8 +184,11 @@ class Source:
                 row = await self._client.get(f"{PATHS[entity]}/{id}")
             except NotFound:
                 return None
-            found = await self.readings(entity, number, [row] if isinstance(row, dict) else [])
-            return found[0] if found else None
+            found = await self.readings(entity, number, [row]) if isinstance(row, dict) else []
+            if not found:
+                # None would count as deleted.
+                raise Retriable(f"GET {PATHS[entity]}/{id}: the answer is no record")
+            return found[0]
 
         return read
 

@@ -158,6 +158,9 @@ class OrderSource:
 
     def _in_scope(self, row: Row, date_property: str) -> bool:
         """A null date means the day of sending, which is still to come; a known order stays in scope."""
+        if value_at(row, ("Id",)) is None:
+            self._health["notes"]["order"] = "Go sent a record without an Id"
+            return False
         day = mapping.local_date(value_at(row, (date_property,)))
         known = self._feed.known("order", str(value_at(row, ("Id",))))
         return known is not None or day is None or self.start is None or day >= self.start

@@ -1,14 +1,49 @@
 """Errors in Chargebee's own words (API v2 reference: error handling)."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from starlette.responses import JSONResponse
 
-CONTENT_TYPE = "application/json;charset=utf-8"
+from simulators.faults import Fault
+
+CONTENT_TYPE: Final = "application/json;charset=utf-8"
+
+# api_error_code: (HTTP status, type); None is untyped. The first code of a status stands for it in injected errors.
+KNOWN: Final[Mapping[str, tuple[int, str | None]]] = {
+    "invalid_request": (400, "invalid_request"),
+    "param_wrong_value": (400, "invalid_request"),
+    "duplicate_entry": (400, "invalid_request"),
+    "resource_limit_exceeded": (400, "invalid_request"),
+    "resource_limit_exhausted": (400, "invalid_request"),
+    "configuration_incompatible": (400, None),
+    "payment_processing_failed": (400, "payment"),
+    "payment_method_verification_failed": (400, "payment"),
+    "payment_method_not_present": (400, "payment"),
+    "payment_gateway_currency_incompatible": (400, "payment"),
+    "payment_intent_invalid": (400, "payment"),
+    "api_authentication_failed": (401, None),
+    "basic_authentication_failed": (401, None),
+    "api_authorization_failed": (403, None),
+    "request_blocked": (403, "operation_failed"),
+    "resource_not_found": (404, "invalid_request"),
+    "site_not_found": (404, None),
+    "http_method_not_supported": (405, "invalid_request"),
+    "invalid_state_for_request": (409, "invalid_request"),
+    "unable_to_process_request": (422, "invalid_request"),
+    "api_request_limit_exceeded": (429, "operation_failed"),
+    "lock_timeout": (429, "operation_failed"),
+    "third_party_api_request_limit_exceeded": (429, "operation_failed"),
+    "internal_error": (500, "operation_failed"),
+    "internal_temporary_error": (503, "operation_failed"),
+    "db_connection_failure": (503, "invalid_request"),
+    "site_not_ready": (503, "operation_failed"),
+    "site_read_only_mode": (503, "operation_failed"),
+}
 
 
 class ApiError(Exception):
-    """An error reply: HTTP `status`, `api_error_code`, `type` (None = untyped) and the wire parameter at fault."""
+    """An error reply: HTTP `status`, `api_error_code` (which implies the `type`) and the wire parameter at fault."""
 
     def __init__(
         self,
@@ -16,7 +51,6 @@ class ApiError(Exception):
         code: str,
         message: str,
         *,
-        type_: str | None = "invalid_request",
         param: str | None = None,
         retry_after_s: int | None = None,
     ) -> None:
@@ -24,7 +58,7 @@ class ApiError(Exception):
         self.status = status
         self.code = code
         self.message = message
-        self.type = type_
+        self.type = KNOWN[code][1] if code in KNOWN else "invalid_request"
         self.param = param
         self.retry_after_s = retry_after_s
 
@@ -65,19 +99,24 @@ def invalid_state(message: str) -> ApiError:
 
 def rate_limited(retry_after_s: int | None) -> ApiError:
     """Breach of the per-minute quota; recovers within about a minute."""
-    return ApiError(
-        429,
-        "api_request_limit_exceeded",
-        "Sorry, you have exceeded the limit of requests allowed per minute",
-        type_="operation_failed",
-        retry_after_s=retry_after_s,
-    )
+    words = "Sorry, you have exceeded the limit of requests allowed per minute"
+    return ApiError(429, "api_request_limit_exceeded", words, retry_after_s=retry_after_s)
 
 
 def server_error(status: int, retry_after_s: int | None) -> JSONResponse:
-    """The reply of an injected fault: 429, 500 `internal_error` or 503 `internal_temporary_error`."""
-    if status == 429:
-        return rate_limited(retry_after_s).response()
-    code = "internal_error" if status == 500 else "internal_temporary_error"
-    error = ApiError(status, code, "Sorry, something went wrong", type_="operation_failed", retry_after_s=retry_after_s)
-    return error.response()
+    """The reply of a fault that names only its status: 429, 500, 503 or any other of the error table."""
+    return injected_error(Fault("error", status=status, retry_after=retry_after_s))
+
+
+def injected_error(fault: Fault) -> JSONResponse:
+    """The reply of a fault of kind `error` or `lock_timeout`.
+
+    Status and code complete each other from the error table; a code that is not in it is taken as it is.
+    """
+    code = "lock_timeout" if fault.kind == "lock_timeout" else fault.api_error_code
+    if code is None:
+        of_status = (known for known, (status, _) in KNOWN.items() if status == fault.status)
+        code = next(of_status, "internal_error")
+    status = fault.status or KNOWN.get(code, (400, None))[0]
+    words = "Sorry, something went wrong" if fault.param is None else f"{fault.param} : refused"
+    return ApiError(status, code, words, param=fault.param, retry_after_s=fault.retry_after).response()

@@ -3,7 +3,6 @@
 import math
 from collections import deque
 from collections.abc import Sequence
-from time import monotonic
 from typing import Any, Final
 
 from simulators.chargebee.errors import ApiError, rate_limited, wrong_value
@@ -21,12 +20,15 @@ class RateLimit:
     def __init__(self) -> None:
         self._starts_s: deque[float] = deque()
 
-    def check(self, limit_per_minute: int) -> None:
-        """Count one request; raises 429 with `Retry-After` when the minute is full. 0 means no limit."""
+    def check(self, limit_per_minute: int, now_s: float) -> None:
+        """Count one request at `now_s` of the site's clock; raises 429 with `Retry-After` when the minute is full.
+
+        0 means no limit.
+        """
         if limit_per_minute <= 0:
             return
-        now_s = monotonic()
-        while self._starts_s and now_s - self._starts_s[0] >= WINDOW_S:
+        # A clock that was set back must not leave requests in the future, which would never expire.
+        while self._starts_s and not 0 <= now_s - self._starts_s[0] < WINDOW_S:
             self._starts_s.popleft()
         if len(self._starts_s) >= limit_per_minute:
             raise rate_limited(max(1, math.ceil(WINDOW_S - (now_s - self._starts_s[0]))))

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -55,7 +56,10 @@ class Rig:
         names = ("chargebee", "poweroffice", *SERVICES)
         self.ports = {name: free_port() for name in names}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._data, self._settings = data, settings
+        # `{chargebee}` and `{poweroffice}` in further settings stand for the simulators' addresses.
+        self._data = data
+        self._settings = re.sub(r"\{(\w+)\}", lambda name: self.url(name[1]), settings)
+        self.variables: dict[str, str] = {}
         self.chargebee = httpx.Client(
             base_url=self.url("chargebee") + "/api/v2", auth=("person-key", ""), trust_env=False, timeout=30
         )
@@ -81,12 +85,16 @@ class Rig:
         ])  # fmt: skip
         for name in ("chargebee", "poweroffice"):
             wait_for(f"{name} simulator answers", lambda name=name: self._answers(f"{self.url(name)}/_sim/health"))
+        self.log_in()
+        return self
+
+    def log_in(self) -> None:
+        """A token of Go for the person."""
         token = self.control.post(
             self.url("poweroffice") + "/OAuth/Token", auth=("pa", "pc"), data={"grant_type": "client_credentials"},
             headers={"Ocp-Apim-Subscription-Key": "ps"},
         ).json()["access_token"]  # fmt: skip
         self.go.headers.update({"Authorization": f"Bearer {token}", "Ocp-Apim-Subscription-Key": "ps"})
-        return self
 
     def __exit__(self, *_: object) -> None:
         for name in reversed(list(self.processes)):
@@ -138,6 +146,7 @@ poweroffice.read_lag_s = 0.1
             f"{tenant}POWEROFFICE__APPLICATION_KEY": "a",
             f"{tenant}POWEROFFICE__CLIENT_KEY": "c",
             f"{tenant}POWEROFFICE__SUBSCRIPTION_KEY": "s",
+            **self.variables,
         }
 
     def _start(self, module: str, name: str, arguments: list[str]) -> None:
@@ -153,6 +162,29 @@ poweroffice.read_lag_s = 0.1
             self._start(f"services.{name}", name, [])
         for name in names or SERVICES:
             wait_for(f"{name} is ready", lambda name=name: self._ready(name))
+
+    def start_second(self, name: str) -> str:
+        """One more process of a service, with a port of its own; returns its name once it is ready."""
+        second = f"{name}_2"
+        self.ports[second] = free_port()
+        held = self.variables
+        self.variables = {**held, f"TANDEM_PORTS__{name.upper()}": str(self.ports[second])}
+        self._start(f"services.{name}", second, [])
+        self.variables = held
+        wait_for(f"{second} is ready", lambda: self._ready(second))
+        return second
+
+    def problem(self, name: str) -> str | None:
+        """Why a service says that it is not ready."""
+        words: str | None = self.control.get(f"{self.url(name)}/health/ready").json()["problem"]
+        return words
+
+    def status(self) -> dict[str, Any]:
+        """What `tandem status --json` prints."""
+        command = [sys.executable, "-m", "services.console.cli", "status", "--json"]
+        done = subprocess.run(command, env=self.environment(), capture_output=True, check=True)
+        found: dict[str, Any] = msgspec.json.decode(done.stdout)
+        return found
 
     def _ready(self, name: str) -> bool:
         code = self.processes[name].poll()
@@ -193,6 +225,9 @@ poweroffice.read_lag_s = 0.1
     def writes(self) -> int:
         """Successful writes of the sync to both systems."""
         return int(self.requests("chargebee")["writes"]) + int(self.requests("poweroffice")["writes"])
+
+    def clear_faults(self, name: str) -> None:
+        self.control.post(f"{self.url(name)}/_sim/faults", json={"clear": True})
 
     def fault(self, name: str, **fault: Any) -> None:
         answer = self.control.post(f"{self.url(name)}/_sim/faults", json={"faults": [fault]})

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from contracts.entities import EntityName
+from contracts.entities import ENTITIES, EntityName
 from contracts.messages import Link
+from simulators.demo_data import CUSTOMERS, ORDERS, PRODUCTS
 from tests.system.rig import Rig, wait_for
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -116,9 +117,12 @@ def test_an_item_becomes_a_product_and_edits_cross_both_ways(rig: Rig) -> None:
     rig.add_item("lampe", 44950, description="Dimbar", unit="hour")
     path = f"/Products/{go_id(linked(rig, 'product', 'lampe'))}"
     product = rig.go.get(path).json()
-    shown = ("Code", "Name", "Description", "UnitPrice", "UnitOfMeasureCode", "IsArchived")
-    assert [product[name] for name in shown] == ["lampe", "Vare lampe", "Dimbar", 449.5, "HUR", False]
-    assert rig.quiet() == before + 1
+    assert [product[name] for name in ("Code", "Name", "Description")] == ["lampe", "Vare lampe", "Dimbar"]
+    go_holds(rig, path, UnitPrice=449.5, UnitOfMeasureCode="HUR", IsArchived=False)
+    # An item may be read before its price was entered; then the price follows.
+    created = rig.quiet()
+    assert created - before in (1, 2)
+    before = created - 1
 
     rig.act("/items/lampe", "item", name="Bordlampe")
     go_holds(rig, path, Name="Bordlampe")
@@ -276,7 +280,11 @@ def test_a_sent_order_of_go_becomes_an_invoice_and_an_order_once(rig: Rig) -> No
     sent = rig.go.get(f"/OutgoingInvoices/{order['Id']}").json()
     assert (made["id"], made["invoice_id"]) == (f"go-{order['Id']}", f"go-{order['Id']}")
     assert (invoice["customer_id"], invoice["po_number"], invoice["status"]) == (f"go-{customer}", "PO-5", "paid")
-    assert [(line["quantity"], line["amount"]) for line in invoice["line_items"]] == [(2, 200000), (1, 45000), (1, 50000)]
+    assert [(line["quantity"], line["amount"]) for line in invoice["line_items"]] == [
+        (2, 200000),
+        (1, 45000),
+        (1, 50000),
+    ]
     assert {line["entity_id"] for line in invoice["line_items"]} == {f"go-{product}-NOK"}
     assert invoice["total"] == made["total"] == round(sent["TotalAmount"] * 100)
     assert go_orders(rig) == count + 1
@@ -329,11 +337,26 @@ def test_the_demo_data_come_to_rest_without_duplicates(kafka: str, tmp_path: Pat
     with Rig(kafka, tmp_path, data="demo") as rig:
         rig.start()
         rig.quiet()
-        states = {entity: Counter(link.state for link in rig.links(entity).values())
-                  for entity in ("customer", "product", "order")}  # fmt: skip
-        print(states)
-        for entity in ("customer", "product", "order"):
-            links = rig.links(entity).values()
-            for side in ("chargebee", "poweroffice"):
-                ids = [held.id for link in links if (held := getattr(link, side)) is not None]
-                assert len(ids) == len(set(ids))
+        links = {entity: list(rig.links(entity).values()) for entity in ENTITIES}
+        assert {entity: Counter(link.state for link in held) for entity, held in links.items()} == {
+            # Two companies share a mailbox with one candidate; their orders wait for a person's decision.
+            "customer": {"linked": 118, "ambiguous": 2},
+            "product": {"linked": 30},
+            # Drafts of Go stay there until they are sent.
+            "order": {"linked": 45, "sent": 8, "ignored": 5, "waiting": 2},
+        }  # fmt: skip
+        assert [len(links[entity]) for entity in ENTITIES] == [len(CUSTOMERS), len(PRODUCTS), len(ORDERS)]
+        for entity, ours, theirs in (
+            ("customer", rig.chargebee_list("/customers", "customer"), rig.go_list("/Customers")),
+            ("product", rig.chargebee_list("/items", "item"), rig.go_list("/Products")),
+            ("order", rig.chargebee_list("/orders", "order"),
+             rig.go_list("/SalesOrders") + rig.go_list("/OutgoingInvoices")),
+        ):  # fmt: skip
+            held = links[entity]
+            assert Counter(each["id"] for each in ours) == Counter(link.chargebee.id for link in held if link.chargebee)
+            assert Counter(str(each["Id"]) for each in theirs) == Counter(
+                link.poweroffice.id for link in held if link.poweroffice
+            )
+            stamps = Counter(each.get("ExternalImportReference") for each in theirs)
+            stamps.pop(None, None)
+            assert set(stamps.values()) <= {1}
