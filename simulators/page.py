@@ -127,6 +127,14 @@ def button(action: str, text: str, fields: Mapping[str, str] | None = None) -> H
     )
 
 
+def search(action: str, text: str = "", name: str = "q") -> Html:
+    """A search box that asks `action` for `?q=...`."""
+    return Html(
+        f'<form method="get" action="{escape(action)}"><input type="search" name="{escape(name)}"'
+        f' value="{escape(text)}" aria-label="Search"><button type="submit">Search</button></form>'
+    )
+
+
 def _labelled(field: Field) -> str:
     if field.kind == "hidden":
         return _input(field)

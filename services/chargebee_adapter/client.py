@@ -15,16 +15,25 @@ from runtime.vendor import READ, NotFound, Refused, Retriable, Unauthorised, Ven
 
 PAGE = 100  # the greatest `limit` of every list
 Raw = dict[str, Any]
+MAX_DIGITS = 40
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def decoded(content: bytes) -> Any:
     """JSON with exact numbers. Half a surrogate pair, which no text may hold, becomes U+FFFD. Raises ValueError."""
     try:
-        body = json.loads(content, parse_float=Decimal)
+        body = json.loads(content, parse_float=_number)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     return _encodable(body) if _SURROGATE.search(content) else body
+
+
+def _number(written: str) -> Decimal:
+    number = Decimal(written)
+    if number.adjusted() > MAX_DIGITS:
+        # As an integer 1e999999999 would fill the memory.
+        raise ValueError(f"a number of {number.adjusted()} digits")
+    return number
 
 
 def _encodable(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -159,4 +159,8 @@ def _unit_price(line: models.OrderLine, currency: str, quantity: Decimal, net_mi
 
 
 def _six_places(value: Decimal) -> Decimal:
-    return decimal(value.quantize(_SIX_PLACES, ROUND_HALF_EVEN))
+    try:
+        return decimal(value.quantize(_SIX_PLACES, ROUND_HALF_EVEN))
+    except InvalidOperation:
+        # Too great to be rounded, so the sixth decimal is lost already.
+        return decimal(value)

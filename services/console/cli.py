@@ -6,7 +6,7 @@ import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 import msgspec
 import typer
@@ -19,8 +19,9 @@ from runtime.embedded_kafka import main as run_kafka
 from runtime.kafka import Kafka, TopicError
 from services.console.read import read_status
 from services.console.show import show_status
+from services.console.signals import send_signal
 
-UNUSABLE, DIFFERENT = 2, 3
+FAILED, UNUSABLE, DIFFERENT = 1, 2, 3
 
 app = typer.Typer(
     name="tandem", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -53,6 +54,35 @@ def status(
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
     else:
         show_status(Console(), found, datetime.now(UTC))
+
+
+@app.command()
+def mode(
+    tenant: Annotated[str, typer.Argument(help="The tenant.")],
+    wanted: Annotated[Literal["observe", "sync"], typer.Argument(metavar="observe|sync")],
+) -> None:
+    """Send commands (sync), or keep plans and send nothing (observe). Outranks the settings file."""
+    _signal(tenant, "mode", {"mode": wanted})
+
+
+@app.command()
+def release(
+    tenant: Annotated[str, typer.Argument(help="The tenant.")],
+    entity: Annotated[Literal["customer", "product", "order"], typer.Argument(metavar="customer|product|order")],
+) -> None:
+    """Let the held first backfill of an entity go on; `tandem status` shows what is held."""
+    _signal(tenant, "release", {"entity": entity})
+
+
+def _signal(tenant: str, kind: str, args: dict[str, Any]) -> None:
+    settings = _settings()
+    if tenant not in settings.tenants:
+        _stop(f"no tenant {tenant!r}; there are: {', '.join(sorted(settings.tenants)) or 'none'}", UNUSABLE)
+    _require_topics(settings)
+    if _run(settings, send_signal(settings, tenant, kind, args)):
+        typer.echo("done")
+    else:
+        _stop("sent, but the linker has not taken it yet; it will when it runs", FAILED)
 
 
 @topics_app.command("create")

@@ -44,6 +44,7 @@ Output = Command | JournalEntry | DeadLetter | Signal
 Message = Observed | SnapshotCompleted | Outcome | Signal
 MAX_AT_ONCE = 200  # links planned anew by one message; a signal to ourselves goes on with the rest
 MAX_STALES = 3
+BY_OPERATORS = frozenset({"mode", "release"})  # signals that run once, by their id
 
 
 def decide(state: State, message: Message, now: str) -> tuple[State, list[Output]]:
@@ -89,7 +90,9 @@ class _Work:
                 if in_flight:
                     self.state.put(link)
                 return
-        link.lane, link.cause = "bulk" if event.snapshot else "live", self.cause
+        link.cause = self.cause
+        if link.state != "held":  # an edit of a held record does not take it out of its batch
+            link.lane = "bulk" if event.snapshot else "live"
         self._plan(link)
 
     def snapshot_completed(self, message: SnapshotCompleted) -> None:
@@ -103,6 +106,10 @@ class _Work:
 
     def signal(self, signal: Signal) -> None:
         self.cause = f"{signal.tenant}/signal/{signal.id}"
+        if signal.kind in BY_OPERATORS:
+            if self.state.control("signal", signal.id) is not None:
+                return
+            self.state.set_control("signal", signal.id, {"kind": signal.kind, "args": signal.args, "at": self.now})
         match signal.kind:
             case "advance":
                 self._plan_bucket(str(signal.args["bucket"]))
@@ -110,6 +117,10 @@ class _Work:
                 self.state.set_control("mode", "~", {"mode": signal.args["mode"], "signal": signal.id})
                 if signal.args["mode"] == "sync":
                     self._release()
+            case "release":
+                entity = str(signal.args["entity"])
+                self.state.set_control("released", entity, {"at": self.now, "signal": signal.id})
+                self._plan_bucket(f"held|{entity}")
             case "start":
                 self._release()
             case "vendor_reachable":
@@ -473,6 +484,9 @@ class _Work:
         elif self._mode() != "sync":
             link.plan = command
             self._rest(link, "held", f"observe: would {op} in {target}")
+        elif op == "create" and link.lane == "bulk" and not self._first_backfill_released(link.entity):
+            link.plan = command
+            self._rest(link, "held", f"first backfill: would create in {target}; release it with tandem release")
         elif link.lane == "bulk" and self.state.count(f"flying|{target}") >= self.state.policy.window:
             link.plan = command
             self._rest(link, "pending", "planned; waits for its turn")
@@ -534,10 +548,10 @@ class _Work:
     def _release(self) -> None:
         """Plan again what was held or still waits, after a start or a change of mode."""
         for system in SYSTEMS:
-            if self._mode() == "sync":
-                self._plan_bucket(f"held|{system}")
             self._next_in_queue(system)
         for entity in ENTITIES:
+            if self._mode() == "sync":
+                self._plan_bucket(f"held|{entity}")
             if self._barrier_open(entity):
                 self._plan_bucket(f"pending|{entity}")
 
@@ -546,6 +560,9 @@ class _Work:
     def _mode(self) -> str:
         held = self.state.control("mode", "~")
         return str(held["mode"]) if held else self.state.policy.mode
+
+    def _first_backfill_released(self, entity: EntityName) -> bool:
+        return not self.state.policy.hold_first_backfill or self.state.control("released", entity) is not None
 
     def _barrier_open(self, entity: EntityName) -> bool:
         return all(self.state.control("barrier", f"{entity}/{system}") is not None for system in SYSTEMS)

@@ -27,7 +27,7 @@ from runtime.clock import iso_now
 from runtime.dead_letters import reason_of, undecodable
 from runtime.kafka import Kafka, PartitionTransactions, Record
 from services.linker.decide import Message, Output, decide
-from services.linker.policy import policy_of
+from services.linker.policy import policy_of, without_effect
 from services.linker.state import by_id
 from services.linker.store import Overlay, Store, link_id
 
@@ -48,6 +48,7 @@ class Linker:
     """All partitions of this slot: the state of their tenants and one fenced producer each."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self.kafka = Kafka(settings.kafka)
         self.partitions = settings.my_partitions()
         prefix = len(settings.kafka.topic_prefix)
@@ -110,6 +111,8 @@ class Linker:
             if tenant in self.stores:
                 self.stores[tenant].load(name, record.value)
                 count += 1
+        for name in self.stores:
+            log.warning("settings.without_effect", tenant=name, settings=without_effect(self._settings.tenants[name]))
         links = sum(len(store.links) for store in self.stores.values())
         log.info("restored", links=links, records=count, partitions=self.partitions)
 

@@ -25,5 +25,18 @@ def policy_of(tenant: Tenant) -> Policy:
         price_to_chargebee=tenant.write.price.to_chargebee,
         delivery_date_to_chargebee=tenant.order.delivery_date.to_chargebee,
         first_link=tenant.first_link.differences,
+        hold_first_backfill=tenant.breaker.first_backfill == "hold",
         window=tenant.sink.window,
     )
+
+
+def without_effect(tenant: Tenant) -> list[str]:
+    """Settings of a tenant that ask for something this version does not do, each in words."""
+    asked = {
+        "order.confirm = on_delivered": tenant.order.confirm == "on_delivered",
+        "order.line_drift = restore": tenant.order.line_drift == "restore",
+        "delete.customer.to_poweroffice = archive": tenant.delete.customer.to_poweroffice == "archive",
+        "delete.order.to_poweroffice = remove_draft": tenant.delete.order.to_poweroffice == "remove_draft",
+        "breaker.creates, .changes, .deletes": True,
+    }
+    return [f"{name} has no effect yet" for name, is_asked in asked.items() if is_asked]

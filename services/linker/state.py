@@ -36,6 +36,7 @@ class Policy:
     price_to_chargebee: Literal["charge", "all", "off"] = "charge"
     delivery_date_to_chargebee: bool = False
     first_link: Literal["report", "owner"] = "report"
+    hold_first_backfill: bool = False
     window: int = 50
 
 
@@ -187,7 +188,7 @@ def index_keys(link: Link) -> list[str]:
         if command.lane == "bulk":
             keys.append(f"flying|{command.target}")
     elif link.plan is not None:
-        keys.append(f"held|{link.plan.target}" if link.state == "held" else f"queue|{link.plan.target}")
+        keys.append(f"held|{entity}" if link.state == "held" else f"queue|{link.plan.target}")
     elif link.state == "parked":
         keys.append("parked")
     elif link.state == "pending":

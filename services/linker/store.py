@@ -43,6 +43,10 @@ class Store:
         held = self._index.get(index)
         return iter(()) if held is None else iter((held,)) if isinstance(held, str) else iter(held)
 
+    def first_name(self, index: str) -> Id | None:
+        held = self._index.get(index)
+        return held if held is None or isinstance(held, str) else next(iter(held), None)
+
     def holds(self, index: str, name: Id) -> bool:
         held = self._index.get(index)
         return held == name if isinstance(held, str) else held is not None and name in held
@@ -163,8 +167,13 @@ class Overlay:
 
     def first(self, index: str) -> tuple[EntityName, str] | None:
         """The oldest link under an index key."""
-        name = next(self.iterate(index), None)
+        name = self.first_name(index)
         return None if name is None else _split(name)
+
+    def first_name(self, index: str) -> Id | None:
+        if index not in self._left and index not in self._entered:
+            return self.parent.first_name(index)
+        return next(self._iterate_changed(index), None)
 
     def find(self, index: str, limit: int | None = None) -> list[tuple[EntityName, str]]:
         """The first links under an index key, oldest entry first."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, tzinfo
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 from contracts.entities import MAX_ORDER_LINES, Invoice, Line, Order
@@ -125,7 +125,7 @@ def _line(line: models.Line) -> Line:
     net = line.net_amount or _ZERO
     price = line.product_unit_price
     if price is None:
-        price = (net / quantity).quantize(UNIT_PRICE_STEP, ROUND_HALF_UP) if quantity else net
+        price = _rounded(net / quantity) if quantity else net
     return Line(
         id=text(line.id) or "",
         product_id=None if (line.line_type or "").lower() == "invoicefee" else text(line.product_id),
@@ -136,6 +136,14 @@ def _line(line: models.Line) -> Line:
         net=decimal(net),
         tax=decimal(line.vat_amount or _ZERO),
     )
+
+
+def _rounded(price: Decimal) -> Decimal:
+    try:
+        return price.quantize(UNIT_PRICE_STEP, ROUND_HALF_UP)
+    except InvalidOperation:
+        # Too great to be rounded, so the sixth decimal is lost already.
+        return price
 
 
 def wanted_header(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def customer_properties(changes: Mapping[str, Any], raw: Mapping[str, Any]) -> d
             result[("MailAddress",)] = _address_body(value)
             continue
         for part, path in _ADDRESS_PATHS.items():
-            present = upper(held.get(path)) if part == "country" else text(value_at(held, (path,)))
+            present = (upper if part == "country" else text)(value_at(held, (path,)))
             if present != getattr(value, part):
                 result[("MailAddress", path)] = getattr(value, part)
     return result

@@ -7,9 +7,12 @@ SalesOrderCompleteDto, OutgoingInvoiceDto and their parts); NationalIdNumber is 
 """
 
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+# More digits than this no amount has, and 1e999999999 would fill the memory.
+Amount = Annotated[Decimal, Field(max_digits=28)]
 
 
 def _property(field_name: str) -> str:
@@ -70,7 +73,7 @@ class Product(Go):
     name: str | None = None
     description: str | None = None
     unit_of_measure_code: str | None = None
-    unit_price: Decimal | None = None
+    unit_price: Amount | None = None
     product_group_id: str | None = None
     product_group_code: str | None = None
     is_archived: bool | None = None
@@ -84,11 +87,11 @@ class Line(Go):
     line_type: str | None = None
     product_id: str | None = None
     description: str | None = None
-    quantity: Decimal | None = None
-    product_unit_price: Decimal | None = None
-    allowance: Decimal | None = None
-    net_amount: Decimal | None = None
-    vat_amount: Decimal | None = None
+    quantity: Amount | None = None
+    product_unit_price: Amount | None = None
+    allowance: Amount | None = None
+    net_amount: Amount | None = None
+    vat_amount: Amount | None = None
     sort_order: int | None = None
 
 
@@ -101,8 +104,8 @@ class Sale(Go):
     delivery_date: str | None = None
     purchase_order_reference: str | None = None
     external_import_reference: str | None = None
-    net_amount: Decimal | None = None
-    total_amount: Decimal | None = None
+    net_amount: Amount | None = None
+    total_amount: Amount | None = None
     last_changed_date_time_offset: str | None = None
 
 
@@ -122,6 +125,6 @@ class OutgoingInvoice(Sale):
     order_no: str | None = None
     order_date: str | None = None
     invoice_no: str | None = None
-    balance: Decimal | None = None
+    balance: Amount | None = None
     sent_date_time_offset: str | None = None
     voucher_type: str | None = None

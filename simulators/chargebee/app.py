@@ -3,8 +3,7 @@
 import asyncio
 import base64
 import binascii
-import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any, Final
@@ -17,14 +16,18 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from simulators.chargebee import routes
+from simulators.chargebee.access import ApiKey, authenticated, authorise
 from simulators.chargebee.calls import Call
 from simulators.chargebee.demo import load_demo
-from simulators.chargebee.errors import CONTENT_TYPE, ApiError, not_found, server_error
+from simulators.chargebee.errors import CONTENT_TYPE, ApiError, injected_error, not_found, server_error
+from simulators.chargebee.memory import Memory
+from simulators.chargebee.pages import Pages
 from simulators.chargebee.params import nest
 from simulators.chargebee.quota import IdempotencyStore, RateLimit
 from simulators.chargebee.site import Actor, Settings, Site
 from simulators.chargebee.webhooks import WebhookSender
 from simulators.faults import Faults, RequestLog, SimulatorGate, control_routes, request_facts
+from simulators.storage import StateFile
 
 JOB_INTERVAL_S: Final = 0.1
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -34,17 +37,21 @@ Pairs = list[tuple[str, str]]
 
 
 class Simulator:
-    """One simulated site behind HTTP. `api_keys` maps the NAME of a key (shown as `user` of events) to the key."""
+    """One simulated site behind HTTP. What `state_file` holds goes before `data`, which is "demo" or "empty"."""
 
-    def __init__(self, api_keys: dict[str, str], settings: Settings, data: str = "demo") -> None:
-        self._api_keys = api_keys
+    def __init__(
+        self, api_keys: Iterable[ApiKey], settings: Settings, data: str = "demo", state_file: StateFile | None = None
+    ) -> None:
+        self._api_keys = tuple(api_keys)
         self._site = Site(settings)
         self._rate_limit = RateLimit()
         self._idempotency = IdempotencyStore()
         self._log = RequestLog()
         self._faults = Faults()
         self._sender: WebhookSender | None = None
-        self._load(data)
+        self._memory = Memory(self._site, self._idempotency, state_file) if state_file else None
+        if self._memory is None or not self._memory.restore():
+            self._load(data)
 
     def app(self) -> ASGIApp:
         """The ASGI application; webhooks need its lifespan to run."""
@@ -54,72 +61,80 @@ class Simulator:
                 Route("/_sim/reset", self._reset, methods=["POST"]),
                 Route("/_sim/settings", self._settings, methods=["GET", "POST"]),
                 Route(routes.PREFIX + "/{path:path}", self._api, methods=_ALL_METHODS),
+                *Pages(self._site, self._finish).routes(),
             ],
             lifespan=self._lifespan,
         )
         return SimulatorGate(
-            inner, log=self._log, faults=self._faults, template_of=routes.template_of, error_response=server_error
+            inner,
+            log=self._log,
+            faults=self._faults,
+            template_of=routes.template_of,
+            error_response=server_error,
+            error_of=injected_error,
         )
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         self._sender = WebhookSender(self._site)
         self._site.on_event = self._sender.enqueue
+        for event in self._memory.undelivered() if self._memory else ():
+            self._sender.enqueue(event)
         jobs = asyncio.create_task(self._run_jobs())
         try:
             yield
         finally:
             jobs.cancel()
             await self._sender.close()
+            if self._memory is not None:
+                self._memory.close()
+
+    def _finish(self) -> None:
+        """To be called after everything that may have changed the site."""
+        if self._memory is not None:
+            self._memory.flush()
 
     async def _run_jobs(self) -> None:
         while True:
             await asyncio.sleep(JOB_INTERVAL_S)
             self._site.run_due_jobs()
+            self._finish()
 
     async def _api(self, request: Request) -> Response:
         try:
             return await self._answer(request)
         except ApiError as error:
             return error.response()
+        finally:
+            self._finish()
 
     async def _answer(self, request: Request) -> Response:
         facts = request_facts(request.scope)
-        facts.user = self._authenticate(request)
+        settings = self._site.settings
+        path = request.scope["path"]
+        _check_address(settings)
+        caller = authenticated(request.headers.get("authorization", ""), self._api_keys, settings.revoked_keys)
+        facts.user = caller.name
         pairs = await _parameters(request)
         facts.params = dict(pairs)
-        self._rate_limit.check(self._site.settings.rate_limit_per_minute)
-        if request.method not in ("GET", "POST"):
-            raise ApiError(405, "http_method_not_supported", f"{request.method} is not supported")
-        found = routes.find(request.method, request.scope["path"])
-        if found is None:
-            raise not_found("path", request.scope["path"])
+        self._rate_limit.check(settings.rate_limit_per_minute, self._site.now_ms() / 1000)
+        _check_readiness(settings, request.method)
+        template, path_ids, operation = _route(request.method, path)
+        authorise(caller, request.method, template)
         self._site.run_due_jobs()
         key = request.headers.get("chargebee-idempotency-key") if request.method == "POST" else None
-        path = request.scope["path"]
         if key and (replay := self._idempotency.replay(key, path, pairs, self._site.now_s())) is not None:
             return _json(replay, {"chargebee-idempotency-replayed": "true"})
-        _, path_ids, operation = found
         mutations = self._site.mutations
         try:
-            reply = operation(Call(self._site, nest(pairs), path_ids, _actor(request, facts.user)))
+            reply = operation(Call(self._site, nest(pairs), path_ids, _actor(request, caller.name)))
         finally:
             facts.is_write = self._site.mutations != mutations
         if key:
             self._idempotency.remember(key, path, pairs, reply, self._site.now_s())
+        if facts.list_fault is not None and "list" in reply:
+            reply = {"list": facts.list_fault.cut(reply["list"])}
         return _json(reply)
-
-    def _authenticate(self, request: Request) -> str:
-        """The name of the API key that came as the user of basic authentication. Raises 401."""
-        scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-        try:
-            user, _, _ = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            user = ""
-        for name, key in self._api_keys.items():
-            if scheme.lower() == "basic" and hmac.compare_digest(user.encode(), key.encode()):
-                return name
-        raise ApiError(401, "api_authentication_failed", "Sorry, authentication failed. Invalid API key.", type_=None)
 
     def _load(self, data: str) -> None:
         if data not in ("demo", "empty"):
@@ -129,6 +144,7 @@ class Simulator:
         self._idempotency.clear()
         if data == "demo":
             load_demo(self._site)
+        self._finish()
 
     async def _reset(self, request: Request) -> Response:
         if self._sender is not None:
@@ -146,8 +162,35 @@ class Simulator:
                 settings.change(await request.json())
             except ValueError as error:
                 return JSONResponse({"error": str(error)}, 400)
+            if self._sender is not None:
+                self._sender.clock_was_set()
         shown = {name: value for name, value in asdict(settings).items() if name != "webhook_password"}
         return JSONResponse(shown)
+
+
+def _check_address(settings: Settings) -> None:
+    """Raises what a site that does not exist, or that keeps this network out, answers before it looks at the key."""
+    if settings.site_state == "not_found":
+        raise ApiError(404, "site_not_found", "Sorry, we couldn't find the site")
+    if settings.site_state == "blocked":
+        raise ApiError(403, "request_blocked", "Sorry, the request has been blocked")
+
+
+def _check_readiness(settings: Settings, method: str) -> None:
+    if settings.site_state == "not_ready":
+        raise ApiError(503, "site_not_ready", "The site is not ready yet")
+    if settings.site_state == "read_only" and method != "GET":
+        raise ApiError(503, "site_read_only_mode", "The site is in read-only mode")
+
+
+def _route(method: str, path: str) -> tuple[str, tuple[str, ...], routes.Operation]:
+    """(template, ids in the path, operation). Raises 405 for a known path, 404 for an unknown one."""
+    found = routes.find(method, path)
+    if found is None and (method not in ("GET", "POST") or routes.has_other_method(path)):
+        raise ApiError(405, "http_method_not_supported", f"{method} is not supported")
+    if found is None:
+        raise not_found("path", path)
+    return found
 
 
 async def _parameters(request: Request) -> Pairs:

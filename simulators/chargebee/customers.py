@@ -1,5 +1,7 @@
 """Customers: create, list, retrieve, update, replace billing info, scheduled deletion."""
 
+from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 from simulators.chargebee.calls import Call
@@ -22,7 +24,7 @@ from simulators.chargebee.fields import (
 from simulators.chargebee.listing import Listing
 from simulators.chargebee.params import Nested, rows
 from simulators.chargebee.replies import list_reply
-from simulators.chargebee.site import Row, Site, shown
+from simulators.chargebee.site import Actor, Row, Site, shown
 
 _OFFLINE_METHODS: Final = (
     "no_preference",
@@ -171,11 +173,21 @@ def update_billing_info(call: Call) -> dict[str, Any]:
 def delete(call: Call) -> dict[str, Any]:
     """Schedules the deletion; the customer stays readable until it is done, a few minutes later [docs]."""
     row = call.live("customer")
-    if not row.get("_is_deletion_scheduled"):
-        call.table("customer").put({**row, "_is_deletion_scheduled": True})
+    if "_deletion_due_ms" not in row:
+        delay_s = call.site.settings.customer_delete_delay_s
+        due_ms = call.site.now_ms() + int(delay_s * 1000)
+        call.site.put("customer", {**row, "_deletion_due_ms": due_ms, "_deleted_by": asdict(call.actor)})
         call.site.mutations += 1
-        call.site.schedule(call.site.settings.customer_delete_delay_s, lambda: _complete_deletion(call))
+        call.site.schedule(delay_s, lambda: _complete_deletion(call))
     return {"customer": shown(row)}
+
+
+def resume_deletions(site: Site) -> None:
+    """Schedule anew what was under way when the rows were stored."""
+    for row in site.tables["customer"].rows():
+        if "_deletion_due_ms" in row and not row["deleted"]:
+            call = Call(site, path_ids=(row["id"],), actor=Actor(**row["_deleted_by"]))
+            site.schedule((row["_deletion_due_ms"] - site.now_ms()) / 1000, partial(_complete_deletion, call))
 
 
 def _complete_deletion(call: Call) -> None:

@@ -47,10 +47,10 @@ def list_all(call: Call) -> dict[str, Any]:
 
 
 def retrieve(call: Call) -> dict[str, Any]:
-    for event in call.site.retained_events():
-        if event["id"] == call.id:
-            return {"event": event}
-    raise not_found("event", call.id)
+    event = call.site.events_by_id.get(call.id)
+    if event is None or not call.site.is_retained(event):
+        raise not_found("event", call.id)
+    return {"event": event}
 
 
 def configurations(call: Call) -> dict[str, Any]:

@@ -21,7 +21,7 @@ STATUSES: Final = (
     "cancelled",
 )
 _LEGACY_STATUSES: Final = ("new", "processing", "complete", "cancelled", "voided")
-_REASONS: Final = (
+REASONS: Final = (
     "shipping_cut_off_passed",
     "product_unsatisfactory",
     "third_party_cancellation",
@@ -72,7 +72,7 @@ _CHANGEABLE: Final[Fields] = {
     "shipped_at": timestamp,
     "delivered_at": timestamp,
     "cancelled_at": timestamp,
-    "cancellation_reason": choice(*_REASONS),
+    "cancellation_reason": choice(*REASONS),
     "status": choice(*STATUSES),
 }
 _LINE_CHANGEABLE: Final[Fields] = {"id": text(40), "status": choice(*STATUSES), "sku": text(250)}
@@ -130,7 +130,7 @@ def update(call: Call) -> dict[str, Any]:
 def cancel(call: Call) -> dict[str, Any]:
     """Cancels with a reason; `credit_note[total]` (minor units) issues a refundable credit note."""
     row = call.live("order")
-    fields: Fields = {"cancellation_reason": choice(*_REASONS), "comment": text(300), "cancelled_at": timestamp}
+    fields: Fields = {"cancellation_reason": choice(*REASONS), "comment": text(300), "cancelled_at": timestamp}
     given = read(call.params, fields, required=("cancellation_reason",))
     credit = read(sub(call.params, "credit_note"), {"total": integer(0)}, "credit_note[{}]")
     changed = {

@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from simulators.chargebee.errors import ApiError, rate_limited, wrong_value
@@ -43,6 +43,7 @@ class IdempotencyStore:
 
     def __init__(self) -> None:
         self._replies: dict[tuple[str, str], tuple[float, list[tuple[str, str]], dict[str, Any]]] = {}
+        self.on_remember: Callable[[str, str, tuple[Any, ...]], None] = lambda key, path, stored: None
 
     def replay(self, key: str, path: str, pairs: Pairs, now_s: float) -> dict[str, Any] | None:
         """The stored reply. Raises 422 when the parameters differ from those of the first call."""
@@ -57,6 +58,7 @@ class IdempotencyStore:
 
     def remember(self, key: str, path: str, pairs: Pairs, reply: dict[str, Any], now_s: float) -> None:
         self._replies[key, path] = (now_s, sorted(pairs), reply)
+        self.on_remember(key, path, self._replies[key, path])
 
     def clear(self) -> None:
         self._replies.clear()

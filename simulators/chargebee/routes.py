@@ -55,20 +55,25 @@ _OPERATIONS: Final[tuple[tuple[str, str, Operation], ...]] = (
     ("GET", "/configurations", events.configurations),
     ("GET", "/currencies/list", events.currencies),
 )
-_PATTERNS: Final = tuple(
-    (method, template, re.compile(re.sub(r"\{id\}", "([^/]+)", template)), operation)
-    for method, template, operation in _OPERATIONS
-)
+_BY_LENGTH: Final[dict[int, list[tuple[str, str, re.Pattern[str], Operation]]]] = {}
+for _method, _template, _operation in _OPERATIONS:
+    _pattern = re.compile(re.sub(r"\{id\}", "([^/]+)", _template))
+    _BY_LENGTH.setdefault(_template.count("/"), []).append((_method, _template, _pattern, _operation))
 
 
 def find(method: str, path: str) -> tuple[str, tuple[str, ...], Operation] | None:
     """(template, ids in the path, operation) for a full path such as `/api/v2/customers/x`; None when unknown."""
     below = path.removeprefix(PREFIX)
-    for known_method, template, pattern, operation in _PATTERNS:
-        match = pattern.fullmatch(below)
-        if match and known_method == method:
+    for known_method, template, pattern, operation in _BY_LENGTH.get(below.count("/"), ()):
+        match = pattern.fullmatch(below) if known_method == method else None
+        if match:
             return template, match.groups(), operation
     return None
+
+
+def has_other_method(path: str) -> bool:
+    """Whether the path is known, be it under another method."""
+    return any(find(method, path) for method in ("GET", "POST"))
 
 
 def template_of(method: str, path: str) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from time import time
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from simulators.chargebee.errors import duplicate_entry, not_found
 
@@ -17,12 +17,19 @@ Row = dict[str, Any]
 MAIN_USER: Final = "tandem"
 HISTORY_LIMIT: Final = 20
 EVENT_RETENTION_S: Final = 90 * 86_400
-WEBHOOK_DELAYS_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+# 2 min, 6 min, 30 min, 1 h, 5 h, 1 day, 2 days [docs].
+WEBHOOK_DELAYS_S: Final = (120.0, 360.0, 1800.0, 3600.0, 18_000.0, 86_400.0, 172_800.0)
+SiteState = Literal["ready", "not_found", "not_ready", "read_only", "blocked"]
 
 
 @dataclass(slots=True)
 class Settings:
-    """What `/_sim/settings` can change at run time. Times in seconds; see the field comments for defaults."""
+    """What `/_sim/settings` can change at run time. Times are in seconds of the site's clock.
+
+    Webhooks: the first attempt comes after `webhook_delay_s`, for the next `webhook_late_next` events after
+    `webhook_late_s`; attempt n+1 comes `webhook_retry_delays_s[n] / webhook_speed` after attempt n.
+    `revoked_keys` are names of API keys.
+    """
 
     rate_limit_per_minute: int = 150
     webhook_url: str | None = None
@@ -31,10 +38,16 @@ class Settings:
     webhook_delay_s: float = 0.0
     webhook_copies: int = 1
     webhook_drop_next: int = 0
+    webhook_late_next: int = 0
+    webhook_late_s: float = 3 * 86_400.0
     webhook_shuffle: bool = False
+    # The whole schedule of 3 days 7 h passes in 40 minutes, the first retry after a second.
+    webhook_speed: float = 120.0
     webhook_retry_delays_s: list[float] = field(default_factory=lambda: list(WEBHOOK_DELAYS_S))
     generate_orders_for_imported_invoices: bool = False
     orders_enabled: bool = True
+    site_state: SiteState = "ready"
+    revoked_keys: list[str] = field(default_factory=list)
     price_type: Literal["tax_exclusive", "tax_inclusive"] = "tax_exclusive"
     tax_rate_percent: float = 25.0
     # A few minutes on the real site; short here so that tests need not wait.
@@ -56,8 +69,18 @@ class Settings:
             kinds = (int, float) if isinstance(default, float) else (type(default),)
             if default is not None and not isinstance(value, kinds):
                 raise ValueError(f"setting {name} should be of type {type(default).__name__}")
+            if name in _CHOICES and value not in _CHOICES[name]:
+                raise ValueError(f"setting {name} should be one of {', '.join(_CHOICES[name])}")
+        if values.get("webhook_speed", 1) <= 0:
+            raise ValueError("setting webhook_speed should be above 0")
         for name, value in values.items():
             setattr(self, name, value)
+
+
+_CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "price_type": ("tax_exclusive", "tax_inclusive"),
+    "site_state": get_args(SiteState),
+}
 
 
 class Table:
@@ -124,11 +147,17 @@ Job = tuple[int, Callable[[], None]]
 
 
 class Site:
-    """Everything the simulated site remembers. `on_event` receives each event that should go out as a webhook."""
+    """Everything the simulated site remembers.
+
+    `on_event` receives each event that should go out as a webhook; `on_put` (kind, row) each row and event that is
+    stored or changed, and `on_wipe` is called when all of them are forgotten.
+    """
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.on_event: Callable[[Row], None] = lambda event: None
+        self.on_put: Callable[[str, Row], None] = lambda kind, row: None
+        self.on_wipe: Callable[[], None] = lambda: None
         self.wipe()
 
     def wipe(self) -> None:
@@ -138,6 +167,7 @@ class Site:
             for kind in ("customer", "item_family", "item", "item_price", "invoice", "order", "transaction")
         }
         self.events: list[Row] = []
+        self.events_by_id: dict[str, Row] = {}
         self.jobs: list[Job] = []
         self.order_ids_by_invoice: dict[str, dict[str, None]] = {}
         self.used_entity_ids: set[str] = set()
@@ -146,6 +176,17 @@ class Site:
         self._counters: dict[str, int] = {}
         self._random = random.Random(20_260_901)
         self._frozen_ms: int | None = None
+        self.on_wipe()
+
+    def resume(self, last_version_ms: int, counters: dict[str, int]) -> None:
+        """Go on where an earlier run of this site ended: versions rise, numbers and random ids do not come again."""
+        self._last_version_ms = last_version_ms
+        self._counters = dict(counters)
+        self._random = random.Random(last_version_ms)
+
+    def progress(self) -> dict[str, Any]:
+        """What `resume` needs, by name of its parameters."""
+        return {"last_version_ms": self._last_version_ms, "counters": self._counters}
 
     def now_ms(self) -> int:
         if self._frozen_ms is not None:
@@ -158,13 +199,11 @@ class Site:
     @contextmanager
     def loading(self, at_ms: int) -> Iterator[None]:
         """Inside, the clock stands at `at_ms` and nothing becomes an event: for data that was there before."""
-        self._frozen_ms, events = at_ms, len(self.events)
-        on_event, self.on_event = self.on_event, lambda event: None
+        self._frozen_ms = at_ms
         try:
             yield
         finally:
-            self._frozen_ms, self.on_event = None, on_event
-            del self.events[events:]
+            self._frozen_ms = None
 
     def rewind_versions(self) -> None:
         """Let versions start below any data that is about to be loaded; only for a site that was just wiped."""
@@ -185,11 +224,17 @@ class Site:
         self.mutations += 1
         saved = {**row, "resource_version": version_ms, "updated_at": version_ms // 1000, "object": kind}
         saved = {name: value for name, value in saved.items() if value is not None}
-        self.tables[kind].put(saved)
-        self._index(kind, saved)
+        self.put(kind, saved)
         return saved
 
-    def _index(self, kind: str, row: Row) -> None:
+    def put(self, kind: str, row: Row) -> None:
+        """Store `row` as it is, without a new version."""
+        self.tables[kind].put(row)
+        self.index(kind, row)
+        self.on_put(kind, row)
+
+    def index(self, kind: str, row: Row) -> None:
+        """Bring the lookup tables up to date with a stored row."""
         if kind == "order":
             self.order_ids_by_invoice.setdefault(row["invoice_id"], {})[row["id"]] = None
         if kind == "invoice":
@@ -220,9 +265,23 @@ class Site:
             "content": content,
         }
         event = {name: value for name, value in event.items() if value is not None}
-        self.events.append(event)
+        if self._frozen_ms is not None:
+            return
+        self.add_event(event)
+        self.on_put("event", event)
         if status == "scheduled":
             self.on_event(event)
+
+    def add_event(self, event: Row) -> None:
+        self.events.append(event)
+        self.events_by_id[event["id"]] = event
+
+    def note_webhook(self, event: Row, status: str) -> None:
+        """Write down how the delivery of `event` stands."""
+        # The list is missing on the first delivery, so it is added afterwards.
+        event["webhook_status"] = status
+        event["webhooks"] = [{"id": "whv2_1", "webhook_status": status, "object": "webhook"}]
+        self.on_put("event", event)
 
     def schedule(self, delay_s: float, job: Callable[[], None]) -> None:
         self.jobs.append((self.now_ms() + int(delay_s * 1000), job))
@@ -237,8 +296,10 @@ class Site:
 
     def retained_events(self) -> Iterable[Row]:
         """Events less than 90 days old, the ones that the API still shows [docs]."""
-        oldest_s = self.now_s() - EVENT_RETENTION_S
-        return (event for event in self.events if event["occurred_at"] > oldest_s)
+        return (event for event in self.events if self.is_retained(event))
+
+    def is_retained(self, event: Row) -> bool:
+        return bool(event["occurred_at"] > self.now_s() - EVENT_RETENTION_S)
 
 
 def shown(row: Row) -> Row:

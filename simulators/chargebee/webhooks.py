@@ -1,6 +1,7 @@
-"""The webhook sender: events go out soon after the change and are retried on a compressed schedule.
+"""The webhook sender: events go out soon after the change and are retried by the site's clock.
 
-Chargebee retries after 2 min, 6 min, 30 min, 1 h, 5 h, 1 day and 2 days [docs]; here the delays are a setting.
+Chargebee retries after 2 min, 6 min, 30 min, 1 h, 5 h, 1 day and 2 days [docs]; the setting `webhook_speed` says how
+much faster that happens here, and a step of the clock forward makes everything due that it passes.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ class WebhookSender:
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._client = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False)
+        self._clock_was_set = asyncio.Event()
 
     def enqueue(self, event: Row) -> None:
         """Start the deliveries of one event; needs a running event loop."""
@@ -32,13 +34,15 @@ class WebhookSender:
         if settings.webhook_drop_next > 0:
             settings.webhook_drop_next -= 1
             return
-        for _ in range(max(1, settings.webhook_copies)):
-            delay_s = settings.webhook_delay_s
-            if settings.webhook_shuffle:
-                delay_s += self._random.uniform(0, SHUFFLE_S)
+        for delay_s in self._first_delays_s():
             task = asyncio.get_running_loop().create_task(self._deliver(event, delay_s))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def clock_was_set(self) -> None:
+        """Look again at what is due; to be called when the offset of the site's clock has changed."""
+        self._clock_was_set.set()
+        self._clock_was_set = asyncio.Event()
 
     def forget(self) -> None:
         """Give up everything that has not been delivered yet."""
@@ -50,15 +54,37 @@ class WebhookSender:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._client.aclose()
 
+    def _first_delays_s(self) -> list[float]:
+        settings = self._site.settings
+        delay_s = settings.webhook_delay_s
+        if settings.webhook_late_next > 0:
+            settings.webhook_late_next -= 1
+            delay_s = settings.webhook_late_s
+        width_s = SHUFFLE_S if settings.webhook_shuffle else 0.0
+        return [delay_s + self._random.uniform(0, width_s) for _ in range(max(1, settings.webhook_copies))]
+
     async def _deliver(self, event: Row, first_delay_s: float) -> None:
-        for delay_s in (first_delay_s, *self._site.settings.webhook_retry_delays_s):
-            await asyncio.sleep(delay_s)
-            async with self._slots:
-                is_delivered = await self._post(event)
-            self._note(event, "succeeded" if is_delivered else "re_scheduled")
-            if is_delivered:
+        await self._sleep(first_delay_s)
+        retry = 0
+        while not await self._is_accepted(event):
+            settings = self._site.settings
+            if retry >= len(settings.webhook_retry_delays_s):
+                self._site.note_webhook(event, "failed")
                 return
-        self._note(event, "failed")
+            self._site.note_webhook(event, "re_scheduled")
+            await self._sleep(settings.webhook_retry_delays_s[retry] / settings.webhook_speed)
+            retry += 1
+        self._site.note_webhook(event, "succeeded")
+
+    async def _sleep(self, delay_s: float) -> None:
+        """Wait until the site's clock has gone on by `delay_s`."""
+        due_ms = self._site.now_ms() + int(delay_s * 1000)
+        while (rest_ms := due_ms - self._site.now_ms()) > 0:
+            await _wait(self._clock_was_set, rest_ms / 1000)
+
+    async def _is_accepted(self, event: Row) -> bool:
+        async with self._slots:
+            return await self._post(event)
 
     async def _post(self, event: dict[str, Any]) -> bool:
         settings = self._site.settings
@@ -73,8 +99,9 @@ class WebhookSender:
             return False
         return reply.is_success
 
-    @staticmethod
-    def _note(event: Row, status: str) -> None:
-        # The list is missing on the first delivery, so it is added afterwards.
-        event["webhook_status"] = status
-        event["webhooks"] = [{"id": "whv2_1", "webhook_status": status, "object": "webhook"}]
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), timeout_s)
+    except TimeoutError:
+        return

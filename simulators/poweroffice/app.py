@@ -49,7 +49,7 @@ class Api:
         try:
             reply = self._answer(request, scope, body)
         except Refusal as refusal:
-            reply = refused(refusal)
+            reply = refused(refusal, self._go.settings.problem_media_type)
         request_facts(scope).is_write = reply.changed
         await as_response(reply)(scope, receive, send)
 

@@ -17,7 +17,7 @@ from typing import Any
 class Refusal(Exception):
     """Any refusal; `status` is the HTTP status and `body` the JSON body, None for an empty one."""
 
-    content_type = "application/json"
+    is_problem = False
 
     def __init__(self, status: int, body: dict[str, Any] | None, headers: dict[str, str] | None = None) -> None:
         super().__init__(status, body)
@@ -27,7 +27,7 @@ class Refusal(Exception):
 
 
 class GoError(Refusal):
-    content_type = "application/problem+json"
+    is_problem = True
 
     def __init__(self, status: int, title: str, detail: str) -> None:
         super().__init__(status, {"title": title, "status": status, "detail": detail})
@@ -54,7 +54,7 @@ class Conflict(GoError):
 class BindingError(Refusal):
     """A parameter or body that the web framework could not bind."""
 
-    content_type = "application/problem+json"
+    is_problem = True
 
     def __init__(self, errors: dict[str, list[str]]) -> None:
         body = {

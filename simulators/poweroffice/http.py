@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from simulators.poweroffice.errors import BindingError, Refusal
@@ -13,6 +13,8 @@ from simulators.poweroffice.fields import Field, Record, Schema, coerce
 
 if TYPE_CHECKING:
     from simulators.poweroffice.state import Go
+
+JSON: Final = "application/json"
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,10 @@ class Reply:
 Handler = Callable[["Go", Call], Reply]
 
 
-def refused(refusal: Refusal) -> Reply:
+def refused(refusal: Refusal, problem_media_type: str = JSON) -> Reply:
     headers = dict(refusal.headers)
     if refusal.body is not None:
-        headers["content-type"] = refusal.content_type
+        headers["content-type"] = problem_media_type if refusal.is_problem else JSON
     return Reply(refusal.status, refusal.body, headers)
 
 

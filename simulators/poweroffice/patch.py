@@ -31,7 +31,8 @@ def patched(call: Call, settings: Settings, schema: Schema, record: Record) -> P
 
     Raises Invalid for an unknown path, a bad value or a failing `test`, BindingError for a malformed body.
     """
-    if call.content_type.split(";")[0].strip().lower() != "application/json-patch+json":
+    is_sent = bool(call.content_type or call.body.strip())
+    if is_sent and call.content_type.split(";")[0].strip().lower() != "application/json-patch+json":
         raise Refusal(415, {"title": "Unsupported Media Type", "status": 415})
     before = _patchable(schema, record)
     run = _Run(schema, settings, copy.deepcopy(before))

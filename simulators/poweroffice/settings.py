@@ -30,6 +30,8 @@ class Settings:
     patch_other_case: str = "ignore"
     """A patch path in other letter case than PascalCase: ignore (200, nothing happens), accept or refuse."""
     refuse_unknown_properties: bool = False
+    problem_media_type: str = "application/json"
+    """Of problem bodies, as the OpenAPI description has it; "application/problem+json" is the framework's own."""
     noop_patch_bumps: bool = True
     line_change_bumps_order: bool = True
     order_number_at_creation: bool = True

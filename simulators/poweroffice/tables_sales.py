@@ -12,7 +12,7 @@ ACCRUAL = schema(
     BalanceAccountId int RPU
     BalanceAccountNo int RPU
     FromDate date RPU
-    IsActive bool RPU
+    IsActive bool RPU =false
     ResultAccountAgricultureDepartment AgricultureDepartment RPU
     ResultAccountId int RPU
     ResultAccountNo int RPU

@@ -45,7 +45,7 @@ POST_ONLY: Final = re.compile(
 PATCHABLE_CODES: Final = frozenset({"Code", "CurrencyCode", "UnitOfMeasureCode", "CountryCode", "ExternalCode"})
 
 NO_CONTENT: Final[Json] = {"description": "Deleted"}
-PROBLEM: Final[Json] = {
+UNBOUND: Final[Json] = {
     "description": "The web framework could not bind a parameter",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
 }
@@ -63,21 +63,29 @@ def read() -> Json:
     for item in spec["paths"].values():
         for method in METHODS:
             if method in item:
-                _overlay_responses(method, item[method]["responses"])
+                _overlay_responses(method, item[method])
     created = spec["paths"]["/Products"]["post"]["responses"]
     created["201"] = created["200"]
     for path, name in PATCHED.items():
-        body = spec["paths"][path]["patch"]["requestBody"]["content"]["application/json-patch+json"]
-        body["schema"] = {"type": "array", "items": {"anyOf": patch_operations(schemas[name])}}
+        name_patches(spec["paths"][path]["patch"], schemas[name])
     spec.update(_without_blank_in_instants(spec))
     return spec
 
 
-def _overlay_responses(method: str, responses: Json) -> None:
-    """Take away `default`, which would allow any status, and allow a deletion without content."""
+def _overlay_responses(method: str, operation: Json) -> None:
+    """Take away `default`, which would allow any status; name 400 and 204 where they belong."""
+    responses = operation["responses"]
     del responses["default"]
+    if any(one["in"] == "query" for one in operation.get("parameters", [])):
+        responses.setdefault("400", UNBOUND)
     if method == "delete":
         responses["204"] = NO_CONTENT
+
+
+def name_patches(operation: Json, schema: Json) -> None:
+    """Let the body of a PATCH operation be what may be said about the properties of a POST schema."""
+    body = operation["requestBody"]["content"]["application/json-patch+json"]
+    body["schema"] = {"type": "array", "items": {"anyOf": patch_operations(schema)}}
 
 
 def patchable(schema: Json) -> Json:

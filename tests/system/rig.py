@@ -59,6 +59,7 @@ class Rig:
         # `{chargebee}` and `{poweroffice}` in further settings stand for the simulators' addresses.
         self._data = data
         self._settings = re.sub(r"\{(\w+)\}", lambda name: self.url(name[1]), settings)
+        self.first_backfill = "release"
         self.variables: dict[str, str] = {}
         self.chargebee = httpx.Client(
             base_url=self.url("chargebee") + "/api/v2", auth=("person-key", ""), trust_env=False, timeout=30
@@ -72,7 +73,7 @@ class Rig:
     # -- life
 
     def __enter__(self) -> Self:
-        self._write_settings()
+        self.write_settings()
         hook = f"{self.url('chargebee_adapter')}/webhooks/chargebee/demo"
         self._start("simulators.chargebee", "chargebee", [
             "--port", str(self.ports["chargebee"]), "--api-key", "sync-key", "--extra-api-key", "person=person-key",
@@ -102,7 +103,7 @@ class Rig:
         for client in (self.chargebee, self.go, self.control):
             client.close()
 
-    def _write_settings(self) -> None:
+    def write_settings(self) -> None:
         groups = "".join(f'{name} = "{name}"\n' for name in ("abonnement", "tillegg", "varer"))
         (self.directory / "tandem.toml").write_text(f"""
 [kafka]
@@ -118,7 +119,7 @@ mode = "sync"
 invoicing.by = "chargebee"
 start.orders = 2026-01-01
 create.order.to_chargebee = "on"
-breaker.first_backfill = "release"
+breaker.first_backfill = "{self.first_backfill}"
 chargebee.prices = "net"
 chargebee.base_url = "{self.url("chargebee")}/api/v2"
 chargebee.requests_per_minute = 60000

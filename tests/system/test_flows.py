@@ -1,5 +1,7 @@
 """The three flows through the real services: what a person does on one side arrives on the other, once."""
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,3 +195,22 @@ def test_a_record_that_cannot_be_mapped_is_rejected_and_tried_again(rig: Rig) ->
     assert link.problem.field == "last_name"
     rig.chargebee.post("/customers/bare", data={"last_name": "Nordmann"})
     wait_for("bare is linked", lambda: linked(rig, "bare"))
+
+
+def test_a_held_first_backfill_goes_on_when_a_person_releases_it(rig: Rig) -> None:
+    """By default nothing is created before somebody has looked; an unknown tenant is an error in words."""
+    rig.first_backfill = "hold"
+    rig.write_settings()
+    add_people(rig, 3)
+    rig.start()
+    wait_for("three are held", lambda: [link.state for link in rig.links().values()] == ["held"] * 3)
+    assert rig.quiet(polls=3) == 0
+    tandem = [sys.executable, "-m", "services.console.cli"]
+    wrong = subprocess.run(
+        [*tandem, "release", "nobody", "customer"], env=rig.environment(), capture_output=True, text=True
+    )
+    assert wrong.returncode == 2
+    assert "nobody" in wrong.stderr
+    assert subprocess.run([*tandem, "release", "demo", "customer"], env=rig.environment()).returncode == 0
+    wait_for("three customers in Go", lambda: len(rig.go_customers()) == 3)
+    assert rig.quiet() == 3

@@ -318,3 +318,20 @@ def test_an_unknown_signal_is_an_error_that_names_it() -> None:
     """It goes to the dead letters with these words."""
     with pytest.raises(ValueError, match="frobnicate"):
         Bench().say(Signal(tenant="t", id="x", kind="frobnicate", at=NOW))
+
+
+def test_the_first_backfill_is_held_until_a_person_releases_it() -> None:
+    """Its plans can be read before anything is created; a live record does not wait for it."""
+    bench = Bench(hold_first_backfill=True)
+    bench.see("chargebee", "kari", 1, KARI, snapshot="s")
+    assert bench.open("customer") == []
+    link = bench.link("kari")
+    assert link.state == "held"
+    assert link.plan is not None
+    assert "first backfill" in (link.reason or "")
+    (live,) = bench.see("chargebee", "new", 1, {**KARI, "email": "new@eksempel.no"})
+    assert live.op == "create"
+    release = Signal(tenant="t", id="r1", kind="release", at=NOW, args={"entity": "customer"})
+    (create,) = bench.say(release)
+    assert create.fields == link.plan.fields
+    assert bench.say(release) == []
