@@ -41,7 +41,10 @@ class Child:
         """Raises ProcessDied when the process has ended."""
         code = self._process.poll()
         if code is not None:
-            lines = self.log_path.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+            try:
+                lines = self.log_path.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+            except OSError as error:
+                lines = [f"(its log cannot be read: {error.strerror})"]
             told = "\n".join(lines) or "(it said nothing)"
             raise ProcessDied(f"{self.name} ended with code {code}. Its last lines ({self.log_path}):\n{told}")
 

@@ -75,6 +75,7 @@ class Adapter:
             self.vendors[name] = vendor
             self._lanes[name] = Lane(vendor.apply, vendor.probe, retry_s=float(tenant.sink.retry_s))
         self._runner = SinkRunner(self.kafka, self.system, self.partitions, self._lanes, self.publisher.signal)
+        self._runner.on_fenced = self._stand_aside
         await self._runner.start()
         for name, vendor in self.vendors.items():
             self._tasks.append(asyncio.create_task(self._supervise(name, vendor)))
@@ -90,6 +91,11 @@ class Adapter:
         await self.publisher.stop()
         for http in {id(vendor.http): vendor.http for vendor in self.vendors.values()}.values():
             await http.close()
+
+    def _stand_aside(self) -> None:
+        # Its readings know nothing of the other process's writes and would pass for newer edits.
+        for task in self._tasks:
+            task.cancel()
 
     def problem(self) -> str | None:
         if self._runner is not None and self._runner.fenced is not None:

@@ -1,8 +1,10 @@
 """One process of a service: logging, one broker, an HTTP server with health, metrics and the service's own routes."""
 
+import asyncio
 import contextlib
 import gc
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from typing import Any, Protocol
 import structlog
 import uvicorn
 from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
@@ -21,10 +24,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from contracts.settings import Settings
-from runtime.kafka import Kafka
+from runtime.kafka import Kafka, TopicError
 
 log = structlog.get_logger()
 BATCH_RECORDS = 2000
+KAFKA_RETRY_S = 2.0
 
 
 class Running(Protocol):
@@ -116,7 +120,7 @@ async def _raw_bodies(message: KafkaMessage) -> Any:
 def _handler(subscription: Subscription) -> Callable[[Any, KafkaMessage], Awaitable[None]]:
     async def handle(body: Any, message: KafkaMessage) -> None:
         raw: Any = message.raw_message
-        await subscription.handle(raw if isinstance(raw, tuple) else (raw,))
+        await subscription.handle(tuple(raw) if isinstance(raw, list | tuple) else (raw,))
 
     return handle
 
@@ -124,6 +128,8 @@ def _handler(subscription: Subscription) -> Callable[[Any, KafkaMessage], Awaita
 def run(service: Service) -> None:
     """Run a service until SIGTERM or Ctrl-C."""
     configure_logging(service.settings)
+    # Before the server takes the signals, so that a wait for Kafka can be ended.
+    asyncio.run(_topics(service))
     app = make_app(service)
     config = uvicorn.Config(
         app, host=service.settings.host, port=service.port, log_level="warning", access_log=False,
@@ -145,13 +151,26 @@ class _Announcing(uvicorn.Server):
                 log.info("listening", service=self._name, host=host, port=port)
 
 
+async def _topics(service: Service) -> None:
+    """Wait for Kafka, then see to the topics; topics with other settings end the process with words."""
+    while True:
+        try:
+            await Kafka(service.settings.kafka).ensure_topics()
+            return
+        except TopicError as error:
+            log.critical("topics.differ", service=service.name, reason=str(error))
+            os._exit(2)
+        except KafkaError as error:
+            log.error("kafka.unreachable", bootstrap=service.settings.kafka.bootstrap, reason=type(error).__name__)
+            await asyncio.sleep(KAFKA_RETRY_S)
+
+
 def make_app(service: Service) -> Starlette:
     """The HTTP application of a service; its lifespan is the life of the service."""
     ready = {"started": False}
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await Kafka(service.settings.kafka).ensure_topics()
         await service.running.start()
         gc.collect()
         gc.freeze()

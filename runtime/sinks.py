@@ -82,7 +82,8 @@ class _Partition:
 class SinkRunner:
     """Takes the commands of one vendor and answers each with an outcome.
 
-    `signal(tenant, kind, args)` tells the linker that a vendor can be reached again.
+    `signal(tenant, kind, args)` tells the linker that a vendor can be reached again. `on_fenced()` is called
+    when another process has taken a partition over; then no further command is begun.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class SinkRunner:
         self._numbers = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
         self.fenced: int | None = None
+        self.on_fenced: Callable[[], None] = lambda: None
         self.outcomes: dict[tuple[str, str], int] = {}
 
     async def start(self) -> None:
@@ -166,6 +168,9 @@ class SinkRunner:
     async def _work(self, tenant: str, lane: Lane) -> None:
         while True:
             _, _, job = await lane.queue.get()
+            if self.fenced is not None:
+                # Another process has these commands now; what this one did could not be committed.
+                return
             assert job.command is not None
             key = link_key(job.command.tenant, job.command.entity, job.command.link)
             async with self._locks.setdefault(key, asyncio.Lock()):
@@ -276,6 +281,7 @@ class SinkRunner:
                     partition=number,
                     what="another process took this partition; waiting for a person",
                 )
+                self.on_fenced()
                 return
             except Exception as error:
                 log.critical("kafka.failed", partition=number, reason=f"{type(error).__name__}: {error}")

@@ -180,7 +180,7 @@ def _raise(status: int, error: Raw, call: str, *, writes: bool) -> None:
         raise Unauthorised(f"{call}: {status} {code}: {words}")
     if status == 404 and not error:
         # The API says in JSON that a record is missing; anything else stands in front of it.
-        raise Retriable(f"{call}: 404 without a readable body", maybe_applied=False)
+        raise Retriable(f"{call}: 404 without a readable body", maybe_applied=writes)
     named = error.get("param") or error.get("error_param")
     field = str(named) if named else None
     if status == 404:
@@ -192,7 +192,7 @@ def _record(body: Raw, kind: str, *, writes: bool) -> Raw:
     record = body.get(kind)
     if not isinstance(record, dict):
         raise Retriable(f"the answer holds no {kind}", maybe_applied=writes)
-    if record.get("id") in (None, ""):
+    if not isinstance(record.get("id"), str | int) or record["id"] == "":
         raise Retriable(f"the answer holds a {kind} without an id", maybe_applied=writes)
     return record
 

@@ -1,5 +1,6 @@
 """Commands for products: an item and its price in the ledger currency, two writes without a transaction."""
 
+import asyncio
 from typing import Any
 
 from contracts.entities import Price
@@ -30,6 +31,7 @@ class Products:
     def __init__(self, catalogue: Catalogue, family: str) -> None:
         self._catalogue, self._family = catalogue, family
         self._family_is_there = False
+        self._family_lock = asyncio.Lock()
 
     async def create(self, api: ChargebeeClient, command: Command) -> Written:
         """Create item `go-<Go Id>` and price `go-<Go Id>-<CUR>`; whichever half is missing is made."""
@@ -159,13 +161,14 @@ class Products:
         return whole.with_price(raw)
 
     async def _ensure_family(self, api: ChargebeeClient) -> None:
-        if not self._family_is_there and await api.find("item_family", "item_families", self._family) is None:
-            try:
-                await api.post("item_family", "/item_families", {"id": self._family, "name": self._family})
-            except Refused as error:
-                if not is_duplicate(error, "id"):
-                    raise
-        self._family_is_there = True
+        async with self._family_lock:
+            if not self._family_is_there and await api.find("item_family", "item_families", self._family) is None:
+                try:
+                    await api.post("item_family", "/item_families", {"id": self._family, "name": self._family})
+                except Refused as error:
+                    if not is_duplicate(error, "id"):
+                        raise
+            self._family_is_there = True
 
 
 def _item_part(held: dict[str, Any]) -> dict[str, Any]:

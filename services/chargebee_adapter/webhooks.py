@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
+from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -61,7 +62,7 @@ async def _answer(receiver: Receiver | None, request: Request) -> tuple[int, str
             published = await receiver.take(body)
     except ValueError as error:
         return 400, str(error)
-    except (TimeoutError, VendorError) as error:
+    except (TimeoutError, VendorError, KafkaError) as error:
         return 503, f"not taken yet, send it again: {str(error) or 'Kafka did not acknowledge in time'}"
     return 200, f"{published} published"
 

@@ -62,6 +62,9 @@ def mode(
     wanted: Annotated[Literal["observe", "sync"], typer.Argument(metavar="observe|sync")],
 ) -> None:
     """Send commands (sync), or keep plans and send nothing (observe). Outranks the settings file."""
+    held = _settings().tenants.get(tenant)
+    if wanted == "sync" and held is not None and (missing := held.missing_decisions()):
+        _stop(f"{tenant} stays in observe until these are set: {', '.join(missing)}", UNUSABLE)
     _signal(tenant, "mode", {"mode": wanted})
 
 

@@ -322,6 +322,8 @@ class _Work:
         result = merge(self.state.policy, link)
         for note in result.notes:
             self._note(link, note)
+        if link.differences:
+            link.differences = [name for name in link.differences if a.seen.get(name) != b.seen.get(name)]
         locked = link.entity == "order" and b.seen.get("status") == "confirmed"
         for target in SYSTEMS:
             if (fields := result.writes[target]) and not (locked and target == "poweroffice"):
@@ -509,6 +511,9 @@ class _Work:
             self._plan_bucket(f"wait|{link.entity}|{system}|{side.id}", skip_unlinked=link)
         if link.flight is None:
             self._plan_bucket(f"wait|link|{link.entity}|{link.key}")
+        for name in self.state.find(f"ambiguous|{link.entity}|{link.key}", MAX_AT_ONCE):
+            if name[1] not in link.candidates and (twin := self.state.get(*name)) is not None:
+                self._plan(twin)
 
     def _plan_bucket(self, bucket: str, skip_unlinked: Link | None = None) -> None:
         """Plan the links of an index bucket again, at most MAX_AT_ONCE now."""
@@ -558,6 +563,8 @@ class _Work:
     # -- facts
 
     def _mode(self) -> str:
+        if self.state.policy.undecided:
+            return "observe"
         held = self.state.control("mode", "~")
         return str(held["mode"]) if held else self.state.policy.mode
 

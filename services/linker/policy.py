@@ -17,6 +17,7 @@ def policy_of(tenant: Tenant) -> Policy:
     }
     return Policy(
         mode=tenant.effective_mode,
+        undecided=bool(tenant.missing_decisions()),
         owner=dict(tenant.owner),
         create_off=frozenset(name for name, on in switches.items() if on is False),
         customers_in_scope=tenant.scope.customer,

@@ -28,6 +28,7 @@ class Policy:
     """The tenant's settings as the decisions need them; defaults as in `tandem.example.toml`."""
 
     mode: Literal["observe", "sync"] = "observe"
+    undecided: bool = False  # a setting without default is missing: nothing is sent, whatever a signal says
     owner: Mapping[str, System] = field(default_factory=dict)
     create_off: frozenset[tuple[EntityName, System]] = frozenset()
     customers_in_scope: Literal["all", "referenced"] = "all"
@@ -194,6 +195,7 @@ def index_keys(link: Link) -> list[str]:
     elif link.state == "pending":
         keys.append(f"pending|{entity}")
     keys.extend(f"wait|{name}" for name in link.waiting_on)
+    keys.extend(f"ambiguous|{entity}|{key}" for key in link.candidates)
     return keys
 
 

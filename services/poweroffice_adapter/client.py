@@ -196,6 +196,9 @@ class PowerOfficeClient:
             raise Retriable(f"token: {error}", retry_after_s=error.retry_after_s) from error
         body = _object(answer)
         if answer.status_code >= 400:
+            if not body and answer.status_code not in (401, 403):
+                # A page of something in front of Go says nothing of the keys.
+                raise Retriable(f"token: {answer.status_code} without a readable body")
             reason = str(body.get("error") or body.get("message") or answer.status_code)
             raise Unauthorised(f"PowerOffice Go refuses the keys ({reason}); check all three and the environment")
         token, lifetime_s = body.get("access_token"), _lifetime_s(body.get("expires_in"))
@@ -228,9 +231,12 @@ def _result(method: str, path: str, answer: httpx.Response) -> Any:
         if status == 204 or (not answer.content and (status == 202 or method == "DELETE")):
             return None
         try:
-            return decoded(answer.content)
+            body = decoded(answer.content)
         except ValueError as error:
             raise Retriable(f"{method} {path}: {status} without JSON", maybe_applied=writes) from error
+        if body is None:
+            raise Retriable(f"{method} {path}: {status} with null", maybe_applied=writes)
+        return body
     if status == 408:
         raise Retriable(f"{method} {path}: 408", maybe_applied=writes)
     if status == 403:
@@ -244,7 +250,7 @@ def _result(method: str, path: str, answer: httpx.Response) -> Any:
     body = _object(answer)
     if status == 404 and answer.content and not body:
         # What Go says itself is JSON; a page of something in front of it does not mean that a record is gone.
-        raise Retriable(f"{method} {path}: 404 with a body that is no JSON object")
+        raise Retriable(f"{method} {path}: 404 with a body that is no JSON object", maybe_applied=writes)
     raise refusal(method, path, status, body)
 
 

@@ -113,7 +113,8 @@ def read(model: type[_Model], raw: Mapping[str, Any]) -> _Model | Problem:
 def unreadable(raw: Mapping[str, Any], problem: Problem) -> Reading | None:
     """A reading that only says what is wrong; None where not even an id can be had."""
     plain = {str(key).lower(): value for key, value in raw.items()}
-    if not (id := text(str(plain.get("id") or ""))):
+    given = plain.get("id")
+    if not isinstance(given, str | int) or not (id := text(str(given))):
         return None
     changed_at = timestamp(plain.get("lastchangeddatetimeoffset"))
     return Reading(id, changed_at, changed_at, problem)

@@ -49,7 +49,10 @@ class OrderReader:
             raw = await self._client.get(f"/SalesOrders/{id}/Complete", priority=priority)
         except NotFound:
             return None
-        return await self.whole(raw, number, priority)
+        whole = await self.whole(raw, number, priority)
+        if whole.reading.id != id:
+            raise Retriable(f"GET /SalesOrders/{id}/Complete: the answer is another order, {whole.reading.id}")
+        return whole
 
     async def whole(self, raw: Any, number: int, priority: int) -> Whole:
         """A SalesOrderCompleteDto. Raises Retriable for an answer that is none."""

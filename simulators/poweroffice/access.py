@@ -29,7 +29,7 @@ RATE_WINDOW_S = 1.0
 
 @dataclass(frozen=True)
 class Grant:
-    """What a token stands for; `expires_s` is monotonic."""
+    """What a token stands for; `expires_s` is on the clock's `elapsed_s`."""
 
     client: Client
     privileges: frozenset[str]
@@ -37,8 +37,9 @@ class Grant:
 
 
 class Access:
-    def __init__(self, settings: Settings, clients: Iterable[Client]) -> None:
+    def __init__(self, settings: Settings, clock: Clock, clients: Iterable[Client]) -> None:
         self._settings = settings
+        self._clock = clock
         self._clients = tuple(clients)
         self._grants: dict[str, Grant] = {}
         self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
@@ -46,6 +47,10 @@ class Access:
     def expire_tokens(self) -> None:
         """Void every token issued so far."""
         self._grants.clear()
+
+    def expire_token(self, authorization: str) -> None:
+        """Void the token of a request, if it is one."""
+        self._grants.pop(authorization.partition(" ")[2].strip(), None)
 
     def subscription(self, headers: Mapping[str, str], query: Mapping[str, str]) -> str:
         """The subscription key of a request. Raises GatewayError 401 when missing or unknown."""
@@ -72,7 +77,7 @@ class Access:
         limit = self._settings.rate_limit_per_s
         if limit <= 0:
             return
-        now_s, recent = Clock.elapsed_s(), self._recent[subscription_key]
+        now_s, recent = time.monotonic(), self._recent[subscription_key]
         while recent and recent[0] <= now_s - RATE_WINDOW_S:
             recent.popleft()
         if len(recent) >= limit:
@@ -89,17 +94,19 @@ class Access:
             raise _oauth("unsupported_grant_type", "Only client_credentials is supported.")
         ttl_s, privileges = self._settings.token_ttl_s, granted(self._settings.removed_privileges)
         text = _jwt(self._claims(client, privileges, ttl_s))
-        self._grants[text] = Grant(client, privileges, Clock.elapsed_s() + ttl_s)
+        self._grants[text] = Grant(client, privileges, self._clock.elapsed_s() + ttl_s)
         return client, Reply(200, {"access_token": text, "token_type": "bearer", "expires_in": ttl_s})
 
     def bearer(self, authorization: str) -> Grant:
         """The grant behind a bearer token. Raises EmptyError 401 when missing, unknown, expired, revoked."""
         kind, _, text = authorization.partition(" ")
         found = self._grants.get(text.strip()) if kind.lower() == "bearer" else None
-        if found is None or found.expires_s <= Clock.elapsed_s():
+        if found is None or found.expires_s <= self._clock.elapsed_s():
             raise EmptyError(401, {"WWW-Authenticate": "Bearer"})
         if found.client.name in self._settings.revoked_clients:
             raise EmptyError(401, {"WWW-Authenticate": "Bearer"})
+        if not self._settings.privileges_at_once:
+            return found
         now_granted = granted(self._settings.removed_privileges)
         return Grant(found.client, found.privileges & now_granted, found.expires_s)
 
@@ -117,7 +124,7 @@ class Access:
             "goAllowSendInvoice": SEND_INVOICE in privileges,
             "goInvalidPrivileges": sorted(self._settings.removed_privileges),
             "sub": client.name,
-            "exp": int(time.time()) + ttl_s,
+            "exp": int(time.time() + self._settings.clock_offset_s) + ttl_s,
         }
 
 

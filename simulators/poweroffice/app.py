@@ -9,7 +9,6 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount
 from starlette.routing import Route as WebRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -30,10 +29,9 @@ def build(clients: Iterable[Client], settings: Settings, data: str) -> ASGIApp:
     demo.load(go, data)
     access = Access(settings, clients)
     log, faults = RequestLog(), Faults()
-    routes = [*control_routes(log, faults, "body"), *_own_controls(go, access), Mount("/", Api(go, access))]
-    return SimulatorGate(
-        Starlette(routes=routes), log=log, faults=faults, template_of=template_of, error_response=_fault_reply
-    )
+    inner = Starlette(routes=[*control_routes(log, faults, "body"), *_own_controls(go, access)])
+    inner.router.default = Api(go, access)
+    return SimulatorGate(inner, log=log, faults=faults, template_of=template_of, error_response=_fault_reply)
 
 
 class Api:

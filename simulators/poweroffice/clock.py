@@ -6,6 +6,8 @@ import re
 import time
 from datetime import UTC, date, datetime, timedelta, timezone
 
+from simulators.poweroffice.settings import Settings
+
 TICKS_PER_S = 10_000_000  # one tick is 100 ns, the resolution of the seven digits
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?)?\s*(Z|z|[+-]\d\d:?\d\d)?")
@@ -41,14 +43,20 @@ def _offset(text: str | None) -> timezone:
 
 
 class Clock:
-    """Hands out strictly increasing instants, even when the machine's clock stands still or jumps back."""
+    """The machine's clock moved by `clock_offset_s`, with instants that strictly increase even when it jumps back."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._last_ticks = 0
+
+    @property
+    def last_ticks(self) -> int:
+        return self._last_ticks
 
     def stamp(self) -> str:
         """The present instant as API text, later than every one given before."""
-        self._last_ticks = max(time.time_ns() // 100, self._last_ticks + 1)
+        now_ticks = time.time_ns() // 100 + int(self._settings.clock_offset_s * TICKS_PER_S)
+        self._last_ticks = max(now_ticks, self._last_ticks + 1)
         return instant_text(self._last_ticks)
 
     def not_before(self, ticks: int) -> None:
@@ -56,9 +64,8 @@ class Clock:
         self._last_ticks = max(self._last_ticks, ticks)
 
     def today(self) -> date:
-        return datetime.now(UTC).date()
+        return (datetime.now(UTC) + timedelta(seconds=self._settings.clock_offset_s)).date()
 
-    @staticmethod
-    def elapsed_s() -> float:
-        """Monotonic seconds, for lifetimes and delays."""
-        return time.monotonic()
+    def elapsed_s(self) -> float:
+        """Seconds for lifetimes and delays: monotonic but for a changed offset, which makes them pass."""
+        return time.monotonic() + self._settings.clock_offset_s

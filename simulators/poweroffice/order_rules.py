@@ -96,6 +96,13 @@ def check_line(go: Go, line: Record) -> None:
             raise NotFound("Product", line["ProductId"])
         if line["Quantity"] is None and line["LineType"] in ("Normal", "InvoiceFee"):
             raise Invalid(LINE_KIND, "Quantity is required when a product is set.")
+    _check_accrual(line["Accrual"])
+
+
+def _check_accrual(accrual: Record | None) -> None:
+    """The description knows no accrual without both dates."""
+    if accrual is not None and not (accrual["FromDate"] and accrual["ToDate"]):
+        raise Invalid(LINE_KIND, "Accrual: FromDate and ToDate are required.")
 
 
 def check_line_references(lines: list[Record]) -> None:

@@ -18,6 +18,8 @@ class Settings:
     page_size_default: int = 5000
     page_size_max: int = 20000
     x_pagination: bool = True
+    clock_offset_s: float = 0.0
+    """Moves the server's clock: its instants, the age of tokens, delayed sendings and the read lag."""
     list_rows_max: dict[str, int] = field(default_factory=dict)
     """Cuts a listing off, by template: {"/Customers": 10} shows ten rows in all, 0 an empty listing."""
     read_lag_s: float = 0.0
@@ -41,7 +43,9 @@ class Settings:
     allow_duplicate_product_code: bool = False
     product_post_status: int = 201
     removed_privileges: list[str] = field(default_factory=list)
-    """Taken away at once; given back they are seen only by a token issued afterwards."""
+    """Lacking in every token issued from now on; a token keeps what it was issued with."""
+    privileges_at_once: bool = False
+    """Removed privileges are lost by the tokens already issued, too; those given back still need a new token."""
     revoked_clients: list[str] = field(default_factory=list)
     """Names of clients whose client key is no longer accepted and whose tokens are void."""
     client_id: str = "5b4c2a0e-7f0d-4b58-9d2f-3b8f3f1f6a10"

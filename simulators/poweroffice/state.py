@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from simulators.poweroffice import ledger_data
 from simulators.poweroffice.clock import Clock
@@ -30,7 +30,7 @@ FIRST_NUMBERS = {
 
 @dataclass
 class Sending:
-    """A send request under way: done when `due_s` (monotonic) has passed, or failed with `error`."""
+    """A send request under way: done when `due_s` on the clock has passed, or failed with `error`."""
 
     due_s: float
     request: Record
@@ -43,9 +43,11 @@ class Go:
     """The data, the clock and the switches; handlers get it with every call."""
 
     settings: Settings
-    clock: Clock = field(default_factory=Clock)
+    file: StateFile | None = None
 
     def __post_init__(self) -> None:
+        self.clock = Clock(self.settings)
+        self.is_changed = False
         self.clear()
 
     def clear(self) -> None:

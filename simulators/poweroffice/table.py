@@ -19,8 +19,9 @@ PAST_KEPT_S = 60.0
 
 
 class Table(Generic[Key]):
-    def __init__(self, settings: Settings, index_on: tuple[str, ...] = ()) -> None:
+    def __init__(self, settings: Settings, clock: Clock, index_on: tuple[str, ...] = ()) -> None:
         self._settings = settings
+        self._clock = clock
         self._rows: dict[Key, Record] = {}
         self._index: dict[str, dict[Any, Key]] = {name: {} for name in index_on}
         self._past: dict[Key, list[tuple[float, Record | None]]] = {}
@@ -57,7 +58,7 @@ class Table(Generic[Key]):
 
     def seen(self, key: Key) -> Record | None:
         """The record as a reader sees it, `read_lag_s` ago."""
-        visible_s = Clock.elapsed_s() - self._settings.read_lag_s
+        visible_s = self._clock.elapsed_s() - self._settings.read_lag_s
         if self._settings.read_lag_s > 0:
             for replaced_s, record in self._past.get(key, []):
                 if replaced_s > visible_s:
@@ -72,7 +73,7 @@ class Table(Generic[Key]):
         return [record for key in [*self._rows, *keys] if (record := self.seen(key)) is not None]
 
     def _remember(self, key: Key) -> None:
-        now_s = Clock.elapsed_s()
+        now_s = self._clock.elapsed_s()
         past = self._past.setdefault(key, [])
         past[:] = [one for one in past if one[0] > now_s - PAST_KEPT_S]
         past.append((now_s, self._rows.get(key)))

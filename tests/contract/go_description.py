@@ -66,8 +66,8 @@ def read() -> Json:
                 _overlay_responses(method, item[method])
     created = spec["paths"]["/Products"]["post"]["responses"]
     created["201"] = created["200"]
-    for path, name in PATCHED.items():
-        name_patches(spec["paths"][path]["patch"], schemas[name])
+    for path in PATCHED:
+        name_patches(spec, path)
     spec.update(_without_blank_in_instants(spec))
     return spec
 
@@ -82,10 +82,21 @@ def _overlay_responses(method: str, operation: Json) -> None:
         responses["204"] = NO_CONTENT
 
 
-def name_patches(operation: Json, schema: Json) -> None:
-    """Let the body of a PATCH operation be what may be said about the properties of a POST schema."""
-    body = operation["requestBody"]["content"]["application/json-patch+json"]
-    body["schema"] = {"type": "array", "items": {"anyOf": patch_operations(schema)}}
+def name_patches(spec: Json, path: str, *, with_test: bool = True) -> None:
+    """Let the body of the PATCH operation of `path` be what may be said about its properties."""
+    schemas = spec["components"]["schemas"]
+    fields = patchable(schemas[PATCHED[path]])
+    for name, value in list(fields.items()):
+        if isinstance(inner := _object(schemas, value), dict):
+            fields |= {f"{name}/{one}": each for one, each in inner["properties"].items()}
+    body = spec["paths"][path]["patch"]["requestBody"]["content"]["application/json-patch+json"]
+    body["schema"] = {"type": "array", "items": {"anyOf": _operations(fields, with_test)}}
+
+
+def _object(schemas: Json, value: Json) -> Json | None:
+    """The object schema that a property refers to, made nullable above."""
+    reference = value.get("allOf", [{}])[0].get("$ref", "")
+    return schemas.get(reference.rsplit("/", 1)[-1])
 
 
 def patchable(schema: Json) -> Json:
@@ -97,13 +108,19 @@ def patchable(schema: Json) -> Json:
     }
 
 
-def patch_operations(schema: Json) -> list[Json]:
-    """One schema per operation and property that a PATCH of this entity may hold."""
+def _operations(fields: Json, with_test: bool) -> list[Json]:
+    """What may be done to each field, a path below the record; arrays may be written by element too."""
     operations: list[Json] = []
-    for name, value in patchable(schema).items():
-        written = {"op": {"enum": ["add", "replace", "test"]}, "path": {"enum": [f"/{name}"]}, "value": value}
-        operations.append(_operation(written))
-        operations.append(_operation({"op": {"enum": ["remove"]}, "path": {"enum": [f"/{name}"]}}))
+    for name, value in fields.items():
+        path = {"enum": [f"/{name}"]}
+        operations.append(_operation({"op": {"enum": ["add", "replace"]}, "path": path, "value": value}))
+        operations.append(_operation({"op": {"enum": ["remove"]}, "path": path}))
+        if with_test:
+            operations.append(_operation({"op": {"enum": ["test"]}, "path": path, "value": value}))
+        if value.get("type") == "array":
+            element = {"enum": [f"/{name}/-", f"/{name}/0"]}
+            operations.append(_operation({"op": {"enum": ["add"]}, "path": element, "value": value["items"]}))
+            operations.append(_operation({"op": {"enum": ["remove"]}, "path": element}))
     return operations
 
 

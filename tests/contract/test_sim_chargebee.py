@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -26,6 +27,31 @@ ADDRESS = {
 }
 
 
+CALM: dict[str, Any] = {
+    "rate_limit_per_minute": 0,
+    "webhook_url": None,
+    "webhook_username": None,
+    "webhook_password": None,
+    "webhook_delay_s": 0,
+    "webhook_copies": 1,
+    "webhook_drop_next": 0,
+    "webhook_late_next": 0,
+    "webhook_shuffle": False,
+    "webhook_speed": 1,
+    "webhook_retry_delays_s": [0.05, 0.05, 0.05],
+    "generate_orders_for_imported_invoices": False,
+    "orders_enabled": True,
+    "customer_delete_delay_s": 0,
+    "clock_offset_s": 0,
+    "list_lag_s": 0,
+    "list_cap_rows": None,
+    "custom_fields": [],
+    "revoked_keys": [],
+    "site_state": "ready",
+    "get_deleted_is_404": False,
+}
+
+
 class Simulator:
     """A running simulator: `api` speaks as the key named tandem, `person` as the one named console."""
 
@@ -36,18 +62,7 @@ class Simulator:
         self.port = int(httpx.URL(address).port or 0)
 
     def reset(self, data: str = "empty") -> None:
-        reply = self.control.get("/settings").json()
-        reply |= {
-            "rate_limit_per_minute": 0,
-            "webhook_url": None,
-            "webhook_username": None,
-            "webhook_password": None,
-            "generate_orders_for_imported_invoices": False,
-            "customer_delete_delay_s": 0,
-            "clock_offset_s": 0,
-            "webhook_retry_delays_s": [0.05, 0.05, 0.05],
-        }
-        assert self.control.post("/settings", json=reply).status_code == 200
+        assert self.control.post("/settings", json=CALM).status_code == 200
         self.control.post("/faults", json={"clear": True})
         self.control.post("/requests/clear")
         assert self.control.post("/reset", json={"data": data}).status_code == 200
@@ -103,21 +118,11 @@ class Simulator:
         return created
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Simulator]:
-    command = [
-        sys.executable,
-        "-m",
-        "simulators.chargebee",
-        "--port",
-        "0",
-        "--api-key",
-        KEY,
-        "--extra-api-key",
-        f"console={PERSON_KEY}",
-        "--data",
-        "empty",
-    ]
+@contextmanager
+def launched(*arguments: str) -> Iterator[Simulator]:
+    """A simulator in a process of its own, empty unless the arguments say otherwise."""
+    command = [sys.executable, "-m", "simulators.chargebee", "--port", "0", "--api-key", KEY, "--data", "empty"]
+    command += ["--extra-api-key", f"console={PERSON_KEY}", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -129,6 +134,12 @@ def running() -> Iterator[Simulator]:
             for client in (simulator.api, simulator.person, simulator.control):
                 client.close()
             process.terminate()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Simulator]:
+    with launched() as simulator:
+        yield simulator
 
 
 @pytest.fixture

@@ -42,13 +42,14 @@ REGISTERED: Final[dict[str, list[Any]]] = {
     "LastName": ["Bøe", "O'Hara"],
     "CurrencyCode": ["NOK", "EUR", None],
     "CountryCode": ["NO", "SE", None],
-    "InvoiceDeliveryType": ["Print", "PdfByEmail", "EHF"],
+    "InvoiceDeliveryType": ["Print", "Print", "PdfByEmail"],
     "DeliveryTermId": [2401, None],
     "DepartmentId": [2001, None],
     "ProjectId": [2101, -1, None],
     "PaymentTermId": [2301, 2304, None],
     "SalesPersonEmployeeId": [2601, None],
     "EmailAddress": ["post@fjordvik.example", None],
+    "Allowance": [10.5, 0, None],
     "InvoiceEmailAddress": ["faktura@fjordvik.example", None],
     "PaymentReminderEmailAddress": [None],
     "ContactGroupIds": [[], [2701]],
@@ -58,7 +59,7 @@ REGISTERED: Final[dict[str, list[Any]]] = {
     "Number": [10500, 10501, None],
 }
 """Properties whose values the server looks up: of those generated it would refuse all but a few."""
-REQUIRED: Final = ("Name", "FirstName", "LastName", "Quantity")
+REQUIRED: Final = ("Name", "FirstName", "LastName", "Quantity", "InvoiceDeliveryType")
 """Properties that rules in words ask for."""
 NEVER: Final = ("Code", "Id", "No", "Term", "EmployeeNumber", "SalesAccount")
 """Endings of the other references: any value but null would be refused."""
@@ -162,7 +163,7 @@ def description(served: Served) -> Any:
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = True
         if path in go_description.PATCHED:
-            go_description.name_patches(item["patch"], schemas[go_description.PATCHED[path]])
+            go_description.name_patches(raw, path, with_test=False)
     return schemathesis.openapi.from_dict(raw)
 
 
@@ -221,7 +222,7 @@ def test_answers_are_as_described(
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy(generation_mode=mode))
-    def answers(case: Case) -> None:
+    def answers(case: Case[Any]) -> None:
         if method != "GET" and any(status < 300 for status in statuses[-1:]):
             served.renew()
         _address(case, served, path, mode)
@@ -233,10 +234,10 @@ def test_answers_are_as_described(
         assert any(status < 300 for status in statuses), f"only refusals were seen: {statuses}"
 
 
-def _address(case: Case, served: Served, path: str, mode: GenerationMode) -> None:
+def _address(case: Case[Any], served: Served, path: str, mode: GenerationMode) -> None:
     """Let a request go to an existing record, but for a few, and those that are invalid in their path alone."""
     drawn, ids = dict(case.path_parameters or {}), served.of(path)
-    is_kept = sum(map(ord, str(drawn))) % 5 == 0
+    is_kept = sum(map(ord, str(drawn))) % 7 == 0
     if mode is GenerationMode.NEGATIVE:
         is_kept = case.method not in ("POST", "PATCH")
     if ids and drawn and not is_kept:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import ProducerFenced
 
 from contracts.messages import Outcome
 from runtime.kafka import Record
@@ -15,11 +16,12 @@ PREFIX = "t."
 
 class MemoryKafka:
     """What a service asks of Kafka. `commits` are (partition, records, positions) in order; `held` what the topics
-    hold when a service starts, by topic without prefix."""
+    hold when a service starts, by topic without prefix; `taken_over` fences every producer."""
 
     def __init__(self, held: Mapping[str, Sequence[ConsumerRecord]] | None = None) -> None:
         self.held = dict(held or {})
         self.commits: list[tuple[int, list[Record], dict[str, int]]] = []
+        self.taken_over = False
 
     def name(self, topic: str) -> str:
         return PREFIX + topic
@@ -71,6 +73,8 @@ class MemoryTransactions:
         return None
 
     async def commit(self, records: Sequence[Record], positions: Mapping[str, int]) -> None:
+        if self._kafka.taken_over:
+            raise ProducerFenced
         self._kafka.commits.append((self.partition, list(records), dict(positions)))
 
 

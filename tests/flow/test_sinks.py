@@ -329,3 +329,22 @@ def test_a_refusal_and_a_fault_of_ours_reject_only_their_own_command() -> None:
             assert (error.code, error.message, error.field) == ("too_long", "Name is too long", "company")
 
     run(scenario())
+
+
+def test_a_fenced_runner_says_so_and_begins_nothing_more() -> None:
+    """Another process has the partition: what this one wrote could not be committed, so it stops writing."""
+
+    async def scenario() -> None:
+        vendor, fenced = FakeVendor(), list[bool]()
+        async with bench({"demo": vendor}, workers=1) as held:
+            held.runner.on_fenced = lambda: fenced.append(True)
+            held.kafka.taken_over = True
+            await held.give(command("a"))
+            await until(lambda: fenced)
+            assert held.runner.fenced == 0
+            await held.give(command("b"), command("c"))
+            await asyncio.sleep(0.05)
+            assert vendor.links() == ["a"]
+            assert held.kafka.outcomes() == []
+
+    run(scenario())

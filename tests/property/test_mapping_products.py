@@ -22,6 +22,7 @@ from tests import strategies
 
 many = settings(max_examples=60, deadline=None)
 RATES = st.sampled_from([Decimal(each) for each in ("0", "0.12", "0.15", "0.25", "0.5")])
+CURRENCIES = st.sampled_from(strategies.CURRENCIES)
 GROUPS = {"tjenester": "salg"}
 
 
@@ -67,9 +68,8 @@ def read(item: dict[str, Any], prices: list[dict[str, Any]], pricing: Pricing) -
     return reading.entity
 
 
-@pytest.mark.parametrize("currency", strategies.CURRENCIES)
 @many
-@given(st.data())
+@given(currency=CURRENCIES, data=st.data())
 def test_a_product_created_in_chargebee_reads_back_and_is_not_written_again(currency: str, data: st.DataObject) -> None:
     entity, pricing = data.draw(strategies.products(currency)), data.draw(pricings(currency))
     item, prices = made(entity, pricing)
@@ -93,9 +93,8 @@ def test_a_product_created_in_chargebee_reads_back_and_is_not_written_again(curr
 
 
 @pytest.mark.parametrize("is_exact", [False, True])
-@pytest.mark.parametrize("currency", strategies.CURRENCIES)
 @many
-@given(st.data())
+@given(currency=CURRENCIES, data=st.data())
 def test_an_updated_product_reads_back_and_is_not_written_again(
     currency: str, is_exact: bool, data: st.DataObject
 ) -> None:
@@ -122,9 +121,8 @@ def test_an_updated_product_reads_back_and_is_not_written_again(
         assert now.price.amount == after.price.amount
 
 
-@pytest.mark.parametrize("currency", strategies.CURRENCIES)
 @settings(max_examples=300, deadline=None)
-@given(gross_minor=st.integers(0, 10**12), vat_rate=RATES)
+@given(currency=CURRENCIES, gross_minor=st.integers(0, 10**12), vat_rate=RATES)
 def test_a_gross_price_returns_within_one_minor_unit(currency: str, gross_minor: int, vat_rate: Decimal) -> None:
     pricing = Pricing(currency, gross=True, vat_rate=vat_rate)
     raw = models.ItemPrice(id="p", price=gross_minor)
@@ -140,7 +138,7 @@ def test_a_gross_price_returns_within_one_minor_unit(currency: str, gross_minor:
 
 
 @many
-@given(st.sampled_from(strategies.CURRENCIES), st.integers(-(10**15), 10**15))
+@given(CURRENCIES, st.integers(-(10**15), 10**15))
 def test_minor_units_are_exact(currency: str, amount_minor: int) -> None:
     amount = major(amount_minor, currency)
     assert minor(amount, currency) == amount_minor
@@ -159,7 +157,7 @@ def test_values_that_are_not_known_are_left_alone(data: st.DataObject, unknown: 
     held = writes_products.holdable(asdict(now), Pricing("NOK"), None, can_price=False)
     assert isinstance(held, dict)
     to_write = plan(now, held | {"name": "Ny"}, {}).to_write
-    assert set(writes_products.item_update(models.Item.model_validate(item), to_write)) <= {"name"}
+    assert set(writes_products.item_update(models.Item.model_validate(item), to_write)) <= {"external_name"}
     # A price of a model that is not known is no price of ours, so nothing is written to it.
     strange = [{**price, "pricing_model": f"x{unknown}"} for price in prices]
     assert read(item, strange, Pricing("NOK")).price is None
@@ -175,9 +173,8 @@ def read_go(raw: dict[str, Any], currency: str) -> Product:
     return reading.content
 
 
-@pytest.mark.parametrize("currency", strategies.CURRENCIES)
 @many
-@given(st.data())
+@given(currency=CURRENCIES, data=st.data())
 def test_a_product_created_in_go_reads_back_and_is_not_written_again(currency: str, data: st.DataObject) -> None:
     entity, after = data.draw(strategies.products(currency)), data.draw(strategies.products(currency))
     body = mapping_writes.new_product(asdict(entity), currency, GROUPS)

@@ -346,13 +346,12 @@ def test_the_demo_data_come_to_rest_without_duplicates(kafka: str, tmp_path: Pat
             "order": {"linked": 45, "sent": 8, "ignored": 5, "waiting": 2},
         }  # fmt: skip
         assert [len(links[entity]) for entity in ENTITIES] == [len(CUSTOMERS), len(PRODUCTS), len(ORDERS)]
-        for entity, ours, theirs in (
-            ("customer", rig.chargebee_list("/customers", "customer"), rig.go_list("/Customers")),
-            ("product", rig.chargebee_list("/items", "item"), rig.go_list("/Products")),
-            ("order", rig.chargebee_list("/orders", "order"),
+        for held, ours, theirs in (
+            (links["customer"], rig.chargebee_list("/customers", "customer"), rig.go_list("/Customers")),
+            (links["product"], rig.chargebee_list("/items", "item"), rig.go_list("/Products")),
+            (links["order"], rig.chargebee_list("/orders", "order"),
              rig.go_list("/SalesOrders") + rig.go_list("/OutgoingInvoices")),
         ):  # fmt: skip
-            held = links[entity]
             assert Counter(each["id"] for each in ours) == Counter(link.chargebee.id for link in held if link.chargebee)
             assert Counter(str(each["Id"]) for each in theirs) == Counter(
                 link.poweroffice.id for link in held if link.poweroffice

@@ -104,7 +104,7 @@ def test_a_backfill_through_every_fault_converges_without_a_duplicate(rig: Rig) 
         return all(
             len(links := rig.links(entity)) == count
             and all(link.state in ("linked", "sent") and not link.flight for link in links.values())
-            for entity, count in (("customer", 30), ("product", 8), ("order", 6))
+            for entity, count in zip(ENTITIES, (30, 8, 6), strict=True)
         )  # fmt: skip
 
     wait_for("everything is linked", converged)

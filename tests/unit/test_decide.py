@@ -335,3 +335,38 @@ def test_the_first_backfill_is_held_until_a_person_releases_it() -> None:
     (create,) = bench.say(release)
     assert create.fields == link.plan.fields
     assert bench.say(release) == []
+
+
+def test_a_difference_is_listed_only_while_it_lasts() -> None:
+    """An edit that settles it takes it off the list."""
+    bench = Bench()
+    bench.see("poweroffice", "5", 1, KARI, stamp="cb-kari")
+    bench.see("chargebee", "kari", 1, {**KARI, "phone": "+47 9"})
+    assert bench.open("customer") == []
+    assert bench.link("kari").differences == ["phone"]
+    (update,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 10"})
+    bench.answer(update, "5", 2, {**KARI, "phone": "+47 10"})
+    assert bench.link("kari").differences == []
+
+
+def test_the_partner_of_an_ambiguous_record_is_planned_again() -> None:
+    """When one of two leaves the shared mailbox, both are free."""
+    bench = Bench()
+    hansen = {**KARI, "last_name": "Hansen"}
+    bench.see("poweroffice", "5", 1, hansen)
+    bench.see("chargebee", "kari", 1, KARI)
+    assert bench.open("customer") == []
+    commands = bench.see("chargebee", "kari", 2, {**KARI, "email": "own@eksempel.no"})
+    assert {(command.op, command.target) for command in commands} == {
+        ("create", "poweroffice"),
+        ("create", "chargebee"),
+    }
+
+
+def test_a_missing_decision_keeps_observe_whatever_a_signal_says() -> None:
+    """A wrong guess costs money."""
+    bench = Bench(undecided=True)
+    bench.open()
+    bench.say(Signal(tenant="t", id="s1", kind="mode", at=NOW, args={"mode": "sync"}))
+    assert bench.see("chargebee", "kari", 1, KARI) == []
+    assert bench.link("kari").state == "held"
