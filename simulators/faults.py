@@ -6,7 +6,6 @@ The application tells the log what only it knows through `request_facts(scope)`.
 """
 
 import asyncio
-from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from time import time
@@ -17,6 +16,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from simulators.request_log import LogEntry
+from simulators.request_log import RequestLog as RequestLog
 
 FaultKind = L[
     "drop_reply_after_commit",
@@ -33,7 +35,6 @@ FaultKind = L[
     "truncated_body",
 ]
 
-LOG_LIMIT: Final = 5000
 FACTS_KEY: Final = "simulator_facts"
 NO_REPLY_STATUS: Final = 0
 
@@ -90,19 +91,6 @@ class RequestFacts:
     list_fault: Fault | None = None
 
 
-@dataclass(slots=True)
-class LogEntry:
-    """One request: `at` UTC seconds, `path` the path template, `status` 0 when the connection was dropped unhandled."""
-
-    at: float
-    method: str
-    path: str
-    status: int
-    user: str | None
-    params: Any
-    is_write: bool
-
-
 def request_facts(scope: Scope) -> RequestFacts:
     """The facts of the request in `scope`; a detached object when no `SimulatorGate` is in front."""
     facts = scope.setdefault(FACTS_KEY, RequestFacts())
@@ -157,45 +145,6 @@ class Faults:
         if fault.status is not None and not 400 <= int(fault.status) <= 599:
             raise ValueError("status should be from 400 to 599")
         return fault
-
-
-class RequestLog:
-    """Counts per operation and the last 5000 requests."""
-
-    def __init__(self) -> None:
-        self._entries: deque[LogEntry] = deque(maxlen=LOG_LIMIT)
-        self._counts: Counter[tuple[str | None, str]] = Counter()
-        self._writes: Counter[str | None] = Counter()
-
-    def add(self, entry: LogEntry) -> None:
-        self._entries.append(entry)
-        self._counts[entry.user, f"{entry.method} {entry.path}"] += 1
-        if entry.is_write and 200 <= entry.status < 300:
-            self._writes[entry.user] += 1
-
-    def clear(self) -> None:
-        self._entries.clear()
-        self._counts.clear()
-        self._writes.clear()
-
-    def report(self, user: str | None, params_name: str) -> dict[str, Any]:
-        """`{"total", "counts", "writes", "log"}`, of one user or of all (None)."""
-        counts: Counter[str] = Counter()
-        for (name, operation), count in self._counts.items():
-            if user in (None, name):
-                counts[operation] += count
-        return {
-            "total": counts.total(),
-            "counts": dict(sorted(counts.items())),
-            "writes": sum(n for name, n in self._writes.items() if user in (None, name)),
-            "log": [self._shown(e, params_name) for e in self._entries if user in (None, e.user)],
-        }
-
-    @staticmethod
-    def _shown(entry: LogEntry, params_name: str) -> dict[str, Any]:
-        shown = asdict(entry)
-        shown[params_name] = shown.pop("params")
-        return shown
 
 
 class SimulatorGate:

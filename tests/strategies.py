@@ -118,9 +118,7 @@ def lines(draw: st.DrawFn, currency: str, number: int, product_ids: Sequence[str
 
 
 @st.composite
-def orders(
-    draw: st.DrawFn, currencies: Sequence[str] = CURRENCIES, product_ids: Sequence[str] = ("10", "11")
-) -> Order:
+def orders(draw: st.DrawFn, currencies: Sequence[str] = CURRENCIES, product_ids: Sequence[str] = ("10", "11")) -> Order:
     """Orders with a customer, an order date and one to four lines; the total may be rounded to whole units."""
     currency = draw(st.sampled_from(list(currencies)))
     made = tuple(draw(lines(currency, number, product_ids)) for number in range(draw(st.integers(1, 4))))

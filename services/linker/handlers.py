@@ -66,7 +66,7 @@ class Linker:
         self._locks = {p: asyncio.Lock() for p in self.partitions}
         self._keeper: asyncio.Task[None] | None = None
         self.fenced: int | None = None
-        self._fenced_for_ever = asyncio.Event()
+        self._lost: set[int] = set()
 
     # -- life
 
@@ -126,11 +126,13 @@ class Linker:
     # -- work
 
     async def handle(self, records: tuple[ConsumerRecord, ...]) -> None:
-        """Decide one batch; its partitions commit side by side."""
+        """Decide one batch; its partitions commit side by side. A lost partition is left to its new owner."""
         by_partition: dict[int, list[ConsumerRecord]] = {}
         for record in records:
             by_partition.setdefault(record.partition, []).append(record)
-        await asyncio.gather(*(self._handle_partition(p, held) for p, held in by_partition.items()))
+        await asyncio.gather(
+            *(self._handle_partition(p, held) for p, held in by_partition.items() if p not in self._lost)
+        )
 
     async def _handle_partition(self, partition: int, records: list[ConsumerRecord]) -> None:
         try:
@@ -149,7 +151,7 @@ class Linker:
         """Commit the positions anew from time to time, since Kafka forgets those of an idle partition."""
         while True:
             await asyncio.sleep(KEEP_POSITIONS_EVERY_S)
-            for partition in self.partitions:
+            for partition in set(self.partitions) - self._lost:
                 async with self._locks[partition]:
                     batch = _Batch(self, partition, iso_now())
                     batch.positions = dict(self._positions[partition])
@@ -167,7 +169,8 @@ class Linker:
                 partition=partition,
                 what="another process took this partition; waiting for a person",
             )
-            await self._fenced_for_ever.wait()
+            self._lost.add(partition)
+            return
         except (KafkaError, ValueError) as error:
             # Going on would let the next batch commit past this one: the supervisor starts us again.
             log.critical("kafka.failed", partition=partition, reason=reason_of(error))

@@ -55,12 +55,13 @@ class OrderReader:
         return whole
 
     async def whole(self, raw: Any, number: int, priority: int) -> Whole:
-        """A SalesOrderCompleteDto. Raises Retriable for an answer that is none."""
+        """A SalesOrderCompleteDto. Raises Retriable for an answer that is none; a write so answered may have got
+        through."""
         if not isinstance(raw, Mapping) or value_at(raw, ("Id",)) is None:
-            raise Retriable("PowerOffice Go sent a sales order without an Id")
+            raise Retriable("PowerOffice Go sent a sales order without an Id", maybe_applied=True)
         reading = mapping_orders.sales_order(raw, currency=await self._currency(raw, priority))
         if reading is None:
-            raise Retriable("PowerOffice Go sent a sales order with a blank Id")
+            raise Retriable("PowerOffice Go sent a sales order whose Id cannot be read", maybe_applied=True)
         return Whole(number, raw, reading)
 
     async def invoice(self, id: str, priority: int) -> Whole | None:

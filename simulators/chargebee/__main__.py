@@ -10,7 +10,8 @@ import uvicorn
 from simulators.chargebee.access import ROLES, ApiKey
 from simulators.chargebee.app import Simulator
 from simulators.chargebee.routes import PREFIX
-from simulators.chargebee.site import MAIN_USER, Settings
+from simulators.chargebee.settings import Settings
+from simulators.chargebee.site import MAIN_USER
 from simulators.storage import StateFile
 
 HOST = "127.0.0.1"

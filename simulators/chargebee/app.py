@@ -24,9 +24,11 @@ from simulators.chargebee.memory import Memory
 from simulators.chargebee.pages import Pages
 from simulators.chargebee.params import nest
 from simulators.chargebee.quota import IdempotencyStore, RateLimit
-from simulators.chargebee.site import Actor, Settings, Site
+from simulators.chargebee.settings import Settings
+from simulators.chargebee.site import Actor, Site
 from simulators.chargebee.webhooks import WebhookSender
-from simulators.faults import Faults, RequestLog, SimulatorGate, control_routes, request_facts
+from simulators.faults import Faults, SimulatorGate, control_routes, request_facts
+from simulators.request_log import RequestLog
 from simulators.storage import StateFile
 
 JOB_INTERVAL_S: Final = 0.1

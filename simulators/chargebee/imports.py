@@ -16,11 +16,11 @@ from simulators.chargebee.fields import (
     timestamp,
     without_nulls,
 )
+from simulators.chargebee.invoice_lines import line_item
 from simulators.chargebee.invoices import (
     PAYMENT_METHODS,
     STATUSES,
     invoice_row,
-    line_item,
     linked_payment,
     orders_after_payment,
     payment_row,

@@ -9,6 +9,7 @@ from simulators.page import Html, heading, html, join, link, path, table
 
 Column = tuple[str, Callable[[Row], object]]
 _ZERO_DECIMAL: Final = ("JPY",)
+_MOMENTS: Final = ("date", "paid_on", "date_from", "date_to")
 
 
 def record_link(kind: str, id_: str, text: str | None = None) -> Html:
@@ -104,22 +105,22 @@ def _prices(site: Site, item_id: str) -> Html:
 
 
 def details(site: Site, kind: str, row: Row) -> Html:
-    """Everything the record holds, nested parts and lines as tables, and its prices or orders as links."""
+    """Everything the record holds, amounts in minor units, lines as tables, and its prices or orders as links."""
     plain = [(name, _cell(name, value)) for name, value in shown(row).items() if not isinstance(value, (dict, list))]
-    parts = [_related(site, kind, row), heading("Record"), table(("Field", "Value"), plain)]
+    parts = [_related(site, kind, row), heading("Record as the API shows it"), table(("Field", "Value"), plain)]
     for name, value in shown(row).items():
         if isinstance(value, dict):
-            parts += [heading(name), table(("Field", "Value"), value.items())]
+            cells = ((inner, _cell(inner, held)) for inner, held in value.items())
+            parts += [heading(name), table(("Field", "Value"), cells)]
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             parts += [heading(name), _rows(value)]
     return join(parts)
 
 
 def _cell(name: str, value: Any) -> object:
-    is_moment = isinstance(value, int) and (name.endswith("_at") or name in ("date", "due_date", "paid_on"))
-    if is_moment and not isinstance(value, bool):
+    if type(value) is int and (name in _MOMENTS or name.endswith(("_at", "_date"))):
         return moment(value)
-    if name in ("customer_id", "invoice_id", "item_id"):
+    if value is not None and name in ("customer_id", "invoice_id", "item_id"):
         return record_link(name.removesuffix("_id"), value)
     return value
 
@@ -127,7 +128,7 @@ def _cell(name: str, value: Any) -> object:
 def _rows(rows: list[Row]) -> Html:
     visible = [shown(row) for row in rows]
     names = list(dict.fromkeys(name for row in visible for name in row if name != "object"))
-    return table(names, ([row.get(name) for name in names] for row in visible))
+    return table(names, ([_cell(name, row.get(name)) for name in names] for row in visible))
 
 
 def _related(site: Site, kind: str, row: Row) -> Html:

@@ -10,6 +10,7 @@ import uvicorn
 from simulators.poweroffice.app import build
 from simulators.poweroffice.http import Client
 from simulators.poweroffice.settings import Settings
+from simulators.storage import StateFile
 
 HOST = "127.0.0.1"
 MAIN_CLIENT = "tandem"
@@ -33,13 +34,17 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rate-limit", type=int, default=10, help="requests per second, 0 lifts the limit")
     parser.add_argument("--data", choices=("demo", "empty"), default="demo")
     parser.add_argument("--extra-client", type=extra_client, action="append", default=[], metavar="NAME=A:C:S")
+    parser.add_argument(
+        "--state", metavar="FILE", help="keep the data in this SQLite file, and begin with what it holds"
+    )
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> None:
     given = arguments(argv)
     own = Client(MAIN_CLIENT, given.application_key, given.client_key, given.subscription_key)
-    app = build((own, *given.extra_client), Settings(rate_limit_per_s=given.rate_limit), given.data)
+    file = StateFile(given.state) if given.state else None
+    app = build((own, *given.extra_client), Settings(rate_limit_per_s=given.rate_limit), given.data, file)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, given.port))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -12,34 +12,61 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route as WebRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from simulators.faults import Faults, RequestLog, SimulatorGate, control_routes, request_facts
+from simulators.faults import RequestLog, SimulatorGate, control_routes, request_facts
 from simulators.poweroffice import demo, sending
 from simulators.poweroffice.access import Access, too_many
 from simulators.poweroffice.errors import EmptyError, GatewayError, GoError, Refusal
+from simulators.poweroffice.go_faults import PRIVILEGE_LOST, TOKEN_EXPIRED, GoFaults
 from simulators.poweroffice.http import Call, Client, Reply, refused
 from simulators.poweroffice.invoices import set_balance
+from simulators.poweroffice.memory import Memory
+from simulators.poweroffice.page_views import is_page
+from simulators.poweroffice.pages import Pages
 from simulators.poweroffice.routes import find_route, is_token, template_of
 from simulators.poweroffice.settings import Settings
 from simulators.poweroffice.state import Go
+from simulators.storage import StateFile
 
 
-def build(clients: Iterable[Client], settings: Settings, data: str) -> ASGIApp:
-    """A server with data "demo" or "empty"; every client of `clients` sees the same Go company."""
+def build(clients: Iterable[Client], settings: Settings, data: str, file: StateFile | None = None) -> ASGIApp:
+    """A server with data "demo" or "empty", or what a used `file` holds, which then follows all changes.
+
+    Every client of `clients` sees the same Go company.
+    """
     go = Go(settings)
-    demo.load(go, data)
-    access = Access(settings, clients)
-    log, faults = RequestLog(), Faults()
-    inner = Starlette(routes=[*control_routes(log, faults, "body"), *_own_controls(go, access)])
-    inner.router.default = Api(go, access)
-    return SimulatorGate(inner, log=log, faults=faults, template_of=template_of, error_response=_fault_reply)
+    memory = Memory(go, file) if file is not None else None
+    if memory is None or not memory.restore():
+        demo.load(go, data)
+    if memory is not None:
+        memory.flush()
+    access = Access(settings, go.clock, clients)
+    log, faults = RequestLog(), GoFaults()
+
+    def flush() -> None:
+        if memory is not None:
+            memory.flush(is_changed=True)
+
+    def named(method: str, path: str) -> str | None:
+        return None if is_page(path) else template_of(method, path)
+
+    pages, api = Starlette(routes=Pages(go, flush).routes()), Api(go, access, faults, memory)
+
+    async def others(scope: Scope, receive: Receive, send: Send) -> None:
+        await (pages if is_page(scope["path"]) else api)(scope, receive, send)
+
+    inner = Starlette(routes=[*control_routes(log, faults, "body"), *_own_controls(go, access, flush)])
+    inner.router.default = others
+    return SimulatorGate(inner, log=log, faults=faults, template_of=named, error_response=_fault_reply)
 
 
 class Api:
     """Everything that the vendor's host would answer."""
 
-    def __init__(self, go: Go, access: Access) -> None:
+    def __init__(self, go: Go, access: Access, faults: GoFaults, memory: Memory | None) -> None:
         self._go = go
         self._access = access
+        self._faults = faults
+        self._memory = memory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -48,6 +75,8 @@ class Api:
             reply = self._answer(request, scope, body)
         except Refusal as refusal:
             reply = refused(refusal, self._go.settings.problem_media_type)
+        if self._memory is not None:
+            self._memory.flush(is_changed=reply.changed)
         request_facts(scope).is_write = reply.changed
         await as_response(reply)(scope, receive, send)
 
@@ -67,15 +96,20 @@ class Api:
             facts.user = client.name
             return reply
         facts.params = _loggable(body)
+        fault = self._faults.take_own(f"{method} {found[0].template}")
+        if fault == TOKEN_EXPIRED:
+            self._access.expire_token(authorization)
         grant = self._access.bearer(authorization)
         facts.user = grant.client.name
         route, ids = found
         if route.needs and not route.needs & grant.privileges:
             raise EmptyError(403)
+        if fault == PRIVILEGE_LOST:
+            raise EmptyError(403)
         sending.settle(self._go)
         url = str(request.url.replace(query="", fragment=""))
         content_type = request.headers.get("content-type", "")
-        call = Call(grant.client, grant.privileges, ids, query, body, content_type, url)
+        call = Call(grant.client, grant.privileges, ids, query, body, content_type, url, fault)
         return route.handler(self._go, call)
 
 
@@ -104,7 +138,7 @@ def _fault_reply(status: int, retry_after_s: int | None) -> Response:
     return as_response(refused(refusal))
 
 
-def _own_controls(go: Go, access: Access) -> list[WebRoute]:
+def _own_controls(go: Go, access: Access, flush: Callable[[], None]) -> list[WebRoute]:
     async def settings(request: Request) -> Response:
         if request.method == "POST":
             try:
@@ -118,6 +152,7 @@ def _own_controls(go: Go, access: Access) -> list[WebRoute]:
             demo.load(go, (await request.json()).get("data", "demo"))
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 400)
+        flush()
         return JSONResponse({"ok": True})
 
     async def expire(request: Request) -> Response:
@@ -130,6 +165,7 @@ def _own_controls(go: Go, access: Access) -> list[WebRoute]:
             record = set_balance(go, request.path_params["id"], float(body.get("balance", 0)))
         except KeyError:
             return JSONResponse({"error": "no such invoice"}, 404)
+        flush()
         return JSONResponse({"Id": record["Id"], "Balance": record["Balance"]})
 
     return [

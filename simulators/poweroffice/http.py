@@ -38,6 +38,7 @@ class Call:
     body: bytes
     content_type: str
     url: str
+    list_fault: str | None = None
 
     def int_id(self, name: str = "id") -> int:
         return int(self.ids[name])

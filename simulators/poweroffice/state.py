@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from simulators.poweroffice import ledger_data
 from simulators.poweroffice.clock import Clock
 from simulators.poweroffice.fields import Record
 from simulators.poweroffice.settings import Settings
 from simulators.poweroffice.table import Table
+
+OnChange = Callable[[str, Any, Record | None], None]
+"""(kind, key, record or None for a deletion)"""
 
 FIRST_NUMBERS = {
     "contact": 4_000_001,
@@ -38,36 +43,66 @@ class Sending:
     error: str | None = None
 
 
+def _unheard(kind: str, key: Any, record: Record | None) -> None:
+    return None
+
+
+def _nothing() -> None:
+    return None
+
+
 @dataclass
 class Go:
-    """The data, the clock and the switches; handlers get it with every call."""
+    """The data, the clock and the switches; handlers get it with every call. `on_change` hears of every write."""
 
     settings: Settings
-    file: StateFile | None = None
 
     def __post_init__(self) -> None:
         self.clock = Clock(self.settings)
-        self.is_changed = False
+        self.on_change: OnChange = _unheard
+        self.on_clear: Callable[[], None] = _nothing
         self.clear()
 
     def clear(self) -> None:
         """Forget everything but the ledger set-up and the product groups of the client."""
         self._next = dict(FIRST_NUMBERS)
         unique = ("ExternalImportReference",)
-        self.customers: Table[int] = Table(self.settings, (*unique, "Number", "ExternalNumber"))
-        self.contact_persons: Table[int] = Table(self.settings, ("ExternalCode",))
-        self.product_groups: Table[int] = Table(self.settings, ("Code",))
-        self.products: Table[int] = Table(self.settings, ("Code",))
-        self.orders: Table[str] = Table(self.settings, unique)
-        self.invoices: Table[str] = Table(self.settings, (*unique, "InvoiceNo"))
-        self.accounts: Table[int] = Table(self.settings, ("AccountNo",))
+        self.customers: Table[int] = Table(self.settings, self.clock, (*unique, "Number", "ExternalNumber"))
+        self.contact_persons: Table[int] = Table(self.settings, self.clock, ("ExternalCode",))
+        self.product_groups: Table[int] = Table(self.settings, self.clock, ("Code",))
+        self.products: Table[int] = Table(self.settings, self.clock, ("Code",))
+        self.orders: Table[str] = Table(self.settings, self.clock, unique)
+        self.invoices: Table[str] = Table(self.settings, self.clock, (*unique, "InvoiceNo"))
+        self.accounts: Table[int] = Table(self.settings, self.clock, ("AccountNo",))
         self.sendings: dict[str, Sending] = {}
+        for name, table in self.tables().items():
+            table.on_change = partial(self.on_change, name)
+        self.on_clear()
         self.vat_codes = ledger_data.vat_codes()
         self.currencies = ledger_data.currencies()
         for record in ledger_data.accounts(self.next_number, self.clock.stamp):
             self.accounts.put(record["Id"], record)
         for record in ledger_data.product_groups(self.next_number, self.clock.stamp, self.account_id):
             self.product_groups.put(record["Id"], record)
+
+    def tables(self) -> dict[str, Table[Any]]:
+        """All records that can change, by the name of their kind."""
+        return {
+            "customer": self.customers,
+            "contact person": self.contact_persons,
+            "product group": self.product_groups,
+            "product": self.products,
+            "order": self.orders,
+            "invoice": self.invoices,
+            "account": self.accounts,
+        }
+
+    def numbers(self) -> dict[str, int]:
+        """The next number of every kind."""
+        return dict(self._next)
+
+    def resume_numbers(self, numbers: dict[str, int]) -> None:
+        self._next |= numbers
 
     def next_number(self, kind: str, free: Callable[[int], bool] = lambda _: True) -> int:
         """The next number of a kind that `free` accepts."""

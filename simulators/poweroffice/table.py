@@ -6,7 +6,7 @@ copying, and a lagging read can be answered from the versions just replaced.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 from simulators.poweroffice.clock import Clock
@@ -18,9 +18,14 @@ Key = TypeVar("Key", bound=Hashable)
 PAST_KEPT_S = 60.0
 
 
+def _unheard(key: Any, record: Record | None) -> None:
+    return None
+
+
 class Table(Generic[Key]):
     def __init__(self, settings: Settings, clock: Clock, index_on: tuple[str, ...] = ()) -> None:
         self._settings = settings
+        self.on_change: Callable[[Key, Record | None], None] = _unheard
         self._clock = clock
         self._rows: dict[Key, Record] = {}
         self._index: dict[str, dict[Any, Key]] = {name: {} for name in index_on}
@@ -50,11 +55,13 @@ class Table(Generic[Key]):
         for name, keys in self._index.items():
             if record.get(name) is not None:
                 keys[record[name]] = key
+        self.on_change(key, record)
 
     def remove(self, key: Key) -> None:
         self._remember(key)
         self._unindex(key)
         del self._rows[key]
+        self.on_change(key, None)
 
     def seen(self, key: Key) -> Record | None:
         """The record as a reader sees it, `read_lag_s` ago."""

@@ -396,7 +396,7 @@ def listing(recorder: Recorder) -> None:
         task = asyncio.create_task(source.run())
         async with asyncio.timeout(30):
             while len(publisher.completed) < 3 or "events" not in source.health["last_poll_at"]:
-                await asyncio.sleep(0.01)
+                await asyncio.wait((task,), timeout=0.01)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await http.close()

@@ -117,7 +117,7 @@ async def serving(answer: Answer) -> AsyncIterator[Server]:
                 await reader.readexactly(int(sizes[0].split(":")[1]) if sizes else 0)
                 if not await _send(writer, server.reply(method, target.partition("?")[0])):
                     return
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             return
         finally:
             writer.close()
@@ -309,8 +309,8 @@ def test_a_bad_answer_to_any_request_of_a_command_is_understood(system: str, nam
 
     async def scenario() -> None:
         async with serving(answer) as server:
-            http = connections(server)
             server.bad = FAULTS[name]
+            http = connections(server)
             # A trickle takes its time, so one command has to do.
             wanted = list(commands(system))[: 1 if server.bad.pause_s else None]
             try:
@@ -360,11 +360,13 @@ def test_the_clients_understand_a_bad_answer_to_any_call(name: str) -> None:
             ]
             try:
                 for call in calls:
-                    with pytest.raises(VendorError) as failed:
+                    try:
+                        result = await call()
+                    except VendorError as error:
+                        assert str(error).strip()  # noqa: PT017
+                    else:
                         # An empty list is an answer; everything else here is none.
-                        if await call() == [] and name == "partial content":
-                            raise Retriable("an empty list")
-                    assert str(failed.value).strip()
+                        assert (name, result) == ("partial content", [])
             finally:
                 await http.close()
 
@@ -420,7 +422,7 @@ async def read_all(source: ChargebeeSource | GoSource, publisher: MemoryPublishe
     task = asyncio.create_task(source.run())
     async with asyncio.timeout(20):
         while len(publisher.completed) < 3 and not task.done():
-            await asyncio.sleep(0.01)
+            await asyncio.wait((task,), timeout=0.01)
     ended = task.done()
     task.cancel()
     results = await asyncio.gather(task, return_exceptions=True)

@@ -707,6 +707,7 @@ def test_an_order_that_left_is_deleted_only_when_it_was_not_sent(address: str) -
         await w.send(sent)
         await w.delete(f"/SalesOrders/{gone}")
         await w.settings(removed_privileges=["OutgoingInvoice"])
+        w.client._token = None
         await w.source.sweep()
         assert w.publisher.taken() == []
         assert "OutgoingInvoice" in w.source.health["notes"]["invoice"]
