@@ -445,6 +445,8 @@ def test_the_rate_limit_is_counted_per_subscription_key(go: Api, person: Api) ->
 def test_privileges_can_be_taken_away(go: Api) -> None:
     made = order(go)
     go.sim("/settings", {"removed_privileges": ["Customer_Full", "OutgoingInvoice", "SendInvoice"]})
+    assert go.post("/Customers", company()).status_code == 201  # privileges are frozen into the token
+    go.sim("/settings", {"privileges_at_once": True})
     refused = go.post("/Customers", company())
     assert (refused.status_code, refused.content) == (403, b"")
     assert go.get("/Customers").status_code == 200
