@@ -127,11 +127,20 @@ class VendorHttp:
     """One pooled HTTP/1.1 client behind one limiter; turns transport trouble, 429 and 5xx into Retriable.
 
     Reads are repeated up to MAX_READ_ATTEMPTS times here; a write is never repeated here, since it may have got
-    through: the caller looks first. `calls` counts the requests sent.
+    through: the caller looks first. `calls` counts the requests sent. `locked` tells a 429 that is about one record
+    from one that says the rate is spent; only the latter pauses the limiter, and so everybody.
     """
 
-    def __init__(self, limiter: RateLimiter, *, timeout_s: float = 30.0, connections: int = 8) -> None:
+    def __init__(
+        self,
+        limiter: RateLimiter,
+        *,
+        timeout_s: float = 30.0,
+        connections: int = 8,
+        locked: Callable[[httpx.Response], bool] = lambda _: False,
+    ) -> None:
         self.limiter = limiter
+        self._locked = locked
         self.calls = 0
         self.http = httpx.AsyncClient(
             timeout=httpx.Timeout(timeout_s, connect=10.0),
@@ -183,6 +192,8 @@ class VendorHttp:
             raise Retriable(f"{method} {url}: {type(error).__name__}", maybe_applied=writes) from error
         if answer.status_code == 429:
             wait_s = _retry_after_s(answer)
+            if self._locked(answer):
+                raise Retriable(f"{method} {url}: 429, the record is locked by another request", retry_after_s=wait_s)
             self.limiter.pause(wait_s)
             raise Retriable(f"{method} {url}: 429", retry_after_s=wait_s)
         if answer.status_code >= 500:

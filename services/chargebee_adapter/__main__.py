@@ -11,7 +11,7 @@ from runtime.publisher import KafkaPublisher
 from runtime.service import Service, run
 from runtime.vendor import RateLimiter, VendorHttp
 from services.chargebee_adapter.catalogue import Catalogue
-from services.chargebee_adapter.client import ChargebeeClient
+from services.chargebee_adapter.client import ChargebeeClient, locked
 from services.chargebee_adapter.readings import pricing_of
 from services.chargebee_adapter.sink import Sink
 from services.chargebee_adapter.source import Source
@@ -34,7 +34,8 @@ def main() -> int:
         # Chargebee counts requests per site; a key belongs to one site.
         key = tenant.chargebee.api_key.get_secret_value()
         if key not in connections:
-            connections[key] = VendorHttp(RateLimiter(tenant.chargebee.requests_per_minute, 60.0, BURST))
+            limiter = RateLimiter(tenant.chargebee.requests_per_minute, 60.0, BURST)
+            connections[key] = VendorHttp(limiter, locked=locked)
         client = ChargebeeClient(tenant.chargebee, connections[key])
         catalogue = Catalogue(pricing_of(tenant))
         source = Source(name, tenant, client, publisher, clock=utc_now, catalogue=catalogue)

@@ -158,6 +158,18 @@ class ChargebeeClient:
         return self._settings.api_url + resource_path
 
 
+def locked(answer: httpx.Response) -> bool:
+    """Whether a 429 is about concurrent writes to one record (`lock_timeout`) and not about the site's rate.
+
+    Source: the API's table of errors, https://apidocs.chargebee.com/docs/api/error-handling.
+    """
+    try:
+        body = decoded(answer.content)
+    except ValueError:
+        return False
+    return isinstance(body, dict) and "lock_timeout" in (body.get("api_error_code"), body.get("error_code"))
+
+
 def _body(answer: httpx.Response, resource_path: str, *, writes: bool) -> Raw:
     try:
         body = decoded(answer.content)

@@ -20,7 +20,7 @@ from contracts.settings import Tenant
 from runtime import vendor
 from runtime.vendor import RateLimiter, Refused, Retriable, Unauthorised, VendorError, VendorHttp
 from services.chargebee_adapter import source as chargebee_source
-from services.chargebee_adapter.client import ChargebeeClient
+from services.chargebee_adapter.client import ChargebeeClient, locked
 from services.chargebee_adapter.sink import Sink as ChargebeeSink
 from services.chargebee_adapter.source import Source as ChargebeeSource
 from services.poweroffice_adapter.client import PowerOfficeClient
@@ -387,6 +387,27 @@ def test_json_of_another_content_type_is_read_and_a_refusal_keeps_its_words() ->
             await http.close()
 
     asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+@pytest.mark.parametrize(("code", "paused"), [("lock_timeout", False), ("api_request_limit_exceeded", True)])
+def test_a_locked_record_does_not_stop_the_calls_for_others(code: str, paused: bool) -> None:
+    pauses: list[float] = []
+
+    class Limiter(RateLimiter):
+        def pause(self, seconds: float) -> None:
+            pauses.append(seconds)
+
+    async def scenario() -> None:
+        refusal = of({"message": "later", "type": "operation_failed", "api_error_code": code}, 429)
+        async with serving(lambda method, path: refusal) as server:
+            http = VendorHttp(Limiter(0, 1, 1), timeout_s=PATIENCE_S, locked=locked)
+            with pytest.raises(Retriable) as raised:
+                await ChargebeeClient(tenant(server.address).chargebee, http).post("customer", "/customers", {})
+            assert not raised.value.maybe_applied
+            await http.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
+    assert pauses == ([1.0] if paused else [])
 
 
 def test_a_list_that_does_not_go_on_ends_with_words() -> None:
