@@ -35,6 +35,9 @@ from services.poweroffice_adapter.client import PowerOfficeClient, decoded
 from services.poweroffice_adapter.observations import Observations
 from services.poweroffice_adapter.sink import Sink
 from services.poweroffice_adapter.source import Source
+from tests.contract.weather import WEATHER, storm_over, through_the_weather, weather
+
+__all__ = ["weather"]
 
 KEYS = {"application_key": "app", "client_key": "client", "subscription_key": "sub"}
 PERSON = {"application_key": "app2", "client_key": "client2", "subscription_key": "sub2"}
@@ -179,7 +182,7 @@ class World:
         )  # fmt: skip
 
     async def apply(self, entity: EntityName, op: str, **more: Any) -> Outcome:
-        return await self.sink.apply(self.command(entity, op, **more))
+        return await through_the_weather(self.sink, self.command(entity, op, **more))
 
 
 def tenant_at(address: str) -> Tenant:
@@ -200,6 +203,8 @@ def tenant_at(address: str) -> Tenant:
 async def world(address: str) -> AsyncIterator[World]:
     tenant = tenant_at(address)
     https = [VendorHttp(RateLimiter(0, 1, 1), timeout_s=10) for _ in range(2)]
+    if WEATHER:
+        await storm_over(https[0])
     client = PowerOfficeClient(tenant.poweroffice, https[0])
     theirs = tenant.poweroffice.model_copy(update={name: SecretStr(value) for name, value in PERSON.items()})
     publisher, observations = MemoryPublisher(), Observations()
@@ -268,6 +273,7 @@ def test_wrong_keys_are_unauthorised(address: str) -> None:
     play(address, scene)
 
 
+@pytest.mark.calm
 def test_a_token_that_is_void_is_renewed_once(address: str) -> None:
     async def scene(w: World) -> None:
         await w.settings(client_name="Fjordvik Abonnement AS")
@@ -334,6 +340,7 @@ def test_a_customer_is_created_with_one_call(address: str) -> None:
 
 
 @pytest.mark.parametrize("entity", ["customer", "product", "order"])
+@pytest.mark.calm
 def test_a_lost_reply_to_a_create_makes_no_duplicate(address: str, entity: EntityName) -> None:
     async def scene(w: World) -> None:
         fields, stamp, path = wire(BAKERY), "cb-1", "/Customers"
@@ -357,6 +364,7 @@ def test_a_lost_reply_to_a_create_makes_no_duplicate(address: str, entity: Entit
     play(address, scene)
 
 
+@pytest.mark.calm
 def test_an_update_writes_what_differs_with_two_calls(address: str) -> None:
     async def scene(w: World) -> None:
         made = await w.apply("customer", "create", fields=wire(BAKERY), stamp="cb-1")
@@ -699,6 +707,7 @@ def test_the_sweep_finds_line_edits_that_move_no_time(address: str) -> None:
     play(address, scene)
 
 
+@pytest.mark.calm
 def test_an_order_that_left_is_deleted_only_when_it_was_not_sent(address: str) -> None:
     async def scene(w: World) -> None:
         customer, product = await w.make_customer(), await w.make_product()
@@ -761,6 +770,7 @@ def test_after_a_restart_nothing_is_published_twice_and_nothing_is_missed(addres
     play(address, scene)
 
 
+@pytest.mark.calm
 def test_a_payment_is_found_by_the_sweep(address: str) -> None:
     async def scene(w: World) -> None:
         order = await w.make_order(await w.make_customer(), await w.make_product())
@@ -794,6 +804,7 @@ def test_a_failing_poll_is_noted_and_leaves_the_watermark(address: str) -> None:
     play(address, scene)
 
 
+@pytest.mark.calm
 def test_a_lost_reply_to_an_update_is_applied_when_repeated(address: str) -> None:
     async def scene(w: World) -> None:
         id = await w.make_customer()

@@ -1,0 +1,93 @@
+"""Bad weather between a client and its vendor: every third request meets a fault, in turn and the same in every run."""
+
+from collections.abc import Iterator
+from itertools import cycle
+from typing import Protocol
+
+import httpx
+import msgspec
+import pytest
+
+from contracts.messages import Command, Outcome
+from runtime.vendor import Retriable, VendorHttp
+
+EVERY = 3
+MAX_ATTEMPTS = 20
+WEATHER: list[str] = []  # what blows around the test that runs
+
+
+class Weather(httpx.AsyncBaseTransport):
+    """Passes requests on, but for every third, which is refused, lost on the way, or carried out with its reply lost.
+
+    `struck` counts the faults.
+    """
+
+    def __init__(self) -> None:
+        self._inner = httpx.AsyncHTTPTransport(trust_env=False)
+        self._requests = self.struck = 0
+        self._kinds = cycle(("lost_reply", "500", "html_502", "reset", "503"))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._requests += 1
+        if self._requests % EVERY:
+            return await self._inner.handle_async_request(request)
+        self.struck += 1
+        match next(self._kinds):
+            case "lost_reply":
+                answer = await self._inner.handle_async_request(request)
+                await answer.aread()
+                await answer.aclose()
+                raise httpx.ReadError("the connection was reset after the request was carried out", request=request)
+            case "reset":
+                raise httpx.WriteError("the connection was reset", request=request)
+            case "html_502":
+                return httpx.Response(502, html="<html><h1>Bad gateway</h1></html>", request=request)
+            case status:
+                return httpx.Response(int(status), json={"message": "later"}, request=request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+async def storm_over(http: VendorHttp) -> Weather:
+    """Put bad weather around a client's connections."""
+    weather = Weather()
+    await http.http.aclose()
+    http.http = httpx.AsyncClient(transport=weather, timeout=10.0, trust_env=False)
+    return weather
+
+
+@pytest.fixture(params=["calm", "storm"], autouse=True)
+def weather(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every test runs twice, once with faults on every third request; those marked `calm` run once."""
+    if request.param == "storm":
+        if request.node.get_closest_marker("calm"):
+            pytest.skip("makes its own faults, or counts requests")
+        WEATHER.append("storm")
+    yield request.param
+    WEATHER.clear()
+
+
+class Applies(Protocol):
+    """A sink."""
+
+    async def apply(self, command: Command) -> Outcome: ...
+
+
+async def through_the_weather(sink: Applies, command: Command) -> Outcome:
+    """Carry out a command as the runner of the sinks does: again after trouble, looking first where it may have got
+    through. Calm weather lets every error out."""
+    for _ in range(MAX_ATTEMPTS):
+        try:
+            return await sink.apply(command)
+        except Retriable as error:
+            if not WEATHER:
+                raise
+            if error.maybe_applied:
+                command = msgspec.structs.replace(command, look_first=True)
+    raise AssertionError(f"no outcome after {MAX_ATTEMPTS} attempts")
+
+
+def made_new() -> set[str]:
+    """How a create may end: whose reply was lost finds its own record."""
+    return {"applied", "adopted"} if WEATHER else {"applied"}
