@@ -33,10 +33,13 @@ FaultKind = L[
     "empty_list",
     "truncated_list",
     "truncated_body",
+    "token_expired",
+    "privilege_lost",
 ]
 
 FACTS_KEY: Final = "simulator_facts"
 NO_REPLY_STATUS: Final = 0
+OWN_KINDS: Final = ("empty_list", "truncated_list", "token_expired", "privilege_lost")
 
 TemplateOf = Callable[[str, str], str | None]
 """(method, path) -> path template such as `/customers/{id}`; None when the request is none of the API's."""
@@ -51,7 +54,9 @@ class Fault:
     `match` is a prefix of `METHOD /template` (empty matches all); `retry_after` is in seconds. The answer comes
     `delay_s` seconds late; with `drop_reply_after_commit` the wait lies between the commit and the drop.
     `status`, `api_error_code` and `param` belong to kind `error`, where one of the first two is needed; `keep_rows`
-    to `truncated_list`, which otherwise keeps half of the page and never tells that there is more.
+    to `truncated_list`, which otherwise keeps half of the page and never tells that there is more. `token_expired`
+    voids the token of the request (401) and `privilege_lost` answers as if its privilege were missing (403): for a
+    server with such tokens.
     """
 
     kind: FaultKind
@@ -82,13 +87,13 @@ ErrorOf = Callable[[Fault], Response]
 class RequestFacts:
     """What the application adds to the log entry: who called, with which parameters, whether state changed.
 
-    `list_fault` goes the other way: the application cuts its list with it before it answers.
+    `fault` goes the other way: one of the kinds in OWN_KINDS, which the application plays itself.
     """
 
     user: str | None = None
     params: Any = field(default_factory=dict)
     is_write: bool = False
-    list_fault: Fault | None = None
+    fault: Fault | None = None
 
 
 def request_facts(scope: Scope) -> RequestFacts:
@@ -175,8 +180,8 @@ class SimulatorGate:
         facts = request_facts(scope)
         at = time()
         fault = self._faults.take(f"{scope['method']} {template}")
-        if fault is not None and fault.kind in ("empty_list", "truncated_list"):
-            facts.list_fault = fault
+        if fault is not None and fault.kind in OWN_KINDS:
+            facts.fault = fault
         status = await self._answer(fault, scope, receive, send)
         self._log.add(LogEntry(at, scope["method"], template, status, facts.user, facts.params, facts.is_write))
 

@@ -134,8 +134,8 @@ class Simulator:
             facts.is_write = self._site.mutations != mutations
         if key:
             self._idempotency.remember(key, path, pairs, reply, self._site.now_s())
-        if facts.list_fault is not None and "list" in reply:
-            reply = {"list": facts.list_fault.cut(reply["list"])}
+        if facts.fault is not None and "list" in reply:
+            reply = {"list": facts.fault.cut(reply["list"])}
         return _json(reply)
 
     def _load(self, data: str) -> None:

@@ -12,11 +12,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route as WebRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from simulators.faults import RequestLog, SimulatorGate, control_routes, request_facts
+from simulators.faults import Faults, RequestLog, SimulatorGate, control_routes, request_facts
 from simulators.poweroffice import demo, sending
 from simulators.poweroffice.access import Access, too_many
 from simulators.poweroffice.errors import EmptyError, GatewayError, GoError, Refusal
-from simulators.poweroffice.go_faults import PRIVILEGE_LOST, TOKEN_EXPIRED, GoFaults
 from simulators.poweroffice.http import Call, Client, Reply, refused
 from simulators.poweroffice.invoices import set_balance
 from simulators.poweroffice.memory import Memory
@@ -40,7 +39,7 @@ def build(clients: Iterable[Client], settings: Settings, data: str, file: StateF
     if memory is not None:
         memory.flush()
     access = Access(settings, go.clock, clients)
-    log, faults = RequestLog(), GoFaults()
+    log, faults = RequestLog(), Faults()
 
     def flush() -> None:
         if memory is not None:
@@ -49,7 +48,7 @@ def build(clients: Iterable[Client], settings: Settings, data: str, file: StateF
     def named(method: str, path: str) -> str | None:
         return None if is_page(path) else template_of(method, path)
 
-    pages, api = Starlette(routes=Pages(go, flush).routes()), Api(go, access, faults, memory)
+    pages, api = Starlette(routes=Pages(go, flush).routes()), Api(go, access, memory)
 
     async def others(scope: Scope, receive: Receive, send: Send) -> None:
         await (pages if is_page(scope["path"]) else api)(scope, receive, send)
@@ -62,10 +61,9 @@ def build(clients: Iterable[Client], settings: Settings, data: str, file: StateF
 class Api:
     """Everything that the vendor's host would answer."""
 
-    def __init__(self, go: Go, access: Access, faults: GoFaults, memory: Memory | None) -> None:
+    def __init__(self, go: Go, access: Access, memory: Memory | None) -> None:
         self._go = go
         self._access = access
-        self._faults = faults
         self._memory = memory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,20 +94,20 @@ class Api:
             facts.user = client.name
             return reply
         facts.params = _loggable(body)
-        fault = self._faults.take_own(f"{method} {found[0].template}")
-        if fault == TOKEN_EXPIRED:
+        kind = facts.fault.kind if facts.fault is not None else None
+        if kind == "token_expired":
             self._access.expire_token(authorization)
         grant = self._access.bearer(authorization)
         facts.user = grant.client.name
         route, ids = found
         if route.needs and not route.needs & grant.privileges:
             raise EmptyError(403)
-        if fault == PRIVILEGE_LOST:
+        if kind == "privilege_lost":
             raise EmptyError(403)
         sending.settle(self._go)
         url = str(request.url.replace(query="", fragment=""))
         content_type = request.headers.get("content-type", "")
-        call = Call(grant.client, grant.privileges, ids, query, body, content_type, url, fault)
+        call = Call(grant.client, grant.privileges, ids, query, body, content_type, url, facts.fault)
         return route.handler(self._go, call)
 
 

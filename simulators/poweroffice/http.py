@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from simulators.faults import Fault
 from simulators.poweroffice.errors import BindingError, Refusal
 from simulators.poweroffice.fields import Field, Record, Schema, coerce
 
@@ -38,7 +39,7 @@ class Call:
     body: bytes
     content_type: str
     url: str
-    list_fault: str | None = None
+    fault: Fault | None = None
 
     def int_id(self, name: str = "id") -> int:
         return int(self.ids[name])

@@ -14,7 +14,6 @@ from simulators.poweroffice.clock import instant_text, instant_ticks
 from simulators.poweroffice.enums import ENUMS
 from simulators.poweroffice.errors import BindingError, GoError
 from simulators.poweroffice.fields import Record, Schema
-from simulators.poweroffice.go_faults import LIST_EMPTY, LIST_TRUNCATED
 from simulators.poweroffice.http import Call, Reply
 from simulators.poweroffice.settings import Settings
 
@@ -141,7 +140,8 @@ def listing(
     found = [row for row in rows if all(check(row) for check in checks)]
     for name, descending in reversed(order):
         found.sort(key=lambda row: _sort_key(row.get(name)), reverse=descending)
-    found = found[: _rows_shown(call, settings, template, len(found))]
+    found = found[: settings.list_rows_max.get(template, len(found))]
+    found = found if call.fault is None else call.fault.cut(found)
     shown = [schema.dto(row) for row in found[(page - 1) * size : page * size]]
     if not shown:
         return Reply(204)
@@ -151,14 +151,6 @@ def listing(
     if settings.x_pagination:
         headers["X-Pagination"] = _pagination(call, page, size, len(found))
     return Reply(200, shown, headers)
-
-
-def _rows_shown(call: Call, settings: Settings, template: str, rows: int) -> int:
-    if call.list_fault == LIST_EMPTY:
-        return 0
-    if call.list_fault == LIST_TRUNCATED:
-        return rows // 2
-    return settings.list_rows_max.get(template, rows)
 
 
 def _refuse_odata(call: Call) -> None:

@@ -24,9 +24,9 @@ from services.chargebee_adapter.client import ChargebeeClient
 from services.chargebee_adapter.readings import pricing_of
 from services.chargebee_adapter.sink import Sink
 from services.chargebee_adapter.source import Source
-from tests.contract.weather import WEATHER, made_new, storm_over, through_the_weather, weather
+from tests.contract.weather import WEATHER, made_new, pytest_generate_tests, storm_over, through_the_weather, weather
 
-__all__ = ["weather"]
+__all__ = ["pytest_generate_tests", "weather"]
 
 ORDER_UUID = "go-6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 

@@ -35,9 +35,9 @@ from services.poweroffice_adapter.client import PowerOfficeClient, decoded
 from services.poweroffice_adapter.observations import Observations
 from services.poweroffice_adapter.sink import Sink
 from services.poweroffice_adapter.source import Source
-from tests.contract.weather import WEATHER, storm_over, through_the_weather, weather
+from tests.contract.weather import WEATHER, pytest_generate_tests, storm_over, through_the_weather, weather
 
-__all__ = ["weather"]
+__all__ = ["pytest_generate_tests", "weather"]
 
 KEYS = {"application_key": "app", "client_key": "client", "subscription_key": "sub"}
 PERSON = {"application_key": "app2", "client_key": "client2", "subscription_key": "sub2"}

@@ -555,3 +555,12 @@ def test_records_have_exactly_the_documented_properties(go: Api) -> None:
             assert set(row) == set(schemas[name]["properties"]), path
             faulty = {key for key, value in row.items() if not fits(schemas, schemas[name]["properties"][key], value)}
             assert faulty <= NULL_OBJECTS, path
+
+
+def test_faults_of_tokens_privileges_and_listings_strike_once(go: Api) -> None:
+    created = go.post("/Customers", company())
+    assert created.status_code == 201
+    for kind, status in (("privilege_lost", 403), ("empty_list", 204), ("truncated_list", 204), ("token_expired", 401)):
+        go.sim("/faults", {"faults": [{"kind": kind, "match": "GET /Customers"}]})
+        assert go.get("/Customers").status_code == status, kind
+    assert httpx.post(f"{go.base}/_sim/faults", json={"faults": [{"kind": "no_such"}]}).status_code == 400

@@ -57,12 +57,16 @@ async def storm_over(http: VendorHttp) -> Weather:
     return weather
 
 
-@pytest.fixture(params=["calm", "storm"], autouse=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test of a module that imports this runs twice, once with faults on every third request; those marked
+    `calm`, which make faults of their own or count requests, run once."""
+    is_calm = metafunc.definition.get_closest_marker("calm") is not None
+    metafunc.parametrize("weather", ["calm"] if is_calm else ["calm", "storm"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
 def weather(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Every test runs twice, once with faults on every third request; those marked `calm` run once."""
     if request.param == "storm":
-        if request.node.get_closest_marker("calm"):
-            pytest.skip("makes its own faults, or counts requests")
         WEATHER.append("storm")
     yield request.param
     WEATHER.clear()
