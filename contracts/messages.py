@@ -9,7 +9,7 @@ import msgspec
 
 from contracts.entities import EntityName, System
 
-Op = Literal["create", "update", "stamp", "verify"]
+Op = Literal["create", "update", "stamp", "verify", "delete"]
 Lane = Literal["bulk", "live"]
 Result = Literal["applied", "adopted", "stale", "rejected", "parked"]
 LinkState = Literal[
@@ -83,7 +83,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="outcome"):
     """What became of a command. `data` is the state as the vendor returned it, `done` the fields that already held
-    our value when the result is stale, `calls` the vendor requests made, `at` when it finished."""
+    our value when the result is stale, `deleted` that the record is gone, `calls` the vendor requests made, `at` when
+    it finished."""
 
     tenant: str
     entity: EntityName
@@ -101,6 +102,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     maybe_applied: bool = False
     error: Problem | None = None
     calls: int = 0
+    deleted: bool = False
 
 
 class Write(msgspec.Struct, kw_only=True, array_like=True):
@@ -138,7 +140,11 @@ class Flight(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """That two vendor records are one thing, or that one record looks for its twin."""
+    """That two vendor records are one thing, or that one record looks for its twin.
+
+    `backfill`: it belongs to the first backfill of its entity. `batch`: the held batch its plan belongs to. `aside`:
+    why an operator took it out of the sync; link, pick and redrive bring it back.
+    """
 
     tenant: str
     entity: EntityName
@@ -159,6 +165,9 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     problem: Problem | None = None
     stales: int = 0
     maybe_applied: bool = False
+    backfill: bool = False
+    batch: str = ""
+    aside: str | None = None
 
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="journal", omit_defaults=True):

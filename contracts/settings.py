@@ -512,12 +512,20 @@ class DeletesThreshold(Threshold):
     )
 
 
+class MoneyThreshold(_Model):
+    """How far the total of an order may be from its source; one further off holds the creation of more orders."""
+
+    at_least: float = Field(default=1, ge=0, description="So much always passes, in the order's currency.")
+    percent: float = Field(default=1, ge=0, le=100, description="Share of the order's total that passes, in %.")
+
+
 class BreakerSettings(_Model):
     """When a batch is held for an operator."""
 
     creates: Threshold = Threshold()
     changes: ChangesThreshold = ChangesThreshold()
     deletes: DeletesThreshold = DeletesThreshold()
+    money: MoneyThreshold = MoneyThreshold()
     window_s: Positive = Field(default=600, description="Window in which changes outside a reconcile are counted.")
     first_backfill: Literal["hold", "release"] = Field(
         default="hold", description="The first backfill of each entity; release lets it through by itself."

@@ -26,7 +26,8 @@ from contracts.topics import LINKER_INPUTS, headers
 from runtime.clock import iso_now
 from runtime.dead_letters import reason_of, undecodable
 from runtime.kafka import Kafka, PartitionTransactions, Record
-from services.linker.decide import Message, Output, decide
+from services.linker.decide import Message, decide
+from services.linker.plan import Output
 from services.linker.policy import policy_of, without_effect
 from services.linker.state import by_id
 from services.linker.store import Overlay, Store, link_id

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from contracts.entities import EntityName, System, other
 from contracts.messages import Link, Side
 from contracts.values import code_for, natural, stamp_for_poweroffice
-from services.linker.state import State, is_company, party_name, side_of
+from services.linker.state import State, apart, by_id, is_company, party_name, side_of
 
 Found = list[tuple[EntityName, str]]
 
@@ -62,20 +62,30 @@ def find_stamped(state: State, entity: EntityName, system: System, record_id: st
     if found is None:
         mark = stamp_for_poweroffice(record_id) if system == "chargebee" else f"go-{record_id}"
         found = state.first(f"{entity}|stamp|{other(system)}|{mark}")
-    return state.get(*found) if found else None
+    link = state.get(*found) if found else None
+    theirs = side_of(link, other(system)) if link is not None else None
+    return None if theirs is None or apart(state, entity, system, record_id, theirs.id) else link
 
 
 def match(state: State, link: Link, system: System) -> Match:
     """Look for the twin of a link that knows only one side."""
     side = side_of(link, system)
     assert side is not None and side.seen is not None
+    if told := state.control("joined", f"{link.entity}/{system}/{side.id}"):
+        twin = by_id(state, link.entity, other(system), told["id"])
+        if twin is None:
+            return Unknown(told["id"])
+        if side_of(twin, system) is None:
+            return Twin(twin, "operator")
     stamped = find_stamped(state, link.entity, system, side.id, side.stamp)
     if stamped is not None and stamped.key != link.key:
         if side_of(stamped, system) is not None:
             return Unclear((stamped.key,), f"its reference names {stamped.key}, which is linked to another record")
         return Twin(stamped, "stamp")
     if side.stamp and side.stamp.startswith("cb-" if system == "poweroffice" else "go-"):
-        return Unknown(side.stamp)
+        named = side.stamp[3:]
+        if not apart(state, link.entity, system, side.id, named):
+            return Unknown(side.stamp)
     if (foreign := _unprefixed(state, link.entity, system, side)) is not None:
         return foreign
     if link.entity == "customer":
@@ -93,29 +103,34 @@ def _unprefixed(state: State, entity: EntityName, system: System, side: Side) ->
     return Unclear(tuple(key for _, key in found), "a reference without our prefix equals the id")
 
 
-def _open(state: State, found: Found, system: System) -> list[Link]:
-    """Links among these that have no record of this system yet."""
-    links = (state.get(*each) for each in found)
-    return [link for link in links if link is not None and side_of(link, system) is None]
+def _open(state: State, found: Found, system: System, record_id: str) -> list[Link]:
+    """Links among these that have no record of this system yet, and may be linked with this one."""
+    links = []
+    for entity, key in found:
+        link = state.get(entity, key)
+        theirs = side_of(link, other(system)) if link is not None and side_of(link, system) is None else None
+        if link is not None and theirs is not None and not apart(state, entity, system, record_id, theirs.id):
+            links.append(link)
+    return links
 
 
-def _unique(state: State, rule: str, system: System, value: str) -> tuple[list[Link], bool]:
+def _unique(state: State, rule: str, system: System, record_id: str, value: str) -> tuple[list[Link], bool]:
     theirs = state.find(f"{rule}|{other(system)}|{value}")
     alone = len(theirs) == 1 and state.count(f"{rule}|{system}|{value}") == 1
-    return _open(state, theirs, system), alone
+    return _open(state, theirs, system, record_id), alone
 
 
 def _customer(state: State, link: Link, system: System, side: Side) -> Match:
     seen = side.seen or {}
     number = seen.get("organisation_number") if is_company(seen) else None
     if number:
-        twins, alone = _unique(state, "customer|org", system, number)
+        twins, alone = _unique(state, "customer|org", system, side.id, number)
         if twins:
             return _choose(twins, alone, "organisation_number")
     email = natural(seen.get("email"))
     if email is None:
         return Single()
-    twins, alone = _unique(state, "customer|email", system, email)
+    twins, alone = _unique(state, "customer|email", system, side.id, email)
     if not twins:
         return Single()
     theirs = side_of(twins[0], other(system))
@@ -133,13 +148,13 @@ def _product(state: State, link: Link, system: System, side: Side) -> Match:
     seen = side.seen or {}
     code = code_for(side.id) if system == "chargebee" else seen.get("code")
     if code:
-        twins, alone = _unique(state, "product|code", system, code)
+        twins, alone = _unique(state, "product|code", system, side.id, code)
         if twins:
             return _choose(twins, alone, "code")
     name = natural(seen.get("name"))
     if name is None:
         return Single()
-    twins, alone = _unique(state, "product|name", system, name)
+    twins, alone = _unique(state, "product|name", system, side.id, name)
     return _choose(twins, alone, "name") if twins else Single()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from contracts.entities import EntityName, System, other
 from contracts.messages import Link
-from services.linker.state import FIELDS, Policy, agree, owner, side_of
+from services.linker.state import FIELDS, Policy, agree, born_in_go, owner, side_of
 
 CREATE_ONLY: dict[EntityName, frozenset[str]] = {
     "customer": frozenset({"kind", "currency", "vat_exempt"}),
@@ -50,6 +50,8 @@ def may_write(policy: Policy, link: Link, name: str, target: System) -> bool:
     """Whether a later change of this field is carried to this side at all."""
     if name in CREATE_ONLY[link.entity]:
         return False
+    if name == "archived":
+        return carries_removal(policy, link, target)
     if target == "poweroffice":
         return True
     if name in TO_POWEROFFICE_ONLY[link.entity]:
@@ -58,6 +60,18 @@ def may_write(policy: Policy, link: Link, name: str, target: System) -> bool:
         kind = ((link.chargebee and link.chargebee.seen) or {}).get("kind", "charge")
         return policy.price_to_chargebee == "all" or (policy.price_to_chargebee == "charge" and kind == "charge")
     return name != "delivery_date" or policy.delivery_date_to_chargebee
+
+
+def carries_removal(policy: Policy, link: Link, target: System) -> bool:
+    """Whether a deletion on the other side may archive or remove the record of this side."""
+    asked = policy.removal.get((link.entity, target), "report")
+    if asked == "archive_go_born_charges":
+        return born_in_go(link) and ((link.chargebee and link.chargebee.seen) or {}).get("kind") == "charge"
+    if asked == "remove_draft":
+        theirs = link.poweroffice
+        untouched = theirs is not None and not theirs.base and (theirs.seen or {}).get("status") == "draft"
+        return untouched and not born_in_go(link)
+    return asked == "archive"
 
 
 def fit(name: str, value: Any) -> bool:
@@ -75,7 +89,7 @@ def merge(policy: Policy, link: Link) -> Merge:
     if not (a.base or b.base or a.unset or b.unset):
         return result
     if a.seen == b.seen:
-        a.base, b.base, a.unset, b.unset, link.differences = {}, {}, [], [], []
+        a.base, b.base, a.unset, b.unset = {}, {}, [], []
         return result
     for name in FIELDS[link.entity]:
         first = name in a.unset or name in b.unset
@@ -85,8 +99,6 @@ def merge(policy: Policy, link: Link) -> Merge:
         if x == y:
             agree(a, name, x)
             agree(b, name, y)
-            if name in link.differences:
-                link.differences.remove(name)
         elif first:
             _first_link(policy, link, name, x, y, result)
         else:
@@ -103,6 +115,11 @@ def _changed(policy: Policy, link: Link, name: str, x: Any, y: Any, result: Merg
     source: System = owner(policy, link, name) if by_a and by_b else "chargebee" if by_a else "poweroffice"
     target = other(source)
     value, losing = (x, y) if source == "chargebee" else (y, x)
+    if name == "lines" and by_b and _restorable(policy, link):
+        result.writes["poweroffice"][name] = x
+        text = "the lines of the draft were changed in Go; those of Chargebee are restored"
+        result.conflicts[name] = Note("restored", text, "poweroffice", name, x, y)
+        return
     if not may_write(policy, link, name, target):
         if by_a and by_b and may_write(policy, link, name, source):
             source, target, value, losing = target, source, losing, value
@@ -115,6 +132,11 @@ def _changed(policy: Policy, link: Link, name: str, x: Any, y: Any, result: Merg
     if by_a and by_b:
         text = f"{name} was changed on both sides; the value of {source} is kept"
         result.conflicts[name] = Note("conflict", text, target, name, value, losing)
+
+
+def _restorable(policy: Policy, link: Link) -> bool:
+    status = ((link.poweroffice and link.poweroffice.seen) or {}).get("status")
+    return policy.line_drift == "restore" and status == "draft" and not born_in_go(link)
 
 
 def _first_link(policy: Policy, link: Link, name: str, x: Any, y: Any, result: Merge) -> None:

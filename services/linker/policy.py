@@ -15,6 +15,7 @@ def policy_of(tenant: Tenant) -> Policy:
         ("order", "chargebee"): tenant.create.order.to_chargebee,
         ("order", "poweroffice"): tenant.create.order.to_poweroffice,
     }
+    breaker = tenant.breaker
     return Policy(
         mode=tenant.effective_mode,
         undecided=bool(tenant.missing_decisions()),
@@ -27,6 +28,22 @@ def policy_of(tenant: Tenant) -> Policy:
         delivery_date_to_chargebee=tenant.order.delivery_date.to_chargebee,
         first_link=tenant.first_link.differences,
         hold_first_backfill=tenant.breaker.first_backfill == "hold",
+        removal={
+            ("customer", "poweroffice"): tenant.delete.customer.to_poweroffice,
+            ("customer", "chargebee"): tenant.delete.customer.to_chargebee,
+            ("product", "poweroffice"): tenant.delete.product.to_poweroffice,
+            ("product", "chargebee"): tenant.delete.product.to_chargebee,
+            ("order", "poweroffice"): tenant.delete.order.to_poweroffice,
+            ("order", "chargebee"): tenant.delete.order.to_chargebee,
+        },
+        line_drift=tenant.order.line_drift,
+        breakers={
+            "creates": (breaker.creates.at_least, breaker.creates.percent),
+            "changes": (breaker.changes.at_least, breaker.changes.percent),
+            "deletes": (breaker.deletes.at_least, breaker.deletes.percent),
+            "money": (breaker.money.at_least, breaker.money.percent),
+        },
+        breaker_window_s=breaker.window_s,
         window=tenant.sink.window,
     )
 
@@ -35,9 +52,5 @@ def without_effect(tenant: Tenant) -> list[str]:
     """Settings of a tenant that ask for something this version does not do, each in words."""
     asked = {
         "order.confirm = on_delivered": tenant.order.confirm == "on_delivered",
-        "order.line_drift = restore": tenant.order.line_drift == "restore",
-        "delete.customer.to_poweroffice = archive": tenant.delete.customer.to_poweroffice == "archive",
-        "delete.order.to_poweroffice = remove_draft": tenant.delete.order.to_poweroffice == "remove_draft",
-        "breaker.creates, .changes, .deletes": True,
     }
     return [f"{name} has no effect yet" for name, is_asked in asked.items() if is_asked]

@@ -15,7 +15,7 @@ from contracts.values import code_for, natural, stamp_for_poweroffice
 FIELDS: dict[EntityName, tuple[str, ...]] = {
     "customer": (
         "kind", "first_name", "last_name", "company", "email", "phone", "address", "organisation_number",
-        "currency", "vat_exempt",
+        "currency", "vat_exempt", "archived",
     ),
     "product": ("code", "name", "description", "unit", "price", "archived"),
     "order": ("customer_id", "currency", "order_date", "delivery_date", "purchase_order", "lines"),
@@ -38,6 +38,10 @@ class Policy:
     delivery_date_to_chargebee: bool = False
     first_link: Literal["report", "owner"] = "report"
     hold_first_backfill: bool = False
+    removal: Mapping[tuple[EntityName, System], str] = field(default_factory=dict)  # what a deletion does to a side
+    line_drift: Literal["report", "restore"] = "report"
+    breakers: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # class: what passes, and which percent
+    breaker_window_s: float = 600.0
     window: int = 50
 
 
@@ -53,6 +57,7 @@ class State(Protocol):
     def first(self, index: str) -> tuple[EntityName, str] | None: ...
     def find(self, index: str, limit: int | None = None) -> list[tuple[EntityName, str]]: ...
     def count(self, index: str) -> int: ...
+    def size(self, entity: EntityName) -> int: ...
     def control(self, kind: str, id: str) -> dict[str, Any] | None: ...
     def set_control(self, kind: str, id: str, value: dict[str, Any]) -> None: ...
     def child(self) -> "State": ...
@@ -139,7 +144,27 @@ def fold(entity: EntityName, side: Side, event: Observed) -> Folded:
     side.stamp = event.stamp if event.data is not None else side.stamp
     if event.data is not None:
         set_seen(entity, side, event.data)
+    if event.deleted and entity != "order" and side.seen is not None:
+        set_seen(entity, side, {**side.seen, "archived": True})
     return "newer"
+
+
+def is_gone(side: Side) -> bool:
+    """Whether a record was deleted, archived or cancelled."""
+    seen = side.seen or {}
+    return side.deleted or bool(seen.get("archived")) or seen.get("status") == "cancelled"
+
+
+def born_in_go(link: Link) -> bool:
+    """Whether the record of a link came into being in PowerOffice Go."""
+    ours = link.chargebee
+    return link.key.startswith("go-") or (ours is not None and (ours.stamp or "").startswith("go-"))
+
+
+def apart(state: State, entity: EntityName, one: System, one_id: str, other_id: str) -> bool:
+    """Whether an operator said that these two records are never to be linked."""
+    ids = (one_id, other_id) if one == "chargebee" else (other_id, one_id)
+    return bool(state.control("apart", "|".join((entity, *ids))))
 
 
 def note_during(flight: Flight, event: Observed) -> None:
@@ -189,9 +214,11 @@ def index_keys(link: Link) -> list[str]:
         if command.lane == "bulk":
             keys.append(f"flying|{command.target}")
     elif link.plan is not None:
-        keys.append(f"held|{entity}" if link.state == "held" else f"queue|{link.plan.target}")
+        keys.append(f"held|{entity}|{link.batch}" if link.state == "held" else f"queue|{link.plan.target}")
     elif link.state == "parked":
         keys.append("parked")
+    elif link.state in ("rejected", "broken", "conflict"):
+        keys.append(f"{link.state}|{entity}")
     elif link.state == "pending":
         keys.append(f"pending|{entity}")
     keys.extend(f"wait|{name}" for name in link.waiting_on)

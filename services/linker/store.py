@@ -1,6 +1,6 @@
 """The state of a tenant in memory: encoded links, one inverted index, control facts, and overlays over them."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -33,6 +33,7 @@ class Store:
     def __init__(self, tenant: str, policy: Policy) -> None:
         self.tenant, self.policy = tenant, policy
         self.links: dict[Id, bytes] = {}
+        self._sizes: Counter[str] = Counter()
         self._index: dict[str, Id | Bucket] = {}
         self.controls: dict[str, dict[str, Any]] = {}
 
@@ -55,6 +56,10 @@ class Store:
         held = self._index.get(index)
         return 0 if held is None else 1 if isinstance(held, str) else len(held)
 
+    def size(self, entity: EntityName) -> int:
+        """How many links an entity has, those with one side included."""
+        return self._sizes[entity]
+
     def control(self, kind: str, id: str) -> dict[str, Any] | None:
         return self.controls.get(f"{kind}/{id}")
 
@@ -65,16 +70,19 @@ class Store:
         """Take one record of the changelog."""
         if (old := self.links.pop(name, None)) is not None:
             self._unindex(name, index_keys(_decoder.decode(old)))
+            self._sizes[_split(name)[0]] -= 1
         if value is not None:
             self.links[name] = value
+            self._sizes[_split(name)[0]] += 1
             self._add(name, index_keys(_decoder.decode(value)))
 
     def absorb(self, overlay: "Overlay") -> None:
         """Take over what an overlay changed."""
         for name, (value, gone, come) in overlay.changes.items():
             if value is None:
-                self.links.pop(name, None)
+                self._sizes[_split(name)[0]] -= self.links.pop(name, None) is not None
             else:
+                self._sizes[_split(name)[0]] += name not in self.links
                 self.links[name] = value
             if gone != come:
                 self._unindex(name, gone)
@@ -204,6 +212,9 @@ class Overlay:
         gone = sum(below.holds(index, name) for name in self._left.get(index, ()))
         come = sum(not below.holds(index, name) for name in self._entered.get(index, ()))
         return below.count(index) - gone + come
+
+    def size(self, entity: EntityName) -> int:
+        return self.parent.size(entity)
 
     def control(self, kind: str, id: str) -> dict[str, Any] | None:
         held = self.controls.get(f"{kind}/{id}")

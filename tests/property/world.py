@@ -1,0 +1,433 @@
+"""Two lossy vendors, their sinks, the linker on its changelog, people and operators: the state machine's world."""
+
+import random
+from collections import defaultdict
+from typing import Any
+
+import msgspec
+
+from contracts.entities import ENTITIES, SYSTEMS, EntityName, System, other
+from contracts.messages import (
+    Command,
+    JournalEntry,
+    Link,
+    Observed,
+    Outcome,
+    Problem,
+    Signal,
+    SnapshotCompleted,
+)  # fmt: skip
+from services.linker.decide import Message, decide
+from services.linker.state import Policy, is_gone
+from services.linker.store import Overlay, Store
+
+EDITED: dict[EntityName, tuple[str, ...]] = {
+    "customer": ("first_name", "phone", "address"),
+    "product": ("description", "unit"),
+    "order": ("order_date", "purchase_order"),
+}
+EDITS = (" Aa", "bB ", "Long-Value-{}", "x{}", "Q{}")
+NOW = "2026-01-01T00:00:00.000000Z"
+Name = tuple[EntityName, str]
+
+
+class Vendor:
+    """One system: lossy storage, versions, and the events it sends."""
+
+    def __init__(self, system: System, world: "World") -> None:
+        self.system, self.world = system, world
+        self.records: dict[Name, dict[str, Any]] = {}
+        self.stamps: dict[Name, str | None] = {}
+        self.versions: dict[Name, int] = {}
+        self.deleted: set[Name] = set()
+        self.clock = 0
+        self.created: list[Name] = []
+        self.removed_by_us: set[Name] = set()
+
+    def norm(self, name: str, value: Any) -> Any:
+        if name == "address":
+            return value and {**value, "line1": self.norm("line1", value["line1"])}
+        if not isinstance(value, str) or name not in ("first_name", "phone", "description", "unit", "line1"):
+            return value
+        return (value[:6] if self.system == "chargebee" else value.strip().lower()) or None
+
+    def put(self, at: Name, fields: dict[str, Any], *, moves: bool = True) -> None:
+        held = self.records.setdefault(at, {})
+        held.update({name: self.norm(name, value) for name, value in fields.items()})
+        if moves or at not in self.versions:
+            self.clock += 1
+            self.versions[at] = self.clock
+        self.world.inbox.append(self.event(at))
+
+    def version(self, at: Name) -> str:
+        self.world.observation += 1
+        return f"{self.versions[at]:09d}#{self.world.observation:09d}"
+
+    def moves(self, names: set[str]) -> bool:
+        return self.system == "chargebee" or names != {"address"}
+
+    def event(self, at: Name) -> Observed:
+        gone = at in self.deleted
+        return Observed(
+            tenant="t", system=self.system, entity=at[0], id=at[1], version=self.version(at), mapping=1,
+            observed_at=NOW, data=None if gone and self.system == "poweroffice" else dict(self.records[at]),
+            deleted=gone, stamp=self.stamps.get(at),
+        )  # fmt: skip
+
+    def remove(self, at: Name) -> None:
+        """Delete a record as a person or a sink does; Chargebee goes on showing it, Go shows nothing."""
+        self.deleted.add(at)
+        self.put(at, {"archived": True} if at[0] != "order" and self.system == "chargebee" else {})
+
+
+class World:
+    """Everything under way between two vendors. `owner` wins conflicts, `carries_removals` lets deletions cross,
+    `breakers` holds every few commands until the operator releases them."""
+
+    def __init__(self, seed: int, *, owner: System, carries_removals: bool, breakers: bool) -> None:
+        self.random = random.Random(seed)
+        self.observation = self.number = self.planned = self.signals = 0
+        self.inbox: list[Message] = []
+        self.commands: list[Command] = []
+        self.outcomes: list[Outcome] = []
+        self.vendors: dict[System, Vendor] = {system: Vendor(system, self) for system in SYSTEMS}
+        removal: dict[tuple[EntityName, System], str] = {
+            ("customer", "poweroffice"): "archive", ("product", "poweroffice"): "archive",
+            ("product", "chargebee"): "archive_go_born_charges", ("order", "poweroffice"): "remove_draft",
+        }  # fmt: skip
+        self.policy = Policy(
+            mode="sync", owner=dict.fromkeys(ENTITIES, owner), start_orders="2026-01-01",
+            removal=removal if carries_removals else {},
+            breakers=dict.fromkeys(("creates", "changes", "deletes"), (3, 0)) if breakers else {},
+        )  # fmt: skip
+        self.store = Store("t", self.policy)
+        self.changelog: dict[str, bytes] = {}
+        self.journal: list[JournalEntry] = []
+        self.finished: dict[tuple[EntityName, str], Outcome] = {}
+        self.edits: list[tuple[System, Name, str, Any]] = []
+        self.parted: dict[tuple[EntityName, str, str], str] = {}
+        self.ever_parted: set[tuple[EntityName, str, str]] = set()
+        for entity in ENTITIES:
+            for system in SYSTEMS:
+                self.deliver(SnapshotCompleted(tenant="t", system=system, entity=entity, snapshot="s", records=0,
+                                               completed_at=NOW))  # fmt: skip
+
+    # -- the linker
+
+    def deliver(self, message: Message) -> None:
+        state, outputs = decide(self.store.child(), message, NOW)
+        assert isinstance(state, Overlay)
+        self.store.absorb(state)
+        for name, (value, _, _) in state.changes.items():
+            self.changelog.pop(name, None)
+            if value is not None:
+                self.changelog[name] = value
+        for output in outputs:
+            if isinstance(output, Command):
+                self.planned += 1
+                self.commands.append(output)
+            elif isinstance(output, JournalEntry):
+                self.journal.append(output)
+            elif isinstance(output, Signal):
+                self.inbox.append(output)
+
+    def crash(self) -> None:
+        """Start again from the changelog, with an index made anew."""
+        fresh = Store("t", self.policy)
+        fresh.controls = dict(self.store.controls)
+        for name, value in self.changelog.items():
+            fresh.load(name, value)
+        self.store = fresh
+        self.tell("start")
+
+    def tell(self, kind: str, **args: Any) -> str:
+        """Send a signal; the answer is found in the control fact of its id."""
+        self.signals += 1
+        self.deliver(Signal(tenant="t", id=f"s{self.signals}", kind=kind, at=NOW, args=args))
+        return f"s{self.signals}"
+
+    def links(self) -> list[Link]:
+        child = self.store.child()
+        found = (child.get(*name.split("/", 1)) for name in list(self.store.links))  # type: ignore[arg-type]
+        return [link for link in found if link is not None]
+
+    # -- the sinks
+
+    def execute(self, command: Command, *, lose_reply: bool) -> bool:
+        key = (command.entity, command.link)
+        done = self.finished.get(key)
+        if done is not None and done.seq >= command.seq:
+            if done.seq == command.seq:
+                self.outcomes.append(done)
+            return True
+        outcome = self.apply(command)
+        if lose_reply:
+            return False
+        self.finished[key] = outcome
+        self.outcomes.append(outcome)
+        return True
+
+    def apply(self, command: Command) -> Outcome:
+        vendor = self.vendors[command.target]
+        if command.op == "create":
+            at = (command.entity, command.stamp or "" if command.target == "chargebee" else f"po{command.stamp}")
+            if at in vendor.records:
+                return self.answer(command, at, "adopted")
+            vendor.created.append(at)
+            vendor.stamps[at] = command.stamp
+            vendor.put(at, command.fields)
+            return self.answer(command, at, "applied")
+        at = (command.entity, command.target_id or "")
+        held = vendor.records[at]
+        if at in vendor.deleted:
+            if command.op == "delete":
+                return self.answer(command, at, "applied", deleted=True)
+            return self.refuse(command, "the record is deleted")
+        if command.op == "stamp":
+            vendor.stamps[at] = command.stamp
+            vendor.put(at, {})
+            return self.answer(command, at, "applied")
+        same = tuple(name for name, value in command.fields.items() if vendor.norm(name, value) == held.get(name))
+        if command.op == "update" and len(same) == len(command.fields):
+            return self.answer(command, at, "applied")
+        if any(held.get(name) != value for name, value in command.expected.items()) or held.get("status") == "sent":
+            return self.answer(command, at, "stale", same)
+        if command.op == "delete":
+            vendor.removed_by_us.add(at)
+            vendor.remove(at)
+            return self.answer(command, at, "applied", deleted=True)
+        if command.target == "chargebee" and self.random.random() < 0.3:
+            self.edit(command.target, at)  # a person edits between our read and our write
+        vendor.put(at, command.fields, moves=vendor.moves(set(command.fields)))
+        return self.answer(command, at, "applied")
+
+    def answer(
+        self, command: Command, at: Name, result: Any, done: tuple[str, ...] = (), *, deleted: bool = False
+    ) -> Outcome:
+        vendor = self.vendors[command.target]
+        return Outcome(
+            tenant="t", entity=command.entity, link=command.link, seq=command.seq, target=command.target,
+            result=result, at=NOW, id=at[1], version=vendor.version(at), data=dict(vendor.records[at]),
+            stamp=vendor.stamps.get(at), done=done, deleted=deleted or at in vendor.deleted,
+        )  # fmt: skip
+
+    def refuse(self, command: Command, words: str) -> Outcome:
+        return Outcome(
+            tenant="t", entity=command.entity, link=command.link, seq=command.seq, target=command.target,
+            result="rejected", at=NOW, error=Problem(code="deleted", message=words),
+        )  # fmt: skip
+
+    # -- people
+
+    def value(self, name: str) -> Any:
+        if name == "order_date":
+            return f"2026-01-{self.random.randrange(1, 9):02d}"
+        text = self.random.choice(EDITS).format(self.random.randrange(4))
+        address = {"line1": text, "line2": None, "city": "Oslo", "zip": "0150", "country": "NO"}
+        return address if name == "address" else text
+
+    def edit(self, system: System, at: Name) -> None:
+        name, vendor = self.random.choice(EDITED[at[0]]), self.vendors[system]
+        if at in vendor.deleted or vendor.records[at].get("status") == "sent":
+            return
+        vendor.put(at, {name: self.value(name)}, moves=vendor.moves({name}))
+        self.edits.append((system, at, name, vendor.records[at][name]))
+
+    def end(self, system: System, at: Name) -> None:
+        """Delete, archive, bring back, cancel or send a record."""
+        vendor, record = self.vendors[system], self.vendors[system].records[at]
+        if at in vendor.deleted or record.get("status") == "sent":
+            return
+        if at[0] == "order" and system == "poweroffice" and self.random.random() < 0.5:
+            vendor.put(at, {"status": "sent"})
+        elif at[0] == "order" and system == "chargebee":
+            vendor.put(at, {"status": "cancelled"})
+        elif at[0] != "order" and self.random.random() < 0.5:
+            vendor.put(at, {"archived": not record["archived"]})
+        else:
+            vendor.remove(at)
+
+    def birth(self) -> None:
+        system: System = self.random.choice(SYSTEMS)
+        entity: EntityName = self.random.choice(ENTITIES)
+        vendor = self.vendors[system]
+        self.number += 1
+        name = f"n{self.number}"  # unique names and e-mails: shared ones are another test's matter
+        record: dict[str, Any] = {each: self.value(each) for each in EDITED[entity]}
+        if entity == "customer":
+            record |= {"kind": "person", "last_name": name, "email": name, "vat_exempt": False, "archived": False}
+        elif entity == "product":
+            record |= {"name": name, "code": name, "kind": "charge", "archived": False}
+        else:
+            customers = [at for at in vendor.records if at[0] == "customer"]
+            products = [at for at in vendor.records if at[0] == "product"]
+            if not customers or not products:
+                return
+            line = {"id": "1", "product_id": self.random.choice(products)[1], "net": "10"}
+            record |= {"customer_id": self.random.choice(customers)[1], "lines": [line],
+                       "status": "draft" if system == "chargebee" else "sent"}  # fmt: skip
+        vendor.put((entity, f"{system[0]}{self.number}"), record)
+
+    def operate(self) -> None:
+        """One act of an operator."""
+        draw, links = self.random.random(), self.links()
+        if draw < 0.3:
+            self.tell("pause", entity=self.random.choice(ENTITIES), target=self.random.choice(SYSTEMS))
+        elif draw < 0.45:
+            self.tell("resume")
+        elif draw < 0.55:
+            self.tell("mode", mode=self.random.choice(["observe", "sync"]))
+        elif draw < 0.7:
+            self.tell("release", entity=self.random.choice(ENTITIES))
+        elif draw < 0.75:
+            self.tell("redrive")
+        elif draw < 0.9 and links:
+            self._part(self.random.choice(links))
+        elif self.parted:
+            pair = self.random.choice(list(self.parted))
+            undone = self.tell("undo", signal=self.parted[pair])
+            if self._answer(undone)["result"] == "done":
+                del self.parted[pair]
+
+    def _part(self, link: Link) -> None:
+        told = self.tell("unlink", entity=link.entity, key=link.key)
+        if (did := self._answer(told)).get("did"):
+            pair = (link.entity, did["did"]["chargebee"], did["did"]["poweroffice"])
+            self.parted[pair] = told
+            self.ever_parted.add(pair)
+
+    def _answer(self, signal: str) -> dict[str, Any]:
+        return self.store.controls[f"signal/{signal}"]
+
+    # -- one step of the run
+
+    def step(self, *, quiet: bool = False) -> None:
+        chance, pick = self.random.random, self.random
+        draw = chance()
+        everyone = [(s, at) for s, vendor in self.vendors.items() for at in vendor.records]
+        if not quiet and draw < 0.13:
+            self.birth()
+        elif not quiet and draw < 0.34 and everyone:
+            self.edit(*pick.choice(everyone))
+        elif not quiet and draw < 0.37 and everyone:
+            self.end(*pick.choice(everyone))
+        elif not quiet and draw < 0.40:
+            self.operate()
+        elif not quiet and draw < 0.43:
+            self.crash()
+        elif draw < 0.6 and self.inbox:
+            message = pick.choice(self.inbox)
+            if chance() < 0.7:
+                self.inbox.remove(message)
+            self.deliver(message)
+        elif draw < 0.8 and self.commands:
+            command = pick.choice(self.commands)
+            if self.execute(command, lose_reply=not quiet and chance() < 0.3) and chance() < 0.8:
+                self.commands.remove(command)
+        elif self.outcomes:
+            outcome = pick.choice(self.outcomes)
+            if quiet or chance() < 0.7:
+                self.outcomes.remove(outcome)
+            self.deliver(outcome)
+
+    def settle(self) -> None:
+        """Let everything arrive, with every switch on and every batch released."""
+        for _ in range(20):
+            self._drain()
+            before = self.planned
+            self.tell("resume")
+            self.tell("mode", mode="sync")
+            for entity in ENTITIES:
+                self.tell("release", entity=entity)
+            if self.planned == before and not (self.inbox or self.commands or self.outcomes):
+                return
+        raise AssertionError("no quiescence: something is planned for ever")
+
+    def _drain(self) -> None:
+        for _ in range(20_000):
+            if not (self.inbox or self.commands or self.outcomes):
+                return
+            self.step(quiet=True)
+        raise AssertionError("no quiescence: something is under way for ever")
+
+    def read_everything_again(self) -> None:
+        """An unchanged reading of every record."""
+        for vendor in self.vendors.values():
+            for at in vendor.records:
+                self.inbox.append(vendor.event(at))
+
+    # -- what must hold
+
+    def check(self) -> None:
+        ids: dict[tuple[System, Name], Link] = {}
+        for link in self.links():
+            assert link.flight is None, f"in flight {link}"
+            assert link.state != "held", f"held {link}"
+            for system, side in (("chargebee", link.chargebee), ("poweroffice", link.poweroffice)):
+                if side is not None:
+                    at = (system, (link.entity, side.id))
+                    assert at not in ids, f"two links hold {at}"
+                    ids[at] = link  # type: ignore[index]
+            self._both_or_a_reason(link)
+            if link.chargebee and link.poweroffice:
+                pair = (link.entity, link.chargebee.id, link.poweroffice.id)
+                assert pair not in self.parted, f"parted records were linked again {link}"
+                self._agrees(link)
+        for system, vendor in self.vendors.items():
+            assert len(set(vendor.created)) == len(vendor.created), "a record was created twice"
+            assert {at for s, at in ids if s == system} == set(vendor.records), "a record is not known"
+        self._no_edit_lost(ids)
+
+    def _both_or_a_reason(self, link: Link) -> None:
+        if link.chargebee and link.poweroffice:
+            return
+        side = link.chargebee or link.poweroffice
+        assert side is not None
+        assert link.reason, f"unlinked without words {link}"
+        if link.entity == "order":
+            assert link.state in ("waiting", "ignored", "ambiguous"), f"unlinked {link}"
+        else:
+            assert link.aside or is_gone(side) or link.state == "ambiguous", f"unlinked {link}"
+
+    def _agrees(self, link: Link) -> None:
+        a, b = self.vendors["chargebee"], self.vendors["poweroffice"]
+        assert link.chargebee is not None
+        assert link.poweroffice is not None
+        ours, theirs = (link.entity, link.chargebee.id), (link.entity, link.poweroffice.id)
+        if link.state in ("conflict", "sent", "ignored"):
+            gone = is_gone(link.chargebee) or is_gone(link.poweroffice) or link.state == "sent"
+            assert gone, f"rests without a reason {link}"
+            return
+        assert link.state == "linked", f"not settled {link}"
+        for name in EDITED[link.entity]:
+            x, y = a.records[ours][name], b.records[theirs][name]
+            same = a.norm(name, y) == x or b.norm(name, x) == y or name in link.differences
+            assert same, f"{name} diverged: {x!r} {y!r} {link}"
+
+    def _no_edit_lost(self, ids: dict[tuple[System, Name], Link]) -> None:
+        last: dict[tuple[Name, System, str], tuple[Name, Any]] = {}
+        for system, at, name, value in self.edits:
+            link = ids[system, at]
+            if not any(at[0] == entity and at[1] in pair for entity, *pair in self.ever_parted):
+                last[(link.entity, link.key), system, name] = (at, value)
+        losses = defaultdict(list)
+        for entry in self.journal:
+            losses[entry.system, entry.field].append(entry.losing)
+            losses[entry.system, entry.field].append(entry.value)
+        for (key, system, name), (at, value) in last.items():
+            removed = at in self.vendors[system].removed_by_us
+            if not removed and self.vendors[system].records[at][name] == value:
+                continue
+            if (key, other(system), name) in last or value in losses[system, name]:
+                continue
+            twin = side_record(ids[system, at], other(system))
+            theirs = self.vendors[other(system)].records.get(twin) if twin else None
+            if removed and theirs is not None and theirs[name] == value:
+                continue
+            raise AssertionError(f"lost edit {system} {at} {name} {value!r} {msgspec.to_builtins(ids[system, at])}")
+
+
+def side_record(link: Link, system: System) -> Name | None:
+    """The record of a link in one system."""
+    side = link.chargebee if system == "chargebee" else link.poweroffice
+    return (link.entity, side.id) if side is not None else None
