@@ -24,13 +24,12 @@ def class_of(op: Op, fields: dict[str, Any]) -> str | None:
 
 def batch_for(state: State, entity: EntityName, kind: str, now: str) -> str | None:
     """Count one command; the name of the batch that takes it, or None when it passes. `now` is ISO 8601."""
-    limit = state.policy.breakers.get(kind)
-    if limit is None:
-        return None
-    name = f"{entity}/{kind}"
+    name, limit = f"{entity}/{kind}", state.policy.breakers.get(kind)
     held = dict(state.control("breaker", name) or {"batch": 0, "open": False, "since": now, "count": 0})
     if held["open"]:
         return f"{kind}-{held['batch']}"
+    if limit is None:
+        return None
     if _seconds(held["since"], now) > state.policy.breaker_window_s:
         held |= {"since": now, "count": 0}
     held["count"] += 1

@@ -265,15 +265,15 @@ def _undo(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
         return _link(work, did)
     link = by_id(work.state, did["entity"], "chargebee", did["chargebee"])
     theirs = link.poweroffice if link is not None else None
-    for system in SYSTEMS:
-        work.state.set_control("joined", f"{did['entity']}/{system}/{did[system]}", {})
-    if link is not None and theirs is not None and theirs.id == did["poweroffice"]:
-        _part(work, link, None)
-        _plan_by_ids(work, did)
-    return {"undone": did}
+    if link is None or theirs is None or theirs.id != did["poweroffice"]:
+        for system in SYSTEMS:
+            work.state.set_control("joined", f"{did['entity']}/{system}/{did[system]}", {})
+        return {"undone": did, "note": "they were not linked yet"}
+    # Our reference may stand in Go by now, so they are parted as by an unlink, or it would link them again.
+    return _unlink(work, {"entity": did["entity"], "key": link.key})
 
 
-def _part(work: Planner, link: Link, aside: str | None) -> dict[str, str]:
+def _part(work: Planner, link: Link, aside: str) -> dict[str, str]:
     """Make two links of one, both without bases; what an earlier command finished stays finished."""
     ours, theirs = link.chargebee, link.poweroffice
     if ours is None or theirs is None:

@@ -1,67 +1,9 @@
 """What the linker decides, example by example."""
 
-from typing import Any
-
 import pytest
 
-from contracts.entities import EntityName, System
-from contracts.messages import Command, JournalEntry, Link, Observed, Outcome, Problem, Signal, SnapshotCompleted
-from services.linker.decide import Message, Output, decide
-from services.linker.state import Policy
-from services.linker.store import Overlay, Store
-
-NOW = "2026-11-23T12:00:00.000000Z"
-KARI = {
-    "kind": "person", "first_name": "Kari", "last_name": "Nordmann", "company": None, "email": "kari@eksempel.no",
-    "phone": "+47 1", "organisation_number": None, "currency": "NOK", "vat_exempt": False, "archived": False,
-    "address": {"line1": "Storgata 1", "line2": None, "city": "Oslo", "zip": "0150", "country": "NO"},
-}  # fmt: skip
-
-
-class Bench:
-    """A linker of one tenant without Kafka; `say` delivers a message and returns what follows."""
-
-    def __init__(self, **policy: Any) -> None:
-        self.store = Store("t", Policy(**{"mode": "sync", "start_orders": "2026-01-01", **policy}))
-        self.journal: list[JournalEntry] = []
-
-    def say(self, message: Message) -> list[Command]:
-        state, outputs = decide(self.store.child(), message, NOW)
-        assert isinstance(state, Overlay)
-        self.store.absorb(state)
-        self.journal += [each for each in outputs if isinstance(each, JournalEntry)]
-        for signal in [each for each in outputs if isinstance(each, Signal)]:
-            outputs += self.say(signal)
-        return [each for each in outputs if isinstance(each, Command)]
-
-    def open(self, *entities: EntityName) -> list[Output]:
-        commands: list[Output] = []
-        for entity in entities or ("customer", "product", "order"):
-            for system in ("chargebee", "poweroffice"):
-                commands += self.say(SnapshotCompleted(tenant="t", system=system, entity=entity, snapshot="s",
-                                                       records=0, completed_at=NOW))  # fmt: skip
-        return commands
-
-    def see(self, system: System, id: str, version: int, data: Any, entity: EntityName = "customer",
-            **more: Any) -> list[Command]:  # fmt: skip
-        return self.say(Observed(tenant="t", system=system, entity=entity, id=id, version=f"{version:013d}", mapping=1,
-                                 observed_at=NOW, data=data, **more))  # fmt: skip
-
-    def answer(self, command: Command, id: str, version: int, data: Any, result: Any = "applied",
-               **more: Any) -> list[Command]:  # fmt: skip
-        return self.say(Outcome(tenant="t", entity=command.entity, link=command.link, seq=command.seq,
-                                target=command.target, result=result, at=NOW, id=id, version=f"{version:013d}",
-                                data=data, stamp=command.stamp, **more))  # fmt: skip
-
-    def link(self, key: str, entity: EntityName = "customer") -> Link:
-        link = self.store.child().get(entity, key)
-        assert link is not None
-        return link
-
-    def linked_pair(self) -> None:
-        self.open()
-        (create,) = self.see("chargebee", "kari", 1, KARI)
-        assert self.answer(create, "5", 1, KARI) == []
+from contracts.messages import Command, Observed, Outcome, Problem, Signal
+from tests.unit.bench import KARI, NOW, Bench
 
 
 def test_nothing_is_created_before_both_snapshots_completed() -> None:

@@ -1,0 +1,301 @@
+"""Signals of operators and services: links, held batches, pauses, identity, redrive, listed differences."""
+
+from typing import Any
+
+import pytest
+
+from contracts.messages import Outcome, Problem, Signal
+from tests.unit.bench import KARI, NOW, WHEEL, Bench, order
+
+BREAKERS = {"creates": (2.0, 0.0), "changes": (2.0, 0.0), "deletes": (1.0, 0.0), "money": (1.0, 1.0)}
+OLA = {**KARI, "first_name": "Ola", "email": "ola@eksempel.no"}
+
+
+def number(n: int) -> dict[str, Any]:
+    return {**KARI, "email": f"k{n}@eksempel.no"}
+
+
+def ambiguous_pair() -> Bench:
+    """Kari in Chargebee and a Hansen in Go share a mailbox."""
+    bench = Bench()
+    bench.see("poweroffice", "5", 1, {**KARI, "last_name": "Hansen"})
+    bench.see("chargebee", "kari", 1, KARI)
+    assert bench.open("customer") == []
+    return bench
+
+
+def test_pick_links_an_ambiguous_record_with_a_candidate() -> None:
+    """The difference is listed, the reference stamped."""
+    bench = ambiguous_pair()
+    assert bench.link("kari").candidates == ["go-5"]
+    (stamp,) = bench.tell("pick", entity="customer", key="kari", candidate="go-5")
+    assert (stamp.op, stamp.target_id, stamp.stamp) == ("stamp", "5", "cb-kari")
+    assert bench.told["result"] == "done"
+    assert bench.link("kari").differences == ["last_name"]
+
+
+def test_pick_refuses_what_is_no_candidate() -> None:
+    """In words that name the candidates; nothing changes."""
+    bench = ambiguous_pair()
+    bench.see("poweroffice", "6", 1, OLA)
+    assert bench.tell("pick", entity="customer", key="kari", candidate="go-6") == []
+    assert bench.told["result"] == "refused"
+    assert "go-5" in bench.told["reason"]
+
+
+def test_unlink_parts_for_good_and_takes_our_stamp_away() -> None:
+    """Neither is created on the other side, no rule links them again."""
+    bench = Bench()
+    bench.linked_pair()
+    bench.see("poweroffice", "5", 2, KARI, stamp="cb-kari")
+    (unstamp,) = bench.tell("unlink", entity="customer", key="kari")
+    assert (unstamp.op, unstamp.target_id, unstamp.stamp) == ("stamp", "5", None)
+    assert unstamp.seq > 1
+    assert bench.answer(unstamp, "5", 3, KARI) == []
+    assert {bench.link("kari").state, bench.link("go-5").state} == {"ignored"}
+    assert bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"}) == []
+    assert bench.see("poweroffice", "5", 4, {**KARI, "phone": "+47 3"}, stamp="cb-kari")[0].op == "stamp"
+    assert bench.tell("redrive", entity="customer", key="kari")[0].op == "create"
+
+
+def test_an_unlink_can_be_undone_and_a_link_too() -> None:
+    """The pair may be linked again; an undone link leaves both alone, whatever reference was written meanwhile."""
+    bench = Bench()
+    bench.linked_pair()
+    (unstamp,) = bench.tell("unlink", entity="customer", key="kari")
+    bench.tell("undo", signal="s1")
+    assert "in flight" in bench.told["reason"]
+    bench.answer(unstamp, "5", 2, KARI)
+    bench.tell("undo", signal="s1")
+    assert bench.told["result"] == "done"
+    assert bench.link("kari").poweroffice is not None
+    again = ambiguous_pair()
+    (stamp,) = again.tell("link", entity="customer", chargebee="kari", poweroffice="5")
+    again.answer(stamp, "5", 2, {**KARI, "last_name": "Hansen"})
+    (unstamp,) = again.tell("undo", signal="s1")
+    assert (unstamp.op, unstamp.stamp) == ("stamp", None)
+    assert again.link("kari").poweroffice is None
+    assert again.link("kari").state == "ignored"
+
+
+def test_a_link_told_before_its_records_are_known_joins_them_later() -> None:
+    """As after `links import` on an empty map: nothing is created."""
+    bench = Bench()
+    assert bench.tell("link", entity="customer", chargebee="kari", poweroffice="9") == []
+    bench.see("chargebee", "kari", 1, KARI)
+    assert bench.open("customer") == []
+    assert bench.link("kari").state == "waiting"
+    commands = bench.see("poweroffice", "9", 1, OLA)
+    assert [command.op for command in commands] == ["stamp"]
+    assert bench.link("kari").poweroffice is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "args", "words"),
+    [
+        ("link", {"entity": "customer", "chargebee": "kari", "poweroffice": "6"}, "unlink it first"),
+        ("link", {"entity": "customer", "chargebee": "kari", "poweroffice": "5"}, "already"),
+        ("link", {"entity": "customer", "chargebee": "kari"}, "poweroffice"),
+        ("link", {"entity": "invoice", "chargebee": "a", "poweroffice": "5"}, "invoice"),
+        ("unlink", {"entity": "customer", "key": "nobody"}, "nobody"),
+        ("undo", {"signal": "never"}, "never"),
+        ("release", {"entity": "customer", "batch": "creates-9"}, "creates-9"),
+        ("redrive", {"entity": "customer", "key": "nobody"}, "nobody"),
+        ("settle", {"entity": "customer", "key": "kari", "field": "phone"}, "phone"),
+        ("mode", {"mode": "fast"}, "fast"),
+        ("pause", {"target": "sap"}, "sap"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_words(kind: str, args: dict[str, Any], words: str) -> None:
+    """The answer stands in control; no record changes."""
+    bench = Bench()
+    bench.linked_pair()
+    before = dict(bench.store.links)
+    assert bench.tell(kind, **args) == []
+    assert bench.told["result"] == "refused"
+    assert words in bench.told["reason"]
+    assert bench.store.links == before
+
+
+def test_a_signal_runs_once() -> None:
+    """Delivered again it changes nothing."""
+    bench = Bench()
+    bench.linked_pair()
+    signal = Signal(tenant="t", id="once", kind="unlink", at=NOW, args={"entity": "customer", "key": "kari"})
+    bench.say(signal)
+    before = dict(bench.store.links)
+    assert bench.say(signal) == []
+    assert bench.store.links == before
+
+
+def test_a_breaker_holds_what_comes_beyond_and_a_release_lets_exactly_that_go() -> None:
+    """The batch has a name; after the release counting starts anew."""
+    bench = Bench(breakers=BREAKERS)
+    bench.open("customer")
+    sent = [bench.see("chargebee", f"k{n}", 1, number(n)) for n in range(5)]
+    assert [len(commands) for commands in sent] == [1, 1, 0, 0, 0]
+    held = bench.link("k3")
+    assert (held.state, held.batch) == ("held", "creates-1")
+    assert held.plan is not None
+    released = bench.tell("release", entity="customer", batch="creates-1")
+    assert {command.link for command in released} == {"k2", "k3", "k4"}
+    assert len(bench.see("chargebee", "k5", 1, number(5))) == 1
+
+
+def test_a_discarded_creation_stays_undone_until_redriven() -> None:
+    """Also when the record changes."""
+    bench = Bench(breakers=BREAKERS)
+    bench.open("customer")
+    for n in range(3):
+        bench.see("chargebee", f"k{n}", 1, number(n))
+    assert bench.tell("discard", entity="customer", batch="creates-1") == []
+    assert bench.link("k2").state == "ignored"
+    assert bench.see("chargebee", "k2", 2, {**number(2), "phone": "+47 9"}) == []
+    (create,) = bench.tell("redrive", entity="customer", key="k2")
+    assert create.op == "create"
+
+
+def test_a_discarded_change_is_listed_and_a_later_edit_flows() -> None:
+    """Both values stay; the discarded one is in the journal."""
+    bench = Bench(breakers={"changes": (0.0, 0.0)})
+    bench.linked_pair()
+    assert bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"}) == []
+    assert bench.tell("discard", entity="customer") == []
+    link = bench.link("kari")
+    assert (link.state, link.differences) == ("linked", ["phone"])
+    (entry,) = [each for each in bench.journal if each.rule == "discarded"]
+    assert entry.value == {"phone": "+47 2"}
+    bench.see("chargebee", "kari", 3, {**KARI, "phone": "+47 3"})
+    (update,) = bench.tell("release", entity="customer")
+    assert update.fields == {"phone": "+47 3"}
+
+
+def test_the_window_of_a_breaker_moves_on() -> None:
+    """What passed longer ago than the window counts no more."""
+    bench = Bench(breakers=BREAKERS)
+    bench.open("customer")
+    for n in range(2):
+        assert len(bench.see("chargebee", f"k{n}", 1, number(n))) == 1
+    bench.now = "2026-11-23T12:10:01.000000Z"
+    assert len(bench.see("chargebee", "k2", 1, number(2))) == 1
+
+
+def test_deletions_have_a_breaker_of_their_own() -> None:
+    """A mass deletion is held; edits go on."""
+    bench = Bench(breakers={"deletes": (1.0, 0.0)}, removal={("customer", "poweroffice"): "archive"})
+    bench.open("customer")
+    for n in range(3):
+        (create,) = bench.see("chargebee", f"k{n}", 1, number(n))
+        bench.answer(create, f"{n}", 1, number(n))
+    gone = [bench.see("chargebee", f"k{n}", 2, {**number(n), "archived": True}, deleted=True) for n in range(2)]
+    assert [len(commands) for commands in gone] == [1, 0]
+    assert bench.link("k1").batch == "deletes-1"
+    assert len(bench.see("chargebee", "k2", 2, {**number(2), "phone": "+47 2"})) == 1
+
+
+def test_an_order_whose_total_differs_too_much_holds_the_next_orders() -> None:
+    """A systematic error in money must not repeat itself a thousand times."""
+    bench = Bench(breakers={"money": (1.0, 1.0)})
+    bench.linked_pair()
+    bench.linked_product()
+    (create,) = bench.see("chargebee", "900", 1, order("kari", "hjul"), "order")
+    assert bench.answer(create, "u-1", 1, order("5", "7", total="10.5")) == []
+    (create,) = bench.see("chargebee", "901", 1, order("kari", "hjul"), "order")
+    assert bench.answer(create, "u-2", 1, order("5", "7", total="12.5")) == []
+    assert bench.see("chargebee", "902", 1, order("kari", "hjul"), "order") == []
+    assert bench.link("902", "order").state == "held"
+    assert "money breaker" in next(entry.text for entry in reversed(bench.journal) if entry.rule == "totals")
+    (released,) = bench.tell("release", entity="order")
+    assert released.link == "902"
+
+
+def test_the_switch_to_sync_carries_the_shown_plan_past_the_breakers() -> None:
+    """A person has read it; a plan shown later is counted again."""
+    bench = Bench(mode="observe", breakers=BREAKERS)
+    bench.open("customer")
+    for n in range(5):
+        assert bench.see("chargebee", f"k{n}", 1, number(n)) == []
+    assert len(bench.tell("mode", mode="sync")) == 5
+
+
+def test_a_pause_of_one_direction_leaves_the_other_going() -> None:
+    """And survives a restart, since it stands in control."""
+    bench = Bench()
+    bench.linked_pair()
+    bench.tell("pause", entity="customer", target="poweroffice")
+    assert bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"}) == []
+    assert bench.store.controls["pause/customer/poweroffice"]
+    assert bench.link("kari").state == "held"
+    (update,) = bench.tell("resume", entity="customer")
+    assert update.fields == {"phone": "+47 2"}
+
+
+def test_another_vendor_account_stops_the_tenant_until_the_pinned_one_is_back() -> None:
+    """The same tenant name with other keys must not write one ledger into another."""
+    bench = Bench()
+    bench.tell("identity", system="poweroffice", id="client-1")
+    bench.linked_pair()
+    bench.tell("identity", system="poweroffice", id="client-2")
+    assert bench.store.controls["stopped/poweroffice"]["found"] == "client-2"
+    assert bench.store.controls["identity/poweroffice"]["id"] == "client-1"
+    assert bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"}) == []
+    assert bench.link("kari").state == "held"
+    (update,) = bench.tell("identity", system="poweroffice", id="client-1")
+    assert update.fields == {"phone": "+47 2"}
+
+
+def test_a_redrive_frees_what_waited() -> None:
+    """A customer that was refused for a setting, and its order."""
+    bench = Bench()
+    bench.linked_product()
+    (create,) = bench.see("chargebee", "kari", 1, KARI)
+    refused = Outcome(tenant="t", entity="customer", link="kari", seq=create.seq, target="poweroffice",
+                      result="rejected", at=NOW, error=Problem(code="x", message="no such currency"))  # fmt: skip
+    bench.say(refused)
+    assert bench.see("chargebee", "900", 1, order("kari", "hjul"), "order") == []
+    assert "no such currency" in (bench.link("900", "order").reason or "")
+    (again,) = bench.tell("redrive", entity="customer")
+    assert bench.told["planned"] == 1
+    (freed,) = bench.answer(again, "5", 1, KARI)
+    assert (freed.entity, freed.op) == ("order", "create")
+
+
+def test_a_listed_difference_is_accepted_or_one_side_kept() -> None:
+    """The operator's word is journalled with the losing value."""
+    bench = Bench()
+    bench.see("poweroffice", "5", 1, {**KARI, "phone": "+47 9"}, stamp="cb-kari")
+    bench.see("chargebee", "kari", 1, KARI)
+    bench.open("customer")
+    assert bench.link("kari").differences == ["phone"]
+    (update,) = bench.tell("settle", entity="customer", key="kari", field="phone", keep="poweroffice")
+    assert (update.target, update.fields, update.expected) == ("chargebee", {"phone": "+47 9"}, {"phone": "+47 1"})
+    (entry,) = [each for each in bench.journal if each.rule == "settled"]
+    assert entry.losing == "+47 1"
+    other = Bench()
+    other.see("poweroffice", "5", 1, {**KARI, "phone": "+47 9"}, stamp="cb-kari")
+    other.see("chargebee", "kari", 1, KARI)
+    other.open("customer")
+    assert other.tell("settle", entity="customer", key="kari", field="phone") == []
+    assert other.link("kari").differences == []
+
+
+def test_own_numbers_never_serve_twice() -> None:
+    """Finished commands are known by link and number, so a parted link goes on counting."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
+    (stamp,) = bench.answer(update, "5", 2, {**KARI, "phone": "+47 2"})
+    bench.answer(stamp, "5", 3, {**KARI, "phone": "+47 2"})
+    (unstamp,) = bench.tell("unlink", entity="customer", key="kari")
+    assert (unstamp.link, unstamp.seq) == ("go-5", stamp.seq + 1)
+    bench.answer(unstamp, "5", 4, KARI)
+    (create,) = bench.tell("redrive", entity="customer", key="go-5")
+    assert create.seq == unstamp.seq + 1
+
+
+def test_wheels_are_left_alone_by_a_pause_of_customers() -> None:
+    """A pause names its entity."""
+    bench = Bench()
+    bench.linked_product()
+    bench.tell("pause", entity="customer")
+    assert len(bench.see("chargebee", "hjul", 2, {**WHEEL, "description": "Nytt"}, "product")) == 1
