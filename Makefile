@@ -14,7 +14,7 @@ PACKAGES := contracts runtime services simulators demo
 # A cache on another file system would make uv warn on every file.
 export UV_LINK_MODE ?= copy
 
-.PHONY: help env check format test demo bench lock clean
+.PHONY: help env check format test prove mutants demo bench lock clean
 
 help: ## this list
 	@echo "make TARGET, one of:"
@@ -50,6 +50,12 @@ format: env ## rewrite the code in the one style
 
 test: env ## every test, the ones on a real Kafka included; ARGS="-k name" chooses
 	$(BIN)/python -m pytest $(ARGS)
+
+prove: env ## the linker's state machine on ten times as many random histories
+	TANDEM_PROVE=10 $(BIN)/python -m pytest -s -p no:cacheprovider --timeout=3600 --hypothesis-show-statistics tests/property/test_linker_machine.py $(ARGS)
+
+mutants: env ## hand-made faults of the linker's core, each of which the suite must notice
+	$(BIN)/python -m tests.mutants
 
 demo: env ## the whole system with simulated vendors; ONCE=1 ends when both sides agree
 	$(BIN)/python -m demo $(if $(ONCE),--once)

@@ -114,23 +114,27 @@ def _open(state: State, found: Found, system: System, record_id: str) -> list[Li
     return links
 
 
-def _unique(state: State, rule: str, system: System, record_id: str, value: str) -> tuple[list[Link], bool]:
+def _unique(state: State, rule: str, system: System, link: Link, value: str) -> tuple[list[Link], bool]:
     theirs = state.find(f"{rule}|{other(system)}|{value}")
-    alone = len(theirs) == 1 and state.count(f"{rule}|{system}|{value}") == 1
-    return _open(state, theirs, system, record_id), alone
+    # A newcomer does not stand in the index yet.
+    ours = state.find(f"{rule}|{system}|{value}", 2)
+    side = side_of(link, system)
+    assert side is not None
+    alone = len(theirs) == 1 and all(key == link.key for _, key in ours)
+    return _open(state, theirs, system, side.id), alone
 
 
 def _customer(state: State, link: Link, system: System, side: Side) -> Match:
     seen = side.seen or {}
     number = seen.get("organisation_number") if is_company(seen) else None
     if number:
-        twins, alone = _unique(state, "customer|org", system, side.id, number)
+        twins, alone = _unique(state, "customer|org", system, link, number)
         if twins:
             return _choose(twins, alone, "organisation_number")
     email = natural(seen.get("email"))
     if email is None:
         return Single()
-    twins, alone = _unique(state, "customer|email", system, side.id, email)
+    twins, alone = _unique(state, "customer|email", system, link, email)
     if not twins:
         return Single()
     theirs = side_of(twins[0], other(system))
@@ -148,13 +152,13 @@ def _product(state: State, link: Link, system: System, side: Side) -> Match:
     seen = side.seen or {}
     code = code_for(side.id) if system == "chargebee" else seen.get("code")
     if code:
-        twins, alone = _unique(state, "product|code", system, side.id, code)
+        twins, alone = _unique(state, "product|code", system, link, code)
         if twins:
             return _choose(twins, alone, "code")
     name = natural(seen.get("name"))
     if name is None:
         return Single()
-    twins, alone = _unique(state, "product|name", system, side.id, name)
+    twins, alone = _unique(state, "product|name", system, link, name)
     return _choose(twins, alone, "name") if twins else Single()
 
 

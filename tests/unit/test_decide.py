@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.messages import Command, Observed, Outcome, Problem, Signal
-from tests.unit.bench import KARI, NOW, Bench
+from tests.unit.bench import KARI, NOW, Bench, order
 
 
 def test_nothing_is_created_before_both_snapshots_completed() -> None:
@@ -312,3 +312,60 @@ def test_a_missing_decision_keeps_observe_whatever_a_signal_says() -> None:
     bench.say(Signal(tenant="t", id="s1", kind="mode", at=NOW, args={"mode": "sync"}))
     assert bench.see("chargebee", "kari", 1, KARI) == []
     assert bench.link("kari").state == "held"
+
+
+def test_a_record_met_before_the_outcome_of_its_creation_joins_it() -> None:
+    """Two links must never hold one record."""
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("chargebee", "kari", 1, KARI)
+    assert bench.see("poweroffice", "5", 1, KARI) == []
+    assert bench.link("go-5").state == "waiting"
+    assert bench.answer(create, "5", 1, KARI) == []
+    assert bench.store.child().get("customer", "go-5") is None
+    assert bench.link("kari").poweroffice is not None
+
+
+def test_drafts_of_go_stay_in_go_until_they_are_sent() -> None:
+    """Taking one over would invoice twice."""
+    bench = Bench()
+    bench.linked_pair()
+    bench.linked_product()
+    assert bench.see("poweroffice", "u-1", 1, order("5", "7"), "order") == []
+    assert bench.link("go-u-1", "order").state == "ignored"
+    (create,) = bench.see("poweroffice", "u-1", 2, order("5", "7", status="sent"), "order")
+    assert create.op == "create"
+
+
+def test_numbers_go_on_when_two_links_become_one() -> None:
+    """A finished command of either is never taken for a new one."""
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("poweroffice", "5", 1, KARI)
+    refused = Outcome(tenant="t", entity="customer", link=create.link, seq=create.seq, target="chargebee",
+                      result="rejected", at=NOW, error=Problem(code="x", message="x"))  # fmt: skip
+    bench.say(refused)
+    (stamp,) = bench.see("chargebee", "kari", 1, KARI)
+    assert (stamp.link, stamp.seq) == ("kari", create.seq + 1)
+
+
+def test_a_deletion_without_content_does_not_hide_what_our_write_returned() -> None:
+    """The write came first; taking what was seen before it for an edit would carry an old value back."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
+    bench.see("poweroffice", "5", 9, None, deleted=True)
+    assert bench.answer(update, "5", 2, {**KARI, "phone": "+47 2"}) == []
+    link = bench.link("kari")
+    assert link.state == "ignored"
+    assert link.poweroffice is not None
+    assert link.poweroffice.base == {}
+
+
+def test_a_live_newcomer_is_matched_as_one_of_the_backfill_is() -> None:
+    """A record met after the first snapshots has a twin as well."""
+    bench = Bench(create_off=frozenset({("customer", "chargebee")}))
+    bench.open()
+    assert bench.see("poweroffice", "5", 1, KARI) == []
+    (stamp,) = bench.see("chargebee", "kari", 1, KARI)
+    assert (stamp.op, stamp.target_id) == ("stamp", "5")

@@ -299,3 +299,13 @@ def test_wheels_are_left_alone_by_a_pause_of_customers() -> None:
     bench.linked_product()
     bench.tell("pause", entity="customer")
     assert len(bench.see("chargebee", "hjul", 2, {**WHEEL, "description": "Nytt"}, "product")) == 1
+
+
+def test_an_old_switch_delivered_again_does_not_switch_back() -> None:
+    """A signal is known by its id."""
+    bench = Bench()
+    old = Signal(tenant="t", id="old", kind="mode", at=NOW, args={"mode": "observe"})
+    bench.say(old)
+    bench.tell("mode", mode="sync")
+    bench.say(old)
+    assert bench.store.controls["mode/~"] == {"mode": "sync"}

@@ -1,0 +1,1 @@
+"""Hand-made faults of the linker's core; the suite must notice each."""

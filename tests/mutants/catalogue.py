@@ -1,0 +1,88 @@
+"""The mutants: a name, the file, the text and what it is replaced with. Each text stands exactly once in its file."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault a hurried person could make."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+_DECIDE, _PLAN, _MERGE = "services/linker/decide.py", "services/linker/plan.py", "services/linker/merge.py"
+_MATCH, _STATE = "services/linker/match.py", "services/linker/state.py"
+_BREAKERS, _OPERATORS = "services/linker/breakers.py", "services/linker/operators.py"
+
+MUTANTS = (
+    Mutant("older readings are taken", _STATE, 'if event.version < side.version:\n        return "older"',
+           'if False:\n        return "older"'),
+    Mutant("an unmoved version is an edit", _STATE, "if event.version == side.version:", "if False:"),
+    Mutant("a new mapping is an edit", _STATE, "event.data, edit=False)", "event.data)"),
+    Mutant("the base is forgotten when an edit is seen", _STATE,
+           "if edit and old.get(name) != value:\n                side.base[name] = old.get(name)", "pass"),
+    Mutant("the base of a written field is what was sent", _DECIDE, "agree(target, name, outcome.data.get(name))",
+           "agree(target, name, flight.command.fields.get(name))"),
+    Mutant("the base of the source is what it holds now", _DECIDE,
+           "agree(source, name, flight.planned.get(name, flight.command.fields.get(name)))",
+           "agree(source, name, (source.seen or {}).get(name))"),
+    Mutant("any outcome counts", _DECIDE, " or link.flight.command.seq != outcome.seq:", ":"),
+    Mutant("an adopted record counts as written", _DECIDE, 'case "adopted":\n',
+           'case "adopted":\n                self._agree(link, flight, outcome, tuple(command.fields))\n'),
+    Mutant("a stale outcome counts nothing as done", _DECIDE, "outcome, outcome.done)", "outcome, ())"),
+    Mutant("a stale outcome counts everything as done", _DECIDE, "outcome, outcome.done)",
+           "outcome, tuple(command.fields))"),
+    Mutant("a covered edit is not told", _DECIDE, "if not write.planned < version < write.returned:", "if True:"),
+    Mutant("a reply never moves what is seen", _DECIDE, "elif outcome.version >= side.version:", "elif False:"),
+    Mutant("what a deletion hides is not read from the reply", _DECIDE,
+           'elif side.deleted and target == "poweroffice":', "elif False:"),
+    Mutant("the removal of a draft is not noticed", _DECIDE, "if outcome.deleted:", "if False:"),
+    Mutant("two links keep one record", _DECIDE, "self.state.remove(holder.entity, holder.key)", "pass"),
+    Mutant("orders before the start are taken", _DECIDE,
+           "return start is None or (date is not None and date < start)", "return False"),
+    Mutant("a refusal out of date is final", _DECIDE, "if side is not None and side.version != command.target_version:",
+           "if False:"),
+    Mutant("the barrier is skipped", _PLAN, "if not self.barrier_open(entity):", "if False:"),
+    Mutant("a second command while one is in flight", _PLAN, "if link.flight is not None:\n            self.state.put(link)\n            return",
+           "if False:\n            return"),
+    Mutant("the expected values are left out", _PLAN, "expected=guard or (expected(link, target, fields) if side else {})",
+           "expected={}"),
+    Mutant("edits against deletions are carried", _PLAN, "if self._meets_deletion(link, result.writes):", "if False:"),
+    Mutant("gone records are created elsewhere", _PLAN, "if is_gone(side) or side.seen is None:",
+           "if side.seen is None:"),
+    Mutant("sent orders are written to", _PLAN, 'if theirs.get("status") == "sent":', "if False:"),
+    Mutant("an edited draft is removed", _PLAN, "        if edits:\n            target_words", "        if False:\n            target_words"),
+    Mutant("drafts of Go are taken over", _PLAN, "and not self._taken_over(side.seen):", "and False:"),
+    Mutant("observe sends", _PLAN, 'if self.mode() != "sync":\n            return "observe", "observe"', ""),
+    Mutant("a pause is not heeded", _PLAN, 'if self.state.control("pause", f"{entity}/{target}"):', "if False:"),
+    Mutant("order lines keep the ids of their own system", _PLAN,
+           '{**line, "product_id": self._id_in(target, "product", line.get("product_id"))}', "line"),
+    Mutant("numbers start anew when two links become one", _PLAN,
+           "ours.seq, ours.entries = max(ours.seq, theirs.seq), max(ours.entries, theirs.entries)",
+           "ours.seq, ours.entries = 0, max(ours.entries, theirs.entries)"),
+    Mutant("bulk ignores its window", _PLAN, '>= self.state.policy.window:\n            link.plan = command',
+           '>= 10**9:\n            link.plan = command'),
+    Mutant("the loser wins", _MERGE,
+           'owner(policy, link, name) if by_a and by_b else "chargebee" if by_a else "poweroffice"',
+           'other(owner(policy, link, name)) if by_a and by_b else "chargebee" if by_a else "poweroffice"'),
+    Mutant("conflicts are not told", _MERGE, "    if by_a and by_b:\n        text", "    if False:\n        text"),
+    Mutant("equal edits are written again", _MERGE, "        if x == y:\n            agree(a, name, x)\n            agree(b, name, y)\n        elif first:",
+           "        if first:"),
+    Mutant("a first link overwrites", _MERGE, 'if policy.first_link == "owner" and may_write', "if may_write"),
+    Mutant("tax fields are filled", _MERGE, "fill = (link.entity, name, target) not in NEVER_FILLED and may_write",
+           "fill = may_write"),
+    Mutant("removals ignore the policy", _MERGE, 'return asked == "archive"', "return True"),
+    Mutant("shared e-mails merge parties", _MATCH, "and not _same_party(seen, theirs.seen or {}):", "and False:"),
+    Mutant("a newcomer has no twin", _MATCH, "all(key == link.key for _, key in ours)", "len(ours) == 1"),
+    Mutant("parted records are matched again", _MATCH,
+           "if link is not None and theirs is not None and not apart(", "if link is not None and theirs is not None and True or apart("),
+    Mutant("breakers never open", _BREAKERS, 'if held["count"] > passes:', "if False:"),
+    Mutant("a window never ends", _BREAKERS, '> state.policy.breaker_window_s:', "> 10**9:"),
+    Mutant("the money breaker is deaf", _BREAKERS, "if limit is None or ours is None or theirs is None:", "if True:"),
+    Mutant("a signal runs again", _OPERATORS, 'if work.state.control("signal", signal.id) is not None:', "if False:"),
+    Mutant("another account is pinned anew", _OPERATORS, "if pinned is None:", "if True:"),
+    Mutant("a linked record is linked twice", _OPERATORS, "        if taken is not None:\n", "        if False:\n"),
+)  # fmt: skip
