@@ -10,7 +10,7 @@ from contracts.entities import EntityName
 from contracts.messages import Command, Outcome
 from contracts.settings import Tenant
 from runtime.clock import iso
-from runtime.vendor import BULK, LIVE
+from runtime.vendor import BULK, LIVE, Refused
 from services.chargebee_adapter.catalogue import Catalogue
 from services.chargebee_adapter.client import ChargebeeClient
 from services.chargebee_adapter.guard import Written
@@ -46,6 +46,9 @@ class Sink:
 
     async def apply(self, command: Command) -> Outcome:
         """Carry out one command. Raises Retriable, Refused, NotFound or Unauthorised."""
+        if command.op == "delete":
+            words = f"a {command.entity} of Chargebee is never deleted: a person does that there"
+            raise Refused("unsupported", words)
         # Chargebee answers concurrent writes to one record with lock_timeout.
         record = f"{command.entity}/{command.target_id or command.stamp}"
         lock = self._locks.setdefault(record, asyncio.Lock())

@@ -107,6 +107,10 @@ class PowerOfficeClient:
         """The record as Go returns it after a JSON Patch."""
         return await self._call("PATCH", path, priority=priority, content=_encoder.encode(operations))
 
+    async def delete(self, path: str, *, priority: int) -> None:
+        """Remove a record; Go answers 200 or 204. Raises NotFound when it is gone already."""
+        await self._call("DELETE", path, priority=priority)
+
     async def pages(
         self, path: str, *, start: Callable[[], int], priority: int = READ,
         params: Mapping[str, str] | None = None, size: int = PAGE_SIZE,

@@ -184,9 +184,14 @@ def new_order(
     lines: list[dict[str, Any]] = []
     if invoiced_elsewhere:
         lines.append({"LineType": "Text", "Description": _warning(fields.get("invoice"))})
-    lines += [_new_line(line, fallback_product_id) for line in fields.get("lines", ())]
+    lines += new_lines(fields.get("lines", ()), fallback_product_id)
     body["SalesOrderLines"] = [{**line, "SortOrder": position} for position, line in enumerate(lines)]
     return body
+
+
+def new_lines(lines: Iterable[Line], fallback_product_id: str | None) -> list[dict[str, Any]]:
+    """Bodies of the lines of an order. Raises Unwritable for a line without product."""
+    return [_new_line(line, fallback_product_id) for line in lines]
 
 
 def _int64(value: str, field: str) -> int:

@@ -113,6 +113,9 @@ class CustomerRecords:
 
     def properties(self, changes: Mapping[str, Any], held: Held) -> dict[Path, Any]:
         assert isinstance(held.reading.content, Customer)
+        if changes.get("archived") and "other_role" in held.reading.incomplete:
+            message = "the contact has another role in Go (supplier or employee), which archiving would hit too"
+            raise Refused("other_role", message, field="archived")
         mapping_writes.refuse_missing_names(held.reading.content.kind, changes)
         return mapping_writes.customer_properties(changes, held.raw)
 

@@ -7,7 +7,7 @@ from datetime import time as clock_time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from contracts.entities import Entity, EntityName, Order
+from contracts.entities import Entity, EntityName, Line, Order
 from contracts.messages import Command
 from contracts.settings import Tenant
 from runtime.vendor import NotFound, Refused, Retriable
@@ -15,6 +15,7 @@ from services.poweroffice_adapter import mapping, mapping_orders
 from services.poweroffice_adapter.client import MAX_PAGE_SIZE, Forbidden, PowerOfficeClient
 from services.poweroffice_adapter.mapping_writes import Path, Unwritable, value_at
 from services.poweroffice_adapter.observations import Observations
+from services.poweroffice_adapter.order_lines import LineChange, changes
 from services.poweroffice_adapter.order_reader import OrderReader, Whole
 from services.poweroffice_adapter.records import REFERENCE, Held, products_with_code
 
@@ -71,7 +72,7 @@ class References:
 
 
 class OrderRecords:
-    """Sales orders; a header can be changed while it is a draft, lines never."""
+    """Sales orders; header and lines can be changed while it is a draft."""
 
     entity: EntityName = "order"
     stampable = True
@@ -106,6 +107,26 @@ class OrderRecords:
             raise Retriable("PowerOffice Go answered without the order", maybe_applied=True)
         lines = value_at(held.raw, ("SalesOrderLines",))
         return self._held(await self._reader.whole({**header, "SalesOrderLines": lines}, 0, priority))
+
+    async def delete(self, id: str, priority: int) -> None:
+        """Remove an order with its lines. Raises NotFound; Go refuses what is not a draft."""
+        await self._client.delete(f"/SalesOrders/{id}", priority=priority)
+
+    async def line_changes(self, held: Held, wanted: Sequence[Line], priority: int) -> list[LineChange]:
+        """What makes the lines of an order those wanted. Raises Unwritable."""
+        fallback = await self._fallback(priority) if any(line.product_id is None for line in wanted) else None
+        return changes(value_at(held.raw, ("SalesOrderLines",)) or (), mapping_orders.new_lines(wanted, fallback))
+
+    async def change_line(self, id: str, change: LineChange, priority: int) -> None:
+        """Carry out one change of a line; one that is done already is none."""
+        path = f"/SalesOrders/{id}/Lines"
+        if change.line_id is None:
+            await self._client.post(path, change.values, priority=priority)
+        elif not change.values:
+            await self._client.delete(f"{path}/{change.line_id}", priority=priority)
+        else:
+            operations = [{"op": "replace", "path": f"/{name}", "value": v} for name, v in change.values.items()]
+            await self._client.patch(f"{path}/{change.line_id}", operations, priority=priority)
 
     def _held(self, whole: Whole) -> Held:
         return Held(whole.raw, whole.reading)

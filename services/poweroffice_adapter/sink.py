@@ -14,7 +14,7 @@ from runtime.clock import iso
 from runtime.vendor import BULK, LIVE, NotFound, Refused
 from services.poweroffice_adapter.client import PowerOfficeClient, counting
 from services.poweroffice_adapter.groups import ProductGroups
-from services.poweroffice_adapter.mapping import MAPPING, Reading, version
+from services.poweroffice_adapter.mapping import MAPPING, NEVER, Reading, version
 from services.poweroffice_adapter.mapping_writes import Path, Unwritable, value_at
 from services.poweroffice_adapter.observations import Observations
 from services.poweroffice_adapter.records import REFERENCE, CustomerRecords, Held, ProductRecords, Records
@@ -67,6 +67,10 @@ class Sink:
             return await self._create(records, command, fields, priority)
         if command.target_id is None:
             raise Refused("invalid_command", f"{command.op} names no record of PowerOffice Go")
+        if command.op == "delete":
+            return await self._delete(records, command, priority)
+        if command.op == "update" and "lines" in fields:
+            return await self._restore_lines(records, command, fields, priority)
         if command.op == "update":
             return await self._update(records, command, fields, priority)
         if command.op == "stamp":
@@ -151,6 +155,56 @@ class Sink:
             self._observations.end_write(entity, id)
             raise
 
+    async def _delete(self, records: Records, command: Command, priority: int) -> Outcome:
+        """Remove a draft that still is what the command expects; a sent or Confirmed order never."""
+        assert command.target_id is not None
+        if not isinstance(records, OrderRecords):
+            raise Refused("unsupported", f"a {command.entity} of PowerOffice Go is archived, never deleted")
+        expected, number = _typed(command, command.expected), self._observations.start()
+        try:
+            held = await records.get(command.target_id, priority)
+            if _differing(_content(held.reading), expected) or expected.get("status") != "draft":
+                return self._outcome(command, "stale", held.reading, number)
+            self._observations.begin_write(command.entity, command.target_id)
+            try:
+                await records.delete(command.target_id, priority)
+            finally:
+                self._observations.end_write(command.entity, command.target_id)
+        except NotFound as error:
+            if error.status != 404:
+                raise Refused(error.code, error.message) from None  # sent or deleted, and which cannot be read
+        return Outcome(
+            tenant=command.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
+            result="applied", at=iso(self._clock()), id=command.target_id, mapping=MAPPING, deleted=True,
+            version=version(NEVER, self._observations.reply(), command.target_version),
+        )  # fmt: skip
+
+    async def _restore_lines(
+        self, records: Records, command: Command, fields: Mapping[str, Any], priority: int
+    ) -> Outcome:
+        """Make the lines of a draft those of the command, call by call: Go has no way to replace them at once.
+
+        A crash in between leaves other lines than expected, so the next attempt is stale and planned anew from them.
+        """
+        assert command.target_id is not None and isinstance(records, OrderRecords)
+        number = self._observations.start()
+        held = await records.get(command.target_id, priority)
+        present, expected = _content(held.reading), _typed(command, command.expected)
+        changes = await records.line_changes(held, fields["lines"], priority)
+        if not changes:
+            return self._outcome(command, "applied", held.reading, number)
+        if _differing(present, expected) or getattr(present, "status", None) != "draft":
+            return self._outcome(command, "stale", held.reading, number)
+        self._observations.begin_write(command.entity, command.target_id)
+        try:
+            for change in changes:
+                await records.change_line(command.target_id, change, priority)
+            held = await records.get(command.target_id, priority)
+            return self._ended(command, held)
+        except BaseException:
+            self._observations.end_write(command.entity, command.target_id)
+            raise
+
     async def _stamp(self, records: Records, command: Command, priority: int) -> Outcome:
         """Fill an empty reference; without a stamp in the command, take our own away again."""
         assert command.target_id is not None
@@ -210,6 +264,10 @@ def _content(reading: Reading) -> Entity:
 
 def _edited(present: Entity, changes: Iterable[str], expected: Mapping[str, Any]) -> bool:
     return any(name in expected and getattr(present, name) != expected[name] for name in changes)
+
+
+def _differing(present: Entity, expected: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in expected.items() if getattr(present, name) != value]
 
 
 def _operations(held: Held, properties: Mapping[Path, Any], *, guarded: bool) -> Iterable[dict[str, Any]]:
