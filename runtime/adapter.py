@@ -15,7 +15,9 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from contracts.entities import System
+from contracts.messages import Command, Outcome
 from contracts.settings import Settings, Tenant
+from runtime.identity import Identity, read_pins
 from runtime.kafka import Kafka
 from runtime.publisher import KafkaPublisher
 from runtime.service import Subscription
@@ -30,11 +32,13 @@ MAX_WAIT_S = 60.0
 @dataclass(frozen=True)
 class Vendor:
     """One tenant at one vendor. `run` reads for ever, `apply` carries out a command, `probe` raises a VendorError
-    while the vendor cannot be used, `health` says what the source does."""
+    while the vendor cannot be used, `identity` names the account behind the keys, `health` says what the source
+    does."""
 
     run: Callable[[], Awaitable[None]]
     apply: Apply
     probe: Callable[[], Awaitable[None]]
+    identity: Callable[[], Awaitable[str]]
     health: Mapping[str, Any]
     http: VendorHttp
 
@@ -54,6 +58,7 @@ class Adapter:
         self._homes = {name: home for name, home in homes.items() if home in self.partitions}
         self.publisher = KafkaPublisher(self.kafka, system, self._homes)
         self.vendors: dict[str, Vendor] = {}
+        self._identities: dict[str, Identity] = {}
         self._lanes: dict[str, Lane] = {}
         self._runner: SinkRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -69,11 +74,15 @@ class Adapter:
 
     async def start(self) -> None:
         await self.publisher.start()
+        pins = await read_pins(self.kafka, self.system, self.partitions)
         for name in self._homes:
             tenant = self.settings.tenants[name]
             vendor = self._connect(name, tenant, self.publisher)
             self.vendors[name] = vendor
-            self._lanes[name] = Lane(vendor.apply, vendor.probe, retry_s=float(tenant.sink.retry_s))
+            identity = Identity(name, self.system, pins.get(name), vendor.identity, self.publisher.signal)
+            self._identities[name] = identity
+            apply, probe = _checked(identity, vendor)
+            self._lanes[name] = Lane(apply, probe, retry_s=float(tenant.sink.retry_s))
         self._runner = SinkRunner(self.kafka, self.system, self.partitions, self._lanes, self.publisher.signal)
         self._runner.on_fenced = self._stand_aside
         await self._runner.start()
@@ -92,6 +101,10 @@ class Adapter:
         for http in {id(vendor.http): vendor.http for vendor in self.vendors.values()}.values():
             await http.close()
 
+    async def check_identity(self, name: str) -> None:
+        """Return once a tenant's vendor account is the pinned one. Raises a VendorError."""
+        await self._identities[name].check()
+
     def _stand_aside(self) -> None:
         # Its readings know nothing of the other process's writes and would pass for newer edits.
         for task in self._tasks:
@@ -107,6 +120,7 @@ class Adapter:
         wait_s = 1.0
         while True:
             try:
+                await self.check_identity(name)
                 await vendor.run()
                 return
             except VendorError as error:
@@ -115,15 +129,15 @@ class Adapter:
             except Exception as error:
                 self._stopped[name] = f"{type(error).__name__}: {error}"
                 log.exception("source.failed", tenant=name, system=self.system)
-            await self._until_answering(vendor, wait_s)
+            await self._until_answering(self._lanes[name].probe, wait_s)
             self._stopped.pop(name, None)
             wait_s = min(MAX_WAIT_S, wait_s * 2)
 
-    async def _until_answering(self, vendor: Vendor, wait_s: float) -> None:
+    async def _until_answering(self, probe: Callable[[], Awaitable[None]], wait_s: float) -> None:
         while True:
             await asyncio.sleep(wait_s)
             try:
-                await vendor.probe()
+                await probe()
                 return
             except VendorError:
                 wait_s = min(MAX_WAIT_S, wait_s * 2)
@@ -145,6 +159,18 @@ class Adapter:
                 if facts != last.get(name):
                     await self.publisher.save_cursor(name, self.system, "health", facts)
                     last[name] = facts
+
+
+def _checked(identity: Identity, vendor: Vendor) -> tuple[Apply, Callable[[], Awaitable[None]]]:
+    async def apply(command: Command) -> Outcome:
+        await identity.check()
+        return await vendor.apply(command)
+
+    async def probe() -> None:
+        await identity.check()
+        await vendor.probe()
+
+    return apply, probe
 
 
 class _Collector:

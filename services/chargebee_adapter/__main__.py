@@ -40,12 +40,22 @@ def main() -> int:
         catalogue = Catalogue(pricing_of(tenant))
         source = Source(name, tenant, client, publisher, clock=utc_now, catalogue=catalogue)
         sink = Sink(name, tenant, client, clock=utc_now, catalogue=catalogue)
-        receivers[name] = Receiver(tenant.chargebee, source.webhook)
+
+        async def webhook(body: bytes) -> int:
+            await adapter.check_identity(name)
+            return await source.webhook(body)
+
+        receivers[name] = Receiver(tenant.chargebee, webhook)
 
         async def probe() -> None:
             await client.get("/customers", {"limit": "1"})
 
-        return Vendor(source.run, sink.apply, probe, source.health, connections[key])
+        async def identity() -> str:
+            # A key belongs to one site, whose name no answer of the API tells: a working key proves the setting.
+            await probe()
+            return tenant.chargebee.site or str(tenant.chargebee.base_url)
+
+        return Vendor(source.run, sink.apply, probe, identity, source.health, connections[key])
 
     adapter = Adapter("chargebee", settings, connect)
     port = settings.ports.chargebee_adapter

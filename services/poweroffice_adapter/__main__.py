@@ -58,7 +58,10 @@ def main() -> int:
         async def probe() -> None:
             await client.identity()
 
-        return Vendor(source.run, sink.apply, probe, source.health, http)
+        async def identity() -> str:
+            return (await client.identity())[0]
+
+        return Vendor(source.run, sink.apply, probe, identity, source.health, http)
 
     adapter = Adapter("poweroffice", settings, connect)
     port = settings.ports.poweroffice_adapter
