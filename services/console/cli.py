@@ -17,6 +17,7 @@ from contracts.settings import Settings, SettingsError, load
 from runtime.embedded_kafka import DEFAULT_DATA
 from runtime.embedded_kafka import main as run_kafka
 from runtime.kafka import Kafka, TopicError
+from services.console.links import PAIRS_AT_ONCE, read_csv, read_held, read_pairs, show_held, write_csv
 from services.console.read import read_status
 from services.console.show import show_status
 from services.console.signals import send_signal
@@ -27,8 +28,20 @@ app = typer.Typer(
     name="tandem", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Keeps Chargebee and PowerOffice Go in step. Settings: tandem.toml, or the file TANDEM_CONFIG names.",
 )  # fmt: skip
+links_app = typer.Typer(no_args_is_help=True, help="Which records are one: decided by an operator.")
 topics_app = typer.Typer(no_args_is_help=True, help="The topics on Kafka.")
+app.add_typer(links_app, name="links")
 app.add_typer(topics_app, name="topics")
+
+TenantName = Annotated[str, typer.Argument(help="The tenant.")]
+EntityLiteral = Literal["customer", "product", "order"]
+EntityArgument = Annotated[EntityLiteral, typer.Argument(metavar="customer|product|order")]
+EntityOption = Annotated[EntityLiteral | None, typer.Option(help="Only this entity.")]
+SystemOption = Annotated[Literal["chargebee", "poweroffice"] | None, typer.Option(help="Only to this system.")]
+BatchOption = Annotated[str | None, typer.Option(help="Only this batch, as creates-1 or first.")]
+KeyOption = Annotated[str | None, typer.Option(help="Only this link.")]
+RecordArgument = Annotated[str, typer.Argument(help="The record's id in that system.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _T = TypeVar("_T")
 
@@ -69,23 +82,139 @@ def mode(
 
 
 @app.command()
-def release(
-    tenant: Annotated[str, typer.Argument(help="The tenant.")],
-    entity: Annotated[Literal["customer", "product", "order"], typer.Argument(metavar="customer|product|order")],
+def release(tenant: TenantName, entity: EntityArgument, batch: BatchOption = None) -> None:
+    """Let a held batch of an entity go on, or all that is held; `tandem held` shows the batches."""
+    _signal(tenant, "release", {"entity": entity, **_given(batch=batch)})
+
+
+@app.command()
+def discard(tenant: TenantName, entity: EntityArgument, batch: BatchOption = None) -> None:
+    """Drop the plans of a held batch: nothing is created or removed, differing fields stay and are listed."""
+    _signal(tenant, "discard", {"entity": entity, **_given(batch=batch)})
+
+
+@app.command()
+def held(tenant: TenantName, as_json: JsonOption = False) -> None:
+    """The plans that wait for an operator, by batch."""
+    settings = _known(tenant)
+    show_held(Console(), _run(settings, read_held(settings, tenant)), as_json=as_json)
+
+
+@app.command()
+def pause(tenant: TenantName, entity: EntityOption = None, target: SystemOption = None) -> None:
+    """Send no commands of an entity to a system; without them, none at all. Plans are kept."""
+    _signal(tenant, "pause", _given(entity=entity, target=target))
+
+
+@app.command()
+def resume(tenant: TenantName, entity: EntityOption = None, target: SystemOption = None) -> None:
+    """End a pause; what was planned meanwhile is sent."""
+    _signal(tenant, "resume", _given(entity=entity, target=target))
+
+
+@app.command()
+def redrive(tenant: TenantName, entity: EntityOption = None, key: KeyOption = None) -> None:
+    """Plan again what was rejected, broken or in conflict, from the present state; one link with --key."""
+    if key is not None and entity is None:
+        _stop("--key needs --entity", UNUSABLE)
+    _signal(tenant, "redrive", _given(entity=entity, key=key))
+
+
+@app.command()
+def settle(
+    tenant: TenantName,
+    entity: EntityArgument,
+    key: Annotated[str, typer.Argument(help="The link's key.")],
+    field: Annotated[str, typer.Argument(help="The field that differs.")],
+    keep: Annotated[
+        Literal["chargebee", "poweroffice"] | None,
+        typer.Option(help="The system whose value is written to the other; without it the difference is accepted."),
+    ] = None,
 ) -> None:
-    """Let the held first backfill of an entity go on; `tandem status` shows what is held."""
-    _signal(tenant, "release", {"entity": entity})
+    """Decide a listed difference."""
+    _signal(tenant, "settle", {"entity": entity, "key": key, "field": field, **_given(keep=keep)})
 
 
-def _signal(tenant: str, kind: str, args: dict[str, Any]) -> None:
+def _given(**args: str | None) -> dict[str, Any]:
+    return {name: value for name, value in args.items() if value is not None}
+
+
+def _known(tenant: str) -> Settings:
     settings = _settings()
     if tenant not in settings.tenants:
         _stop(f"no tenant {tenant!r}; there are: {', '.join(sorted(settings.tenants)) or 'none'}", UNUSABLE)
     _require_topics(settings)
-    if _run(settings, send_signal(settings, tenant, kind, args)):
-        typer.echo("done")
-    else:
+    return settings
+
+
+def _signal(tenant: str, kind: str, args: dict[str, Any]) -> dict[str, Any]:
+    """Send a signal and wait for the linker's answer; ends with code 2 when it is refused."""
+    settings = _known(tenant)
+    answer = _run(settings, send_signal(settings, tenant, kind, args))
+    if answer is None:
         _stop("sent, but the linker has not taken it yet; it will when it runs", FAILED)
+    if answer.get("result") == "refused":
+        _stop(f"refused: {answer['reason']}", UNUSABLE)
+    note = f"; {answer['note']}" if "note" in answer else ""
+    typer.echo(f"done (signal {answer['signal']}){note}" if "did" in answer else f"done{note}")
+    return answer
+
+
+@links_app.command("link")
+def links_link(tenant: TenantName, entity: EntityArgument, chargebee: RecordArgument, poweroffice: RecordArgument
+               ) -> None:  # fmt: skip
+    """Say that a Chargebee record and a Go record are one; fields that differ are listed, none is overwritten."""
+    _signal(tenant, "link", {"entity": entity, "chargebee": chargebee, "poweroffice": poweroffice})
+
+
+@links_app.command("unlink")
+def links_unlink(tenant: TenantName, entity: EntityArgument, key: Annotated[str, typer.Argument()]) -> None:
+    """Part two records for good; nothing is created for either until it is linked or redriven."""
+    _signal(tenant, "unlink", {"entity": entity, "key": key})
+
+
+@links_app.command("pick")
+def links_pick(
+    tenant: TenantName,
+    entity: EntityArgument,
+    key: Annotated[str, typer.Argument()],
+    candidate: Annotated[str, typer.Argument()],
+) -> None:
+    """Choose the twin of an ambiguous record among its candidates."""
+    _signal(tenant, "pick", {"entity": entity, "key": key, "candidate": candidate})
+
+
+@links_app.command("undo")
+def links_undo(tenant: TenantName, signal: Annotated[str, typer.Argument(help="The id that was printed.")]) -> None:
+    """Take a link, pick or unlink back."""
+    _signal(tenant, "undo", {"signal": signal})
+
+
+@links_app.command("export")
+def links_export(tenant: TenantName) -> None:
+    """Print the linked pairs as CSV: entity, chargebee, poweroffice."""
+    settings = _known(tenant)
+    write_csv(sys.stdout, _run(settings, read_pairs(settings, tenant)))
+
+
+@links_app.command("import")
+def links_import(tenant: TenantName, file: Annotated[Path, typer.Argument(help="CSV as `links export` prints it.")]
+                 ) -> None:  # fmt: skip
+    """Link the pairs of a CSV file; pairs whose records are not known yet are linked when they are."""
+    try:
+        pairs = read_csv(file)
+    except (OSError, ValueError) as error:
+        _stop(f"{file}: {error}", UNUSABLE)
+    linked, refused = 0, []
+    for begin in range(0, len(pairs), PAIRS_AT_ONCE):
+        answer = _signal(tenant, "import", {"pairs": pairs[begin : begin + PAIRS_AT_ONCE]})
+        linked += answer["linked"]
+        refused += answer["refused"]
+    for line in refused:
+        typer.echo(f"refused: {line}", err=True)
+    typer.echo(f"{linked} linked, {len(refused)} refused, {len(pairs) - linked - len(refused)} were linked already")
+    if refused:
+        raise typer.Exit(DIFFERENT)
 
 
 @topics_app.command("create")

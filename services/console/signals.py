@@ -16,8 +16,8 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Control)
 
 
-async def send_signal(settings: Settings, tenant: str, kind: str, args: dict[str, Any]) -> bool:
-    """Send a signal; True when the linker has taken it, False when it has not after LOOKS looks."""
+async def send_signal(settings: Settings, tenant: str, kind: str, args: dict[str, Any]) -> dict[str, Any] | None:
+    """Send a signal; the linker's answer with the signal's id, None when it has not taken it after LOOKS looks."""
     kafka, partition = Kafka(settings.kafka), settings.partition_of(tenant)
     signal = Signal(tenant=tenant, id=uuid.uuid4().hex, kind=kind, at=iso_now(), args=args)
     producer = kafka.producer()
@@ -29,16 +29,16 @@ async def send_signal(settings: Settings, tenant: str, kind: str, args: dict[str
     finally:
         await producer.stop()
     for _ in range(LOOKS):
-        if await _taken(kafka, partition, signal.id):
-            return True
+        if (answer := await _answer(kafka, partition, signal.id)) is not None:
+            return {"signal": signal.id, **answer}
         await asyncio.sleep(PAUSE_S)
-    return False
+    return None
 
 
-async def _taken(kafka: Kafka, partition: int, signal_id: str) -> bool:
+async def _answer(kafka: Kafka, partition: int, signal_id: str) -> dict[str, Any] | None:
     async for record in kafka.read(("control",), (partition,)):
         if record.value is not None:
             control = _decoder.decode(record.value)
             if (control.kind, control.id) == ("signal", signal_id):
-                return True
-    return False
+                return control.value
+    return None

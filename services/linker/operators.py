@@ -232,6 +232,21 @@ def _link(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
     return did
 
 
+def _import(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Link many pairs, as `links import` sends them; a pair linked already is none, a refused one is told."""
+    linked, refused = 0, []
+    for row in args["pairs"]:
+        held = by_id(work.state, row["entity"], "chargebee", row["chargebee"])
+        if held is not None and held.poweroffice is not None and held.poweroffice.id == row["poweroffice"]:
+            continue
+        try:
+            _link(work, _Arguments(row))
+            linked += 1
+        except Refused as refusal:
+            refused.append(f"{row['entity']} {row['chargebee']} {row['poweroffice']}: {refusal}")
+    return {"linked": linked, "refused": refused}
+
+
 def _pick(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
     """Choose the twin of an ambiguous record among its candidates."""
     (entity,) = _entities({"entity": args["entity"]})
@@ -369,5 +384,5 @@ _BY_SERVICES: dict[str, Callable[[Planner, Signal], None]] = {
 }  # fmt: skip
 _BY_OPERATORS: dict[str, Callable[[Planner, Mapping[str, Any]], dict[str, Any] | None]] = {
     "mode": _mode, "release": _release, "discard": _discard, "pause": _pause, "resume": _resume, "link": _link,
-    "pick": _pick, "unlink": _unlink, "undo": _undo, "redrive": _redrive, "settle": _settle,
+    "import": _import, "pick": _pick, "unlink": _unlink, "undo": _undo, "redrive": _redrive, "settle": _settle,
 }  # fmt: skip

@@ -1,0 +1,155 @@
+"""What an operator tells the system, as a person would: real processes, real Kafka, the command `tandem`."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts.entities import EntityName
+from contracts.messages import Link
+from contracts.settings import KafkaSettings
+from runtime.kafka import Kafka
+from tests.system.rig import Rig, wait_for
+
+HANSEN = {"IsPerson": True, "FirstName": "Ola", "LastName": "Hansen", "InvoiceDeliveryType": "Print"}
+
+
+@pytest.fixture
+def rig(kafka: str, tmp_path: Path) -> Iterator[Rig]:
+    with Rig(kafka, tmp_path) as held:
+        yield held
+
+
+def tandem(rig: Rig, *arguments: str, code: int = 0) -> str:
+    """What the command prints; its complaints when `code` says that it fails."""
+    command = [sys.executable, "-m", "services.console.cli", *arguments]
+    done = subprocess.run(command, env=rig.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout if code == 0 else done.stderr
+
+
+def link_when(rig: Rig, key: str, state: str, entity: EntityName = "customer") -> Link:
+    def there() -> Link | None:
+        link = rig.links(entity).get(key)
+        return link if link is not None and link.state == state and link.flight is None else None
+
+    found: Link = wait_for(f"{key} is {state}", there)
+    return found
+
+
+def test_an_ambiguous_pair_is_picked_parted_and_put_back(rig: Rig) -> None:
+    """A shared mailbox; nothing is created or doubled in the whole story."""
+    person = rig.add_go_customer(**HANSEN, EmailAddress="post@eksempel.no")
+    rig.add_customer(id="kari", first_name="Kari", last_name="Nordmann", email="post@eksempel.no")
+    rig.start()
+    assert link_when(rig, "kari", "ambiguous").candidates == [f"go-{person['Id']}"]
+    assert "no candidate" in tandem(rig, "links", "pick", "demo", "customer", "kari", "kari", code=2)
+    said = tandem(rig, "links", "pick", "demo", "customer", "kari", f"go-{person['Id']}")
+    linked = link_when(rig, "kari", "linked")
+    assert set(linked.differences) == {"first_name", "last_name"}
+    wait_for("the reference is written", lambda: rig.go_customers()[0].get("ExternalImportReference") == "cb-kari")
+    tandem(rig, "settle", "demo", "customer", "kari", "first_name", "--keep", "chargebee")
+    wait_for("Kari in Go", lambda: rig.go_customers()[0]["FirstName"] == "Kari")
+    signal = said.split("signal ")[1].split(")")[0]
+    link_when(rig, "kari", "linked")
+    tandem(rig, "links", "undo", "demo", signal)
+    link_when(rig, "kari", "ignored")
+    wait_for("the reference is taken away", lambda: not rig.go_customers()[0].get("ExternalImportReference"))
+    rig.chargebee.post("/customers/kari", data={"phone": "+47 12"}).raise_for_status()
+    rig.quiet()
+    assert rig.go_customers()[0].get("PhoneNumber") is None
+    assert (len(rig.go_customers()), len(rig.chargebee_list("/customers", "customer"))) == (1, 1)
+
+
+def test_a_lost_map_is_brought_back_from_an_export(kafka: str, tmp_path: Path) -> None:
+    """A pair that only an operator knows, since its reference belongs to another integration: nothing is created."""
+    with Rig(kafka, tmp_path) as rig:
+        person = rig.add_go_customer(**HANSEN, EmailAddress="ola@eksempel.no", ExternalImportReference="crm-77")
+        rig.add_customer(id="kari", first_name="Kari", last_name="Nordmann", email="kari@eksempel.no")
+        rig.variables = {"TANDEM_TENANTS__DEMO__MODE": "observe"}
+        rig.start()
+        link_when(rig, "kari", "held")
+        tandem(rig, "links", "link", "demo", "customer", "kari", str(person["Id"]))
+        exported = tandem(rig, "links", "export", "demo")
+        assert exported == f"entity,chargebee,poweroffice\ncustomer,kari,{person['Id']}\n"
+        for name in ("linker", "chargebee_adapter", "poweroffice_adapter"):
+            rig.stop(name)
+        pairs = tmp_path / "links.csv"
+        pairs.write_text(exported)
+        rig.prefix += "again."
+        rig.kafka = Kafka(KafkaSettings(bootstrap=kafka, topic_prefix=rig.prefix, partitions=1))
+        rig.variables = {}
+        rig.write_settings()
+        tandem(rig, "topics", "create")
+        rig.start("linker")
+        assert tandem(rig, "links", "import", "demo", str(pairs)).startswith("done")
+        rig.start("chargebee_adapter", "poweroffice_adapter")
+        link_when(rig, "kari", "linked")
+        assert rig.quiet() == 0
+        assert tandem(rig, "links", "import", "demo", str(pairs)).splitlines()[-1] == (
+            "0 linked, 0 refused, 1 were linked already"
+        )
+        pairs.write_text("entity,chargebee\ncustomer,kari\n")
+        assert "poweroffice" in tandem(rig, "links", "import", "demo", str(pairs), code=2)
+
+
+def test_a_breaker_holds_a_mass_of_creations_for_a_person(kafka: str, tmp_path: Path) -> None:
+    """The batch is shown by name; one is released, another discarded."""
+    settings = "breaker.creates.at_least = 2\nbreaker.creates.percent = 0\n"
+    with Rig(kafka, tmp_path, settings=settings) as rig:
+        rig.start()
+        rig.add_customer(id="first", last_name="Nordmann", first_name="F", email="first@eksempel.no")
+        link_when(rig, "first", "linked")
+        for number in range(4):
+            rig.add_customer(id=f"k{number}", last_name="Nordmann", first_name="K", email=f"k{number}@eksempel.no")
+        for number in range(1, 4):
+            link_when(rig, f"k{number}", "held")
+        plans: list[dict[str, Any]] = msgspec.json.decode(tandem(rig, "held", "demo", "--json"))
+        assert {(plan["batch"], plan["op"], plan["target"]) for plan in plans} == {
+            ("creates-1", "create", "poweroffice")
+        }
+        assert sorted(plan["link"] for plan in plans) == ["k1", "k2", "k3"]
+        assert "creates-1" in tandem(rig, "held", "demo")
+        assert "creates-9" in tandem(rig, "release", "demo", "customer", "--batch", "creates-9", code=2)
+        tandem(rig, "release", "demo", "customer", "--batch", "creates-1")
+        for number in range(4):
+            link_when(rig, f"k{number}", "linked")
+        for number in range(4, 8):
+            rig.add_customer(id=f"k{number}", last_name="Nordmann", first_name="K", email=f"k{number}@eksempel.no")
+        link_when(rig, "k7", "held")
+        tandem(rig, "discard", "demo", "customer")
+        link_when(rig, "k7", "ignored")
+        assert rig.quiet() == 7
+        assert tandem(rig, "held", "demo") == "nothing is held\n"
+        assert tandem(rig, "redrive", "demo", "--entity", "customer", "--key", "k7") == "done\n"
+        link_when(rig, "k7", "linked")
+
+
+def test_deletions_and_a_pause_are_carried_as_told(kafka: str, tmp_path: Path) -> None:
+    """A cancelled order removes its draft, a deleted customer is archived where the policy says so."""
+    settings = 'delete.customer.to_poweroffice = "archive"\n'
+    with Rig(kafka, tmp_path, settings=settings) as rig:
+        rig.start()
+        rig.add_item("hjul", 10000)
+        rig.add_customer(id="kari", first_name="Kari", last_name="Nordmann", email="kari@eksempel.no")
+        order = rig.add_order("kari", {"hjul": 2})
+        link_when(rig, order["id"], "linked", "order")
+        tandem(rig, "pause", "demo", "--entity", "order")
+        rig.chargebee.post(f"/orders/{order['id']}/cancel", data={"cancellation_reason": "order_cannot_be_fulfilled"}
+                           ).raise_for_status()  # fmt: skip
+        link_when(rig, order["id"], "held", "order")
+        assert len(rig.go_list("/SalesOrders")) == 1
+        tandem(rig, "resume", "demo")
+        wait_for("the draft is gone", lambda: rig.go_list("/SalesOrders") == [])
+        link_when(rig, order["id"], "ignored", "order")
+        rig.add_customer(id="ola", first_name="Ola", last_name="Hansen", email="ola@eksempel.no")
+        link_when(rig, "ola", "linked")
+        rig.chargebee.post("/customers/ola/delete").raise_for_status()
+        wait_for("ola is archived in Go", lambda: [each["FirstName"] for each in rig.go_customers()
+                                                   if each.get("IsArchived")] == ["Ola"])  # fmt: skip
+        writes = rig.quiet()
+        assert rig.quiet() == writes
