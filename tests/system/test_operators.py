@@ -134,12 +134,12 @@ def test_deletions_and_a_pause_are_carried_as_told(kafka: str, tmp_path: Path) -
     settings = 'delete.customer.to_poweroffice = "archive"\n'
     with Rig(kafka, tmp_path, settings=settings) as rig:
         rig.start()
-        rig.add_item("hjul", 10000)
+        rig.add_item("hjul", 10000, is_shippable=True)
         rig.add_customer(id="kari", first_name="Kari", last_name="Nordmann", email="kari@eksempel.no")
-        order = rig.add_order("kari", {"hjul": 2})
+        order = rig.add_order("kari", {"hjul-NOK": 2})
         link_when(rig, order["id"], "linked", "order")
         tandem(rig, "pause", "demo", "--entity", "order")
-        rig.chargebee.post(f"/orders/{order['id']}/cancel", data={"cancellation_reason": "order_cannot_be_fulfilled"}
+        rig.chargebee.post(f"/orders/{order['id']}/cancel", data={"cancellation_reason": "product_not_required"}
                            ).raise_for_status()  # fmt: skip
         link_when(rig, order["id"], "held", "order")
         assert len(rig.go_list("/SalesOrders")) == 1
