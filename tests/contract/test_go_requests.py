@@ -15,6 +15,7 @@ import jsonschema_rs
 import pytest
 
 from contracts.entities import wire
+from runtime.vendor import LIVE
 from tests.contract import go_description
 from tests.contract.go_description import Json
 from tests.contract.test_poweroffice_adapter import (
@@ -44,6 +45,10 @@ USED: Final = {
     "PATCH /Products/{id}",
     "GET /SalesOrders",
     "PATCH /SalesOrders/{id}",
+    "DELETE /SalesOrders/{id}",
+    "POST /SalesOrders/{id}/Lines",
+    "PATCH /SalesOrders/{id}/Lines/{lineId}",
+    "DELETE /SalesOrders/{id}/Lines/{lineId}",
     "POST /SalesOrders/Complete",
     "GET /SalesOrders/{id}/Complete",
     "GET /OutgoingInvoices",
@@ -237,6 +242,31 @@ async def orders(w: World, customer: str, product: str) -> None:
     await w.apply("order", "create", fields=order_fields(customer, None), stamp="cb-o2", look_first=True)
 
 
+async def removals(w: World, customer: str, product: str) -> None:
+    """Archive and bring back a customer and a product, restore drifted lines of a draft, then remove it."""
+    for entity, id in (("customer", await w.make_customer()), ("product", await w.make_product("ut"))):
+        for wanted in (True, False):
+            await w.apply(entity, "update", target_id=id, fields={"archived": wanted},  # type: ignore[arg-type]
+                          expected={"archived": not wanted})  # fmt: skip
+    made = await w.apply("order", "create", fields=order_fields(customer, product), stamp="cb-o3")
+    path, lines = f"/SalesOrders/{made.id}/Lines", order_fields(customer, product)["lines"]
+    for _ in range(2):
+        [line] = [each for each in await w.person.get(path) if each["LineType"] == "Normal"]
+        drift = {"ProductId": int(product), "Quantity": 1, "ProductUnitPrice": 5, "Allowance": 0}
+        await w.person.post(path, drift, priority=LIVE)
+        await w.edit(f"{path}/{line['Id']}", Quantity=9)
+        present = (await w.apply("order", "verify", target_id=made.id)).data or {}
+        await w.apply("order", "update", target_id=made.id, fields={"lines": lines},
+                      expected={"lines": present["lines"]})  # fmt: skip
+        [line] = [each for each in await w.person.get(path) if each["LineType"] == "Normal"]
+        await w.delete(f"{path}/{line['Id']}")
+        await w.apply("order", "update", target_id=made.id, fields={"lines": lines}, expected={"lines": []})
+    present = (await w.apply("order", "verify", target_id=made.id)).data or {}
+    removed = await w.apply("order", "delete", target_id=made.id, target_version=made.version,
+                            expected={"status": "draft", "lines": present["lines"]})  # fmt: skip
+    assert removed.deleted
+
+
 async def reading(w: World) -> None:
     """Snapshots, polls after changes beside ours, sending, deletion and sweeps."""
     await snapshots(w)
@@ -262,6 +292,7 @@ def test_all_requests_are_described(address: str) -> None:
         customer, product = await customers_and_products(w)
         await reading(w)
         await orders(w, customer, product)
+        await removals(w, customer, product)
         await snapshots(w)
         await w.source.orders.invoice_step()
         await w.source.sweep()

@@ -5,6 +5,7 @@ Ids that the generator cannot guess are replaced by those of the demo company, s
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ CHECKS: Final = [
     content_type_conformance,
     response_schema_conformance,
 ]
+OPERATIONS: Final = 44  # in the description as it is known
 EXAMPLES: Final = {GenerationMode.POSITIVE: 12, GenerationMode.NEGATIVE: 5}
 KEYS: Final = ("app", "client", "sub")
 
@@ -244,3 +246,17 @@ def _address(case: Case[Any], served: Served, path: str, mode: GenerationMode) -
         case.path_parameters = {name: ids[name] for name in drawn}
     if path.endswith("/sentState") and case.query and mode is GenerationMode.POSITIVE:
         case.query = dict(case.query) | served.of("/OutgoingInvoices/{id}")
+
+
+@pytest.mark.skipif(not go_description.FILE.exists(), reason=go_description.ABSENT)
+def test_every_operation_of_the_file_is_served_and_tried(request: pytest.FixtureRequest) -> None:
+    """As many as the file itself holds, so that no filter leaves one out unnoticed."""
+    description = request.getfixturevalue("description")
+    raw = json.loads(go_description.FILE.read_text(encoding="utf-8"))
+    methods = {"get", "post", "put", "patch", "delete"}
+    held = {(method.upper(), path) for path, item in raw["paths"].items() for method in item if method in methods}
+    overlaid = go_description.read()["paths"]
+    tried = {(m.upper(), path) for path, item in overlaid.items() for m in go_description.METHODS if m in item}
+    assert tried == held
+    assert len(held) >= OPERATIONS
+    assert all(description[path][method] is not None for method, path in held)
