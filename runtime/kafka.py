@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
 from contracts.settings import KafkaSettings
@@ -21,6 +22,7 @@ MAX_MESSAGE_BYTES = 1_000_000
 TRANSACTION_TIMEOUT_MS = 15_000
 RETRY_BACKOFF_MS = 20
 _TOPIC_EXISTS = 36
+TAKEN_OVER = (InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState)
 
 
 class TopicError(Exception):
@@ -231,6 +233,13 @@ class PartitionTransactions:
     async def commit(self, records: Sequence[Record], positions: Mapping[str, int]) -> None:
         """Send the records to this partition of their topics and commit the positions (full topic name -> offset)
         of this partition, all or nothing. Raises aiokafka's ProducerFenced when another process took over."""
+        try:
+            await self._commit(records, positions)
+        except TAKEN_OVER as error:
+            # Which of these the broker answers depends on how far the other's InitProducerId has aborted ours.
+            raise ProducerFenced from error
+
+    async def _commit(self, records: Sequence[Record], positions: Mapping[str, int]) -> None:
         producer = self._producer
         await producer.begin_transaction()
         futures = []

@@ -69,7 +69,7 @@ class Vendor:
     def event(self, at: Name) -> Observed:
         gone = at in self.deleted
         return Observed(
-            tenant="t", system=self.system, entity=at[0], id=at[1], version=self.version(at), mapping=1,
+            tenant=self.world.tenant, system=self.system, entity=at[0], id=at[1], version=self.version(at), mapping=1,
             observed_at=NOW, data=None if gone and self.system == "poweroffice" else dict(self.records[at]),
             deleted=gone, stamp=self.stamps.get(at),
         )  # fmt: skip
@@ -84,8 +84,8 @@ class World:
     """Everything under way between two vendors. `owner` wins conflicts, `carries_removals` lets deletions cross,
     `breakers` holds every few commands until the operator releases them."""
 
-    def __init__(self, seed: int, *, owner: System, carries_removals: bool, breakers: bool) -> None:
-        self.random = random.Random(seed)
+    def __init__(self, seed: int, *, owner: System, carries_removals: bool, breakers: bool, tenant: str = "t") -> None:
+        self.random, self.tenant = random.Random(seed), tenant
         self.observation = self.number = self.planned = self.signals = 0
         self.inbox: list[Message] = []
         self.commands: list[Command] = []
@@ -100,7 +100,7 @@ class World:
             removal=removal if carries_removals else {},
             breakers=dict.fromkeys(("creates", "changes", "deletes"), (3, 0)) if breakers else {},
         )  # fmt: skip
-        self.store = Store("t", self.policy)
+        self.store = Store(self.tenant, self.policy)
         self.changelog: dict[str, bytes] = {}
         self.journal: list[JournalEntry] = []
         self.finished: dict[tuple[EntityName, str], Outcome] = {}
@@ -109,8 +109,9 @@ class World:
         self.ever_parted: set[tuple[EntityName, str, str]] = set()
         for entity in ENTITIES:
             for system in SYSTEMS:
-                self.deliver(SnapshotCompleted(tenant="t", system=system, entity=entity, snapshot="s", records=0,
-                                               completed_at=NOW))  # fmt: skip
+                self.deliver(SnapshotCompleted(
+                    tenant=self.tenant, system=system, entity=entity, snapshot="s", records=0, completed_at=NOW,
+                ))  # fmt: skip
 
     # -- the linker
 
@@ -133,7 +134,7 @@ class World:
 
     def crash(self) -> None:
         """Start again from the changelog, with an index made anew."""
-        fresh = Store("t", self.policy)
+        fresh = Store(self.tenant, self.policy)
         fresh.controls = dict(self.store.controls)
         for name, value in self.changelog.items():
             fresh.load(name, value)
@@ -143,7 +144,7 @@ class World:
     def tell(self, kind: str, **args: Any) -> str:
         """Send a signal; the answer is found in the control fact of its id."""
         self.signals += 1
-        self.deliver(Signal(tenant="t", id=f"s{self.signals}", kind=kind, at=NOW, args=args))
+        self.deliver(Signal(tenant=self.tenant, id=f"s{self.signals}", kind=kind, at=NOW, args=args))
         return f"s{self.signals}"
 
     def links(self) -> list[Link]:
@@ -206,14 +207,14 @@ class World:
     ) -> Outcome:
         vendor = self.vendors[command.target]
         return Outcome(
-            tenant="t", entity=command.entity, link=command.link, seq=command.seq, target=command.target,
+            tenant=self.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
             result=result, at=NOW, id=at[1], version=vendor.version(at), data=dict(vendor.records[at]),
             stamp=vendor.stamps.get(at), done=done, deleted=deleted or at in vendor.deleted,
         )  # fmt: skip
 
     def refuse(self, command: Command, words: str) -> Outcome:
         return Outcome(
-            tenant="t", entity=command.entity, link=command.link, seq=command.seq, target=command.target,
+            tenant=self.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
             result="rejected", at=NOW, error=Problem(code="deleted", message=words),
         )  # fmt: skip
 
