@@ -89,7 +89,11 @@ def match(state: State, link: Link, system: System) -> Match:
     if (foreign := _unprefixed(state, link.entity, system, side)) is not None:
         return foreign
     if link.entity == "customer":
-        return _customer(state, link, system, side)
+        found = _customer(state, link, system, side)
+        theirs = side_of(found.link, other(system)) if isinstance(found, Twin) else None
+        if isinstance(found, Twin) and "other_role" in (*side.incomplete, *(theirs.incomplete if theirs else ())):
+            return Unclear((found.link.key,), "the Go contact has another role too; an operator links it")
+        return found
     return _product(state, link, system, side) if link.entity == "product" else Single()
 
 

@@ -25,6 +25,10 @@ from services.linker.state import (
 Output = Command | JournalEntry | DeadLetter | Signal
 MAX_AT_ONCE = 200  # links planned anew by one message; a signal to ourselves goes on with the rest
 MAX_STALES = 3
+NOT_CARRIED = {
+    "address": "the address lacks a city or zip code and is not carried",
+    "text_lines": "text and summary lines are not carried",
+}
 # Rests that a person would ask about; the others follow from a command, which has its own entry.
 JOURNALLED = frozenset({"ambiguous", "rejected", "conflict", "waiting", "ignored", "sent", "broken"})
 
@@ -314,6 +318,9 @@ class Planner:
                 self.note(link, note)
             link.seq, link.batch = link.seq + 1, ""
             link.flight, link.plan = Flight(command=command, planned=planned), None
+            for name in source.incomplete if op == "create" and source is not None else ():
+                if name in NOT_CARRIED:
+                    self.journal(link, "not_carried", NOT_CARRIED[name], other(target), name)
             text = f"{op} in {target}: {', '.join(fields) or stamp or ''}"
             self.journal(link, op, text, target, None, fields or None, command.expected or None)
             self.outputs.append(command)

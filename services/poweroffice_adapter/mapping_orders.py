@@ -53,7 +53,15 @@ def sales_order(raw: Mapping[str, Any], *, currency: str) -> Reading | None:
         tax=_tax(seen),
         total=decimal(seen.total_amount or _ZERO),
     )
-    return Reading(id, changed_at, changed_at, content, text(seen.external_import_reference))
+    stamp = text(seen.external_import_reference)
+    return Reading(id, changed_at, changed_at, content, stamp, _dropped(stamp, seen.sales_order_lines or ()))
+
+
+def _dropped(stamp: str | None, lines: Iterable[models.Line]) -> tuple[str, ...]:
+    """Whether an order born in Go has lines without money, which are not carried; our own drafts begin with one."""
+    ours = (stamp or "").startswith("cb-")
+    dropped = any((line.line_type or "normal").lower() not in ("normal", "invoicefee") for line in lines)
+    return ("text_lines",) if dropped and not ours else ()
 
 
 def outgoing_invoice(
@@ -90,7 +98,8 @@ def outgoing_invoice(
         tax=_tax(seen),
         total=decimal(seen.total_amount or _ZERO),
     )
-    return Reading(id, changed_at, changed_at, content, text(seen.external_import_reference))
+    stamp = text(seen.external_import_reference)
+    return Reading(id, changed_at, changed_at, content, stamp, _dropped(stamp, parts))
 
 
 def sent_date(value: object, zone: tzinfo) -> date | None:

@@ -76,6 +76,7 @@ MUTANTS = (
            "fill = may_write"),
     Mutant("removals ignore the policy", _MERGE, 'return asked == "archive"', "return True"),
     Mutant("shared e-mails merge parties", _MATCH, "and not _same_party(seen, theirs.seen or {}):", "and False:"),
+    Mutant("contacts with another role are matched", _MATCH, 'if isinstance(found, Twin) and "other_role" in', 'if False and "other_role" in'),
     Mutant("a newcomer has no twin", _MATCH, "all(key == link.key for _, key in ours)", "len(ours) == 1"),
     Mutant("parted records are matched again", _MATCH,
            "if link is not None and theirs is not None and not apart(", "if link is not None and theirs is not None and True or apart("),

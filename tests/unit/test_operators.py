@@ -309,3 +309,26 @@ def test_an_old_switch_delivered_again_does_not_switch_back() -> None:
     bench.tell("mode", mode="sync")
     bench.say(old)
     assert bench.store.controls["mode/~"] == {"mode": "sync"}
+
+
+def test_a_contact_with_another_role_is_linked_by_an_operator_only() -> None:
+    """It may be a supplier or an employee, whose address our writes would change."""
+    bench = Bench()
+    bench.see("poweroffice", "5", 1, KARI, incomplete=("other_role",))
+    bench.see("chargebee", "kari", 1, KARI)
+    assert bench.open("customer") == []
+    assert bench.link("kari").state == "ambiguous"
+    assert "another role" in (bench.link("kari").reason or "")
+    (stamp,) = bench.tell("pick", entity="customer", key="kari", candidate="go-5")
+    assert stamp.op == "stamp"
+
+
+def test_what_is_left_out_of_a_creation_is_journalled() -> None:
+    """Text lines of an order of Go, an address without a city."""
+    bench = Bench()
+    bench.linked_pair()
+    bench.linked_product()
+    (create,) = bench.see("poweroffice", "u-1", 1, order("5", "7", status="sent"), "order", incomplete=("text_lines",))
+    assert create.op == "create"
+    (entry,) = [each for each in bench.journal if each.rule == "not_carried"]
+    assert (entry.system, entry.field) == ("poweroffice", "text_lines")

@@ -234,6 +234,7 @@ def test_an_order_born_in_go_keeps_its_fee_and_drops_text() -> None:
         tax=Decimal(107),
         total=Decimal(535),
     )
+    assert found.incomplete == ("text_lines",)
 
 
 def test_a_fee_is_no_part_of_an_order_of_chargebee() -> None:
@@ -241,6 +242,7 @@ def test_a_fee_is_no_part_of_an_order_of_chargebee() -> None:
     assert isinstance(found.content, Order)
     assert found.content.lines == (LINE,)
     assert found.stamp == "cb-o1"
+    assert found.incomplete == ()
 
 
 def test_a_confirmed_order() -> None:
