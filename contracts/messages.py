@@ -143,7 +143,8 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     """That two vendor records are one thing, or that one record looks for its twin.
 
     `backfill`: it belongs to the first backfill of its entity. `batch`: the held batch its plan belongs to. `aside`:
-    why an operator took it out of the sync; link, pick and redrive bring it back.
+    why an operator took it out of the sync; link, pick and redrive bring it back. `confirmed`: we have confirmed the
+    order in Go; a person who takes that back is not overruled.
     """
 
     tenant: str
@@ -168,6 +169,7 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     backfill: bool = False
     batch: str = ""
     aside: str | None = None
+    confirmed: bool = False
 
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="journal", omit_defaults=True):

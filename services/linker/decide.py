@@ -183,7 +183,9 @@ class _Work(Planner):
             case "applied":
                 self._agree(link, flight, outcome, tuple(command.fields))
                 self.journal(link, "applied", f"{command.op} in {command.target} done: {outcome.id}", command.target)
+                link.confirmed = link.confirmed or command.fields.get("status") == "confirmed"
                 if command.op == "create":
+                    link.confirmed = False
                     self._compare_totals(link)
                 self.plan(link)
             case "adopted":

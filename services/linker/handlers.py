@@ -28,7 +28,7 @@ from runtime.dead_letters import reason_of, undecodable
 from runtime.kafka import Kafka, PartitionTransactions, Record
 from services.linker.decide import Message, decide
 from services.linker.plan import Output
-from services.linker.policy import policy_of, without_effect
+from services.linker.policy import policy_of
 from services.linker.state import by_id
 from services.linker.store import Overlay, Store, link_id
 
@@ -112,8 +112,6 @@ class Linker:
             if tenant in self.stores:
                 self.stores[tenant].load(name, record.value)
                 count += 1
-        for name in self.stores:
-            log.warning("settings.without_effect", tenant=name, settings=without_effect(self._settings.tenants[name]))
         links = sum(len(store.links) for store in self.stores.values())
         log.info("restored", links=links, records=count, partitions=self.partitions)
 

@@ -15,6 +15,7 @@ from services.linker.merge import Note, carries_removal, expected, fit, merge
 from services.linker.state import (
     State,
     apart,
+    born_in_go,
     by_id,
     is_gone,
     references,
@@ -106,6 +107,9 @@ class Planner:
         if (stamp := self._stamp_wanted(link)) is not None:
             self.dispatch(link, stamp[0], "stamp", {}, stamp=stamp[1])
             return
+        if self._is_confirmable(link, a.seen, b.seen):
+            self.dispatch(link, "poweroffice", "update", {"status": "confirmed"})
+            return
         gone = [system for system in SYSTEMS if is_gone(side_of(link, system) or a)]
         if gone:
             self.rest(link, "ignored", f"deleted or archived in {gone[0]}; not carried to {other(gone[0])}")
@@ -155,6 +159,12 @@ class Planner:
         else:
             self.rest(link, "ignored", f"{words}; reported, not carried")
         return True
+
+    def _is_confirmable(self, link: Link, ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+        """A delivered order is confirmed in Go once, and never while its money differs."""
+        asked = link.entity == "order" and self.state.policy.confirm_on_delivered and not link.confirmed
+        delivered = ours.get("status") == "confirmed" and theirs.get("status") == "draft" and not born_in_go(link)
+        return asked and delivered and not {"lines", "net", "tax", "total"}.intersection(link.differences)
 
     def _stamp_wanted(self, link: Link) -> tuple[System, str] | None:
         a, b = link.chargebee, link.poweroffice

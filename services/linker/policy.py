@@ -36,6 +36,7 @@ def policy_of(tenant: Tenant) -> Policy:
             ("order", "poweroffice"): tenant.delete.order.to_poweroffice,
             ("order", "chargebee"): tenant.delete.order.to_chargebee,
         },
+        confirm_on_delivered=tenant.invoicing.by == "poweroffice" and tenant.order.confirm == "on_delivered",
         line_drift=tenant.order.line_drift,
         breakers={
             "creates": (breaker.creates.at_least, breaker.creates.percent),
@@ -46,11 +47,3 @@ def policy_of(tenant: Tenant) -> Policy:
         breaker_window_s=breaker.window_s,
         window=tenant.sink.window,
     )
-
-
-def without_effect(tenant: Tenant) -> list[str]:
-    """Settings of a tenant that ask for something this version does not do, each in words."""
-    asked = {
-        "order.confirm = on_delivered": tenant.order.confirm == "on_delivered",
-    }
-    return [f"{name} has no effect yet" for name, is_asked in asked.items() if is_asked]

@@ -39,6 +39,7 @@ class Policy:
     first_link: Literal["report", "owner"] = "report"
     hold_first_backfill: bool = False
     removal: Mapping[tuple[EntityName, System], str] = field(default_factory=dict)  # what a deletion does to a side
+    confirm_on_delivered: bool = False
     line_drift: Literal["report", "restore"] = "report"
     breakers: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # class: what passes, and which percent
     breaker_window_s: float = 600.0

@@ -179,11 +179,14 @@ class OrderRecords:
         return self._held(await self._reader.whole(raw, 0, priority))
 
     def wanted(self, fields: Mapping[str, Any], present: Entity) -> dict[str, Any]:
-        return mapping_orders.wanted_header(fields)
+        confirmed = {"status": "confirmed"} if fields.get("status") == "confirmed" else {}
+        return mapping_orders.wanted_header(fields) | confirmed
 
     def properties(self, changes: Mapping[str, Any], held: Held) -> dict[Path, Any]:
         assert isinstance(held.reading.content, Order)
         if held.reading.content.status == "confirmed":
             message = "the order is Confirmed and so locked; set it back to Draft in PowerOffice Go"
             raise Unwritable("locked", message, field=next(iter(changes)))
-        return mapping_orders.order_properties(changes)
+        header = {name: value for name, value in changes.items() if name != "status"}
+        confirmed: dict[Path, Any] = {("SalesOrderStatus",): "Confirmed"} if "status" in changes else {}
+        return mapping_orders.order_properties(header) | confirmed

@@ -167,3 +167,20 @@ def test_lines_are_not_restored_over_an_edit_nobody_has_seen(address: str) -> No
         assert msgspec.json.encode(stale.data["lines"]) != msgspec.json.encode(command["expected"]["lines"])
 
     play(address, scene)
+
+
+def test_a_draft_is_confirmed_and_then_locked(address: str) -> None:
+    """Guarded by the status that was seen; delivered again it finds the work done."""
+
+    async def scene(w: World) -> None:
+        made = await draft(w)
+        command = {"target_id": made.id, "fields": {"status": "confirmed"}, "expected": {"status": "draft"}}
+        for _ in range(2):
+            confirmed = await w.apply("order", "update", **command)
+            assert confirmed.result == "applied"
+            assert confirmed.data is not None
+            assert confirmed.data["status"] == "confirmed"
+        row = await w.person.get(f"/SalesOrders/{made.id}", priority=LIVE)
+        assert row["SalesOrderStatus"] == "Confirmed"
+
+    play(address, scene)

@@ -55,6 +55,8 @@ MUTANTS = (
            "if side.seen is None:"),
     Mutant("sent orders are written to", _PLAN, 'if theirs.get("status") == "sent":', "if False:"),
     Mutant("an edited draft is removed", _PLAN, "        if edits:\n            target_words", "        if False:\n            target_words"),
+    Mutant("wrong totals are confirmed", _PLAN, 'return asked and delivered and not {', "return asked and delivered and True or {"),
+    Mutant("an order is confirmed again and again", _PLAN, "and not link.confirmed", ""),
     Mutant("drafts of Go are taken over", _PLAN, "and not self._taken_over(side.seen):", "and False:"),
     Mutant("observe sends", _PLAN, 'if self.mode() != "sync":\n            return "observe", "observe"', ""),
     Mutant("a pause is not heeded", _PLAN, 'if self.state.control("pause", f"{entity}/{target}"):', "if False:"),

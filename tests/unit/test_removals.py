@@ -1,4 +1,4 @@
-"""Deletions, archives and cancellations: carried where the policy says so, never against an edit."""
+"""Deletions, archives, cancellations and confirmations: carried where the policy says so, never against an edit."""
 
 from contracts.entities import EntityName, System
 from tests.unit.bench import KARI, WHEEL, Bench, order
@@ -164,3 +164,26 @@ def test_drifted_lines_are_restored_where_the_setting_says_so() -> None:
     assert restore.fields["lines"][0]["net"] == "10"
     assert bench.answer(restore, "u-1", 3, theirs) == []
     assert bench.see("poweroffice", "u-1", 4, theirs, "order") == []
+
+
+def test_a_delivered_order_is_confirmed_once_and_a_person_may_take_it_back() -> None:
+    """Only where Go invoices and the setting says so."""
+    quiet = Bench()
+    quiet.linked_order()
+    assert quiet.see("chargebee", "900", 2, order("kari", "hjul", status="confirmed"), "order") == []
+    bench = Bench(confirm_on_delivered=True)
+    bench.linked_order()
+    (confirm,) = bench.see("chargebee", "900", 2, order("kari", "hjul", status="confirmed"), "order")
+    assert (confirm.op, confirm.fields, confirm.expected) == ("update", {"status": "confirmed"}, {"status": "draft"})
+    assert bench.answer(confirm, "u-1", 2, order("5", "7", status="confirmed")) == []
+    assert bench.see("poweroffice", "u-1", 3, order("5", "7"), "order") == []
+
+
+def test_an_order_whose_money_differs_is_never_confirmed() -> None:
+    """A person looks first."""
+    bench = Bench(confirm_on_delivered=True)
+    bench.linked_pair()
+    bench.linked_product()
+    (create,) = bench.see("chargebee", "900", 1, order("kari", "hjul", status="confirmed"), "order")
+    assert bench.answer(create, "u-1", 1, order("5", "7", total="12")) == []
+    assert bench.link("900", "order").differences == ["total"]
