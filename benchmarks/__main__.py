@@ -1,20 +1,32 @@
-"""`python -m benchmarks [linker]`: run the benchmarks against an embedded Kafka and print a table."""
+"""`python -m benchmarks [linker|restore] [COUNT]`: run a benchmark against an embedded Kafka and print a table."""
 
 import asyncio
 import sys
 import tempfile
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from benchmarks import linker
+from benchmarks import linker, restore
 from runtime.embedded_kafka import EmbeddedKafka
+
+BENCHMARKS: dict[str, Callable[[str, int], AsyncIterator[str]]] = {
+    "linker": linker.measure,
+    "restore": restore.measure,
+}
 
 
 def main() -> int:
-    events = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    arguments = sys.argv[1:]
+    name = arguments.pop(0) if arguments and arguments[0] in BENCHMARKS else "linker"
+    count = int(arguments[0]) if arguments else 100_000
     with tempfile.TemporaryDirectory() as data, EmbeddedKafka(Path(data), port=0, controller_port=0) as kafka:
-        for line in asyncio.run(linker.measure(kafka.bootstrap, events)):
-            print(line, flush=True)
+        asyncio.run(_show(BENCHMARKS[name](kafka.bootstrap, count)))
     return 0
+
+
+async def _show(lines: AsyncIterator[str]) -> None:
+    async for line in lines:
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

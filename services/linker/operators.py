@@ -51,8 +51,11 @@ def _start(work: Planner, signal: Signal) -> None:
     for system in SYSTEMS:
         work.next_in_queue(system)
     for entity in ENTITIES:
-        if work.mode() == "sync":
-            work.plan_bucket(f"held|{entity}|observe")
+        shown = f"held|{entity}|observe"
+        if work.mode() == "sync" and work.state.first(shown) is not None:
+            # The settings say sync now: what was shown while observing goes as by a signal.
+            work.state.set_control("batch", f"{entity}/observe", {"released": work.now})
+            work.plan_bucket(shown)
         if work.barrier_open(entity):
             work.plan_bucket(f"pending|{entity}")
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from contracts.messages import Outcome, Problem, Signal
+from services.linker.state import Policy
 from tests.unit.bench import KARI, NOW, WHEEL, Bench, order
 
 BREAKERS = {"creates": (2.0, 0.0), "changes": (2.0, 0.0), "deletes": (1.0, 0.0), "money": (1.0, 1.0)}
@@ -216,6 +217,16 @@ def test_the_switch_to_sync_carries_the_shown_plan_past_the_breakers() -> None:
     for n in range(5):
         assert bench.see("chargebee", f"k{n}", 1, number(n)) == []
     assert len(bench.tell("mode", mode="sync")) == 5
+
+
+def test_a_start_with_sync_in_the_settings_carries_the_shown_plan_out_too() -> None:
+    """Whoever edits the file and restarts has read the plan as well."""
+    bench = Bench(mode="observe", breakers=BREAKERS)
+    bench.open("customer")
+    for n in range(5):
+        bench.see("chargebee", f"k{n}", 1, number(n))
+    bench.store.policy = Policy(mode="sync", breakers=BREAKERS)
+    assert len(bench.tell("start")) == 5
 
 
 def test_a_pause_of_one_direction_leaves_the_other_going() -> None:
