@@ -369,3 +369,48 @@ def test_a_live_newcomer_is_matched_as_one_of_the_backfill_is() -> None:
     assert bench.see("poweroffice", "5", 1, KARI) == []
     (stamp,) = bench.see("chargebee", "kari", 1, KARI)
     assert (stamp.op, stamp.target_id) == ("stamp", "5")
+
+
+def test_an_edit_made_while_its_field_is_being_written_follows() -> None:
+    """The base is the value that was planned, not the one the source holds when the outcome comes."""
+    bench = Bench()
+    bench.linked_pair()
+    (first,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
+    assert bench.see("chargebee", "kari", 3, {**KARI, "phone": "+47 3"}) == []
+    (second,) = bench.answer(first, "5", 2, {**KARI, "phone": "+47 2"})
+    assert (second.target, second.fields) == ("poweroffice", {"phone": "+47 3"})
+
+
+def test_a_record_found_instead_of_created_keeps_its_own_values() -> None:
+    """Nothing was written, so a difference is one of the first link and is told."""
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("chargebee", "kari", 1, KARI)
+    bench.answer(create, "5", 1, {**KARI, "phone": "+47 9"}, "adopted")
+    assert bench.link("kari").differences == ["phone"]
+    assert "difference" in bench.rules()
+
+
+def test_what_a_stale_command_did_before_it_stopped_is_agreed() -> None:
+    """The vendor's own form of a field that was written is no edit of the other side's, let alone a conflict."""
+    bench = Bench()
+    bench.linked_pair()
+    ours = {**KARI, "phone": "+47 2", "email": "ny@eksempel.no"}
+    (first,) = bench.see("chargebee", "kari", 2, ours)
+    theirs = {**KARI, "phone": "+4722", "email": "annen@eksempel.no"}
+    (second,) = bench.answer(first, "5", 2, theirs, "stale", done=["phone"])
+    assert "phone" not in second.fields
+    assert [entry.field for entry in bench.journal if entry.rule == "conflict"] == ["email"]
+
+
+def test_a_refusal_of_a_record_that_changed_meanwhile_is_not_final() -> None:
+    """The vendor refused another state than the one that is known now."""
+    bench = Bench()
+    bench.linked_pair()
+    (first,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
+    assert bench.see("poweroffice", "5", 2, {**KARI, "email": "ny@eksempel.no"}, stamp="cb-kari") == []
+    problem = Problem(code="invalid", message="no")
+    (again,) = bench.say(Outcome(tenant="t", entity="customer", link="kari", seq=first.seq, target="poweroffice",
+                                 result="rejected", at=NOW, error=problem))  # fmt: skip
+    assert (again.target, again.fields) == ("chargebee", {"email": "ny@eksempel.no"})
+    assert bench.link("kari").state == "linked"
