@@ -17,6 +17,7 @@ from contracts.settings import Settings, SettingsError, load
 from runtime.embedded_kafka import DEFAULT_DATA
 from runtime.embedded_kafka import main as run_kafka
 from runtime.kafka import Kafka, TopicError
+from services.console import lookup
 from services.console.links import PAIRS_AT_ONCE, read_csv, read_held, read_pairs, show_held, write_csv
 from services.console.read import read_status
 from services.console.show import show_status
@@ -101,6 +102,21 @@ def held(tenant: TenantName, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def explain(
+    tenant: TenantName,
+    system: Annotated[Literal["chargebee", "poweroffice"], typer.Argument(metavar="chargebee|poweroffice")],
+    entity: EntityArgument,
+    record: RecordArgument,
+    field: Annotated[str | None, typer.Argument(help="Only this field.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Why a record, or one of its fields, is as it is: every decision with its cause and the value that lost."""
+    settings = _known(tenant)
+    link, entries = _run(settings, lookup.explain(settings, tenant, system, entity, record, field))
+    lookup.show_entries(Console(), link, entries, field=field, as_json=as_json)
+
+
+@app.command()
 def pause(tenant: TenantName, entity: EntityOption = None, target: SystemOption = None) -> None:
     """Send no commands of an entity to a system; without them, none at all. Plans are kept."""
     _signal(tenant, "pause", _given(entity=entity, target=target))
@@ -158,6 +174,30 @@ def _signal(tenant: str, kind: str, args: dict[str, Any]) -> dict[str, Any]:
     note = f"; {answer['note']}" if "note" in answer else ""
     typer.echo(f"done (signal {answer['signal']}){note}" if "did" in answer else f"done{note}")
     return answer
+
+
+@links_app.command("find")
+def links_find(
+    tenant: TenantName,
+    text: Annotated[str, typer.Argument(help="Part of an id, name, e-mail, code or number.")],
+    entity: EntityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The links that hold a text, letter case aside."""
+    settings = _known(tenant)
+    lookup.show_links(Console(), _run(settings, lookup.find_links(settings, tenant, text, entity)), as_json=as_json)
+
+
+@links_app.command("show")
+def links_show(
+    tenant: TenantName,
+    entity: EntityArgument,
+    key: Annotated[str, typer.Argument(help="The link's key, or the record's id on either side.")],
+    as_json: JsonOption = False,
+) -> None:
+    """One link: both sides field by field, what it waits for and what is planned."""
+    settings = _known(tenant)
+    lookup.show_link(Console(), _run(settings, lookup.find_link(settings, tenant, entity, key)), as_json=as_json)
 
 
 @links_app.command("link")
@@ -260,6 +300,8 @@ def _run(settings: Settings, work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run(work)
     except TopicError as error:
         _stop(str(error), DIFFERENT)
+    except lookup.NotFound as error:
+        _stop(str(error), UNUSABLE)
     except (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, OSError) as error:
         hint = "is it running? (tandem kafka starts one; kafka.bootstrap names another)"
         _stop(f"Kafka at {settings.kafka.bootstrap} cannot be reached: {_words(error)}; {hint}", UNUSABLE)

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from contracts.entities import ENTITIES
 from contracts.messages import Link
@@ -91,5 +92,5 @@ def show_held(console: Console, plans: list[dict[str, Any]], *, as_json: bool) -
     for plan in sorted(plans, key=lambda each: (each["entity"], each["batch"], each["link"])):
         fields = ", ".join(f"{name}={value}" for name, value in plan["fields"].items())
         would = f"{plan['op']} in {plan['target']}"
-        table.add_row(plan["batch"], plan["entity"], plan["link"], would, fields[:80])
+        table.add_row(*map(Text, (plan["batch"], plan["entity"], plan["link"], would, fields[:80])))
     console.print(table)

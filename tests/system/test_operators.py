@@ -56,6 +56,7 @@ def test_an_ambiguous_pair_is_picked_parted_and_put_back(rig: Rig) -> None:
     wait_for("Kari in Go", lambda: rig.go_customers()[0]["FirstName"] == "Kari")
     signal = said.split("signal ")[1].split(")")[0]
     link_when(rig, "kari", "linked")
+    _the_story_is_told(rig, str(person["Id"]))
     tandem(rig, "links", "undo", "demo", signal)
     link_when(rig, "kari", "ignored")
     wait_for("the reference is taken away", lambda: not rig.go_customers()[0].get("ExternalImportReference"))
@@ -63,6 +64,27 @@ def test_an_ambiguous_pair_is_picked_parted_and_put_back(rig: Rig) -> None:
     rig.quiet()
     assert rig.go_customers()[0].get("PhoneNumber") is None
     assert (len(rig.go_customers()), len(rig.chargebee_list("/customers", "customer"))) == (1, 1)
+
+
+def _the_story_is_told(rig: Rig, go_id: str) -> None:
+    """Found by e-mail, shown by either id, and each value with the decision that it came from."""
+    found: list[dict[str, Any]] = msgspec.json.decode(tandem(rig, "links", "find", "demo", "POST@eks", "--json"))
+    assert [link["key"] for link in found] == ["kari"]
+    assert "1 found" in tandem(rig, "links", "find", "demo", "nordmann", "--entity", "customer")
+    for key in ("kari", go_id):
+        shown = tandem(rig, "links", "show", "demo", "customer", key).splitlines()
+        assert shown[0] == "customer kari: linked"
+        assert [line.split()[1] for line in shown if line.startswith("*")] == ["last_name"]
+    story = tandem(rig, "explain", "demo", "poweroffice", "customer", go_id, "first_name")
+    assert "first_name in poweroffice: Kari" in story
+    assert "instead of: Ola" in story
+    entries = msgspec.json.decode(tandem(rig, "explain", "demo", "chargebee", "customer", "kari", "--json"))
+    rules = [entry["rule"] for entry in entries]
+    assert rules.index("ambiguous") < rules.index("matched_by_operator") < rules.index("settled")
+    for arguments in (("links", "show", "demo", "customer", "nobody"),
+                      ("explain", "demo", "poweroffice", "customer", "kari")):  # fmt: skip
+        assert "is known of demo" in tandem(rig, *arguments, code=2)
+    assert "no tenant 'nobody'" in tandem(rig, "links", "find", "nobody", "kari", code=2)
 
 
 def test_a_lost_map_is_brought_back_from_an_export(kafka: str, tmp_path: Path) -> None:
