@@ -14,11 +14,13 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError,
 from rich.console import Console
 
 from contracts.settings import Settings, SettingsError, load
+from runtime.clock import iso_now
 from runtime.embedded_kafka import DEFAULT_DATA
 from runtime.embedded_kafka import main as run_kafka
 from runtime.kafka import Kafka, TopicError
 from services.console import lookup
-from services.console.links import PAIRS_AT_ONCE, read_csv, read_held, read_pairs, show_held, write_csv
+from services.console.links import PAIRS_AT_ONCE, read_csv, read_pairs, write_csv
+from services.console.plans import read_plans, show_plans, write_plan_csv, write_plan_html
 from services.console.read import read_status
 from services.console.show import show_status
 from services.console.signals import send_signal
@@ -98,7 +100,28 @@ def discard(tenant: TenantName, entity: EntityArgument, batch: BatchOption = Non
 def held(tenant: TenantName, as_json: JsonOption = False) -> None:
     """The plans that wait for an operator, by batch."""
     settings = _known(tenant)
-    show_held(Console(), _run(settings, read_held(settings, tenant)), as_json=as_json)
+    plans = _run(settings, read_plans(settings, tenant, held_only=True))
+    show_plans(Console(), plans, as_json=as_json, nothing="nothing is held")
+
+
+@app.command()
+def plan(
+    tenant: TenantName,
+    as_json: JsonOption = False,
+    to_csv: Annotated[Path | None, typer.Option("--csv", help="Write it to this CSV file, a line for a field.")] = None,
+    to_html: Annotated[Path | None, typer.Option("--html", help="Write it to this HTML file.")] = None,
+) -> None:
+    """All that would be written and has not been sent: held, observed, paused, or waiting for its turn."""
+    settings = _known(tenant)
+    plans = _run(settings, read_plans(settings, tenant))
+    try:
+        if to_csv is not None:
+            write_plan_csv(to_csv, plans)
+        if to_html is not None:
+            write_plan_html(to_html, plans, f"What Tandem would write for {tenant}, {iso_now()[:19]}Z")
+    except OSError as error:
+        _stop(f"the file cannot be written: {error}", UNUSABLE)
+    show_plans(Console(), plans, as_json=as_json, nothing="nothing is planned")
 
 
 @app.command()

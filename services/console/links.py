@@ -1,15 +1,11 @@
-"""Pairs of linked records as CSV, and the plans that wait for an operator, read from the links topic."""
+"""Links as they stand in their topic, and linked pairs as CSV."""
 
 import csv
-import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from contracts.entities import ENTITIES
 from contracts.messages import Link
@@ -68,29 +64,3 @@ def _pair(line: int, row: dict[str, str | None]) -> dict[str, str]:
     if pair["entity"] not in ENTITIES:
         raise ValueError(f"line {line}: entity is one of {', '.join(ENTITIES)}, not {pair['entity']!r}")
     return pair
-
-
-async def read_held(settings: Settings, tenant: str) -> list[dict[str, Any]]:
-    """The plans that wait: batch, link, what would be done where, with which fields."""
-    return [
-        {"batch": link.batch, "entity": link.entity, "link": link.key, "op": link.plan.op, "target": link.plan.target,
-         "fields": link.plan.fields, "expected": link.plan.expected, "reason": link.reason}
-        for link in await read_links(settings, tenant)
-        if link.state == "held" and link.plan is not None
-    ]  # fmt: skip
-
-
-def show_held(console: Console, plans: list[dict[str, Any]], *, as_json: bool) -> None:
-    """As a table, or as JSON."""
-    if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(plans)).decode() + "\n")
-        return
-    if not plans:
-        console.print("nothing is held")
-        return
-    table = Table("batch", "entity", "link", "would", "fields", box=None)
-    for plan in sorted(plans, key=lambda each: (each["entity"], each["batch"], each["link"])):
-        fields = ", ".join(f"{name}={value}" for name, value in plan["fields"].items())
-        would = f"{plan['op']} in {plan['target']}"
-        table.add_row(*map(Text, (plan["batch"], plan["entity"], plan["link"], would, fields[:80])))
-    console.print(table)

@@ -1,5 +1,6 @@
 """What an operator tells the system, as a person would: real processes, real Kafka, the command `tandem`."""
 
+import csv
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,6 +67,23 @@ def test_an_ambiguous_pair_is_picked_parted_and_put_back(rig: Rig) -> None:
     assert (len(rig.go_customers()), len(rig.chargebee_list("/customers", "customer"))) == (1, 1)
 
 
+def _the_plan_is_written_for_sign_off(rig: Rig, tmp_path: Path) -> None:
+    """Every field of every plan, to be signed; text from a customer can neither calculate nor be markup."""
+    table, page = tmp_path / "plan.csv", tmp_path / "plan.html"
+    printed = tandem(rig, "plan", "demo", "--csv", str(table), "--html", str(page))
+    assert printed.splitlines()[-1] == "customer create in poweroffice 3"
+    with table.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    written = {row["link"]: row["planned"] for row in rows if row["field"] == "first_name"}
+    assert written == {"k1": "'=1+1", "k2": "'=1+1", "k3": "'=1+1"}
+    assert {(row["op"], row["target"], row["batch"], row["present"]) for row in rows} == {
+        ("create", "poweroffice", "creates-1", "")
+    }
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<td>&lt;b&gt;</td>") == 3 and "<b>" not in text
+    assert "cannot be written" in tandem(rig, "plan", "demo", "--csv", str(tmp_path), code=2)
+
+
 def _the_story_is_told(rig: Rig, go_id: str) -> None:
     """Found by e-mail, shown by either id, and each value with the decision that it came from."""
     found: list[dict[str, Any]] = msgspec.json.decode(tandem(rig, "links", "find", "demo", "POST@eks", "--json"))
@@ -127,7 +145,7 @@ def test_a_breaker_holds_a_mass_of_creations_for_a_person(kafka: str, tmp_path: 
         rig.add_customer(id="first", last_name="Nordmann", first_name="F", email="first@eksempel.no")
         link_when(rig, "first", "linked")
         for number in range(4):
-            rig.add_customer(id=f"k{number}", last_name="Nordmann", first_name="K", email=f"k{number}@eksempel.no")
+            rig.add_customer(id=f"k{number}", last_name="<b>", first_name="=1+1", email=f"k{number}@eksempel.no")
         for number in range(1, 4):
             link_when(rig, f"k{number}", "held")
         plans: list[dict[str, Any]] = msgspec.json.decode(tandem(rig, "held", "demo", "--json"))
@@ -136,6 +154,7 @@ def test_a_breaker_holds_a_mass_of_creations_for_a_person(kafka: str, tmp_path: 
         }
         assert sorted(plan["link"] for plan in plans) == ["k1", "k2", "k3"]
         assert "creates-1" in tandem(rig, "held", "demo")
+        _the_plan_is_written_for_sign_off(rig, tmp_path)
         assert "creates-9" in tandem(rig, "release", "demo", "customer", "--batch", "creates-9", code=2)
         tandem(rig, "release", "demo", "customer", "--batch", "creates-1")
         for number in range(4):
