@@ -20,6 +20,7 @@ from contracts.messages import Observed, SnapshotCompleted
 from contracts.settings import KafkaSettings, Settings, Tenant
 from contracts.topics import partition_of, record_key
 from runtime.kafka import Kafka, PartitionTransactions, Record
+from runtime.service import restoring
 from services.linker.handlers import Linker
 
 ROUNDS = 3
@@ -136,7 +137,8 @@ async def batches(kafka: Kafka, partition: int) -> AsyncIterator[tuple[ConsumerR
 async def run_linker(settings: Settings, kafka: Kafka, partition: int) -> tuple[float, float]:
     """Seconds and CPU seconds of the linker from first to last batch."""
     linker = Linker(settings)
-    await linker.start()
+    with restoring():
+        await linker.start()
     started, cpu = time.perf_counter(), time.process_time()
     async for records in batches(kafka, partition):
         await linker.handle(records)

@@ -15,6 +15,7 @@ from benchmarks.linker import customer, tenant
 from contracts.messages import Link, Side
 from contracts.settings import KafkaSettings, Settings
 from runtime.kafka import Kafka
+from runtime.service import restoring
 from services.linker.handlers import Linker
 
 AT_ONCE = 5000
@@ -49,7 +50,8 @@ async def measure(bootstrap: str, links: int) -> AsyncIterator[str]:
     linker = Linker(Settings(kafka=held, tenants={"bench": tenant()}))
     before = _resident_bytes()
     begin = time.perf_counter()
-    await linker._restore()
+    with restoring():
+        await linker._restore()
     restore_s = time.perf_counter() - begin
     assert len(linker.stores["bench"].links) == links == count
     used = _resident_bytes() - before

@@ -6,7 +6,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -165,16 +165,26 @@ async def _topics(service: Service) -> None:
             await asyncio.sleep(KAFKA_RETRY_S)
 
 
+@contextlib.contextmanager
+def restoring() -> Iterator[None]:
+    """No garbage collection while long-lived state is built; afterwards that state is never looked through again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
+
+
 def make_app(service: Service) -> Starlette:
     """The HTTP application of a service; its lifespan is the life of the service."""
     ready = {"started": False}
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await service.running.start()
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
+        with restoring():
+            await service.running.start()
         broker = make_broker(service.settings, service.subscriptions)
         if any(subscription.partitions for subscription in service.subscriptions):
             await broker.start()
