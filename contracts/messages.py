@@ -144,7 +144,8 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     `backfill`: it belongs to the first backfill of its entity. `batch`: the held batch its plan belongs to. `aside`:
     why an operator took it out of the sync; link, pick and redrive bring it back. `confirmed`: we have confirmed the
-    order in Go; a person who takes that back is not overruled.
+    order in Go; a person who takes that back is not overruled. `restore`: an operator wants the drifted lines of its
+    draft to be those of Chargebee again. `passed`: the breakers have counted its command, which was parked.
     """
 
     tenant: str
@@ -170,6 +171,8 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     batch: str = ""
     aside: str | None = None
     confirmed: bool = False
+    restore: bool = False
+    passed: bool = False
 
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="journal", omit_defaults=True):
@@ -234,6 +237,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 
 
 EntityMessage = Observed | SnapshotCompleted
+# Codes of a parked outcome that follow from the linker's own switches: it plans again at once.
+SWITCHED_OFF = frozenset({"observe", "paused", "stopped"})
 
 
 def ce_id(message: Observed) -> str:

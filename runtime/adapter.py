@@ -17,7 +17,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from contracts.entities import System
 from contracts.messages import Command, Outcome
 from contracts.settings import Settings, Tenant
-from runtime.identity import Identity, read_pins
+from runtime.control import ControlView
+from runtime.identity import Identity
 from runtime.kafka import Kafka
 from runtime.publisher import KafkaPublisher
 from runtime.service import Subscription
@@ -57,6 +58,7 @@ class Adapter:
         homes = {name: settings.partition_of(name) for name in settings.tenants}
         self._homes = {name: home for name, home in homes.items() if home in self.partitions}
         self.publisher = KafkaPublisher(self.kafka, system, self._homes)
+        self.control = ControlView(self.kafka, self.partitions)
         self.vendors: dict[str, Vendor] = {}
         self._identities: dict[str, Identity] = {}
         self._lanes: dict[str, Lane] = {}
@@ -74,15 +76,16 @@ class Adapter:
 
     async def start(self) -> None:
         await self.publisher.start()
-        pins = await read_pins(self.kafka, self.system, self.partitions)
+        await self.control.start()
         for name in self._homes:
             tenant = self.settings.tenants[name]
             vendor = self._connect(name, tenant, self.publisher)
             self.vendors[name] = vendor
-            identity = Identity(name, self.system, pins.get(name), vendor.identity, self.publisher.signal)
+            pinned = (self.control.fact(name, "identity", self.system) or {}).get("id")
+            identity = Identity(name, self.system, pinned, vendor.identity, self.publisher.signal)
             self._identities[name] = identity
             apply, probe = _checked(identity, vendor)
-            self._lanes[name] = Lane(apply, probe, retry_s=float(tenant.sink.retry_s))
+            self._lanes[name] = Lane(apply, probe, self.control.held, retry_s=float(tenant.sink.retry_s))
         self._runner = SinkRunner(self.kafka, self.system, self.partitions, self._lanes, self.publisher.signal)
         self._runner.on_fenced = self._stand_aside
         await self._runner.start()
@@ -97,6 +100,7 @@ class Adapter:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._runner is not None:
             await self._runner.stop()
+        await self.control.stop()
         await self.publisher.stop()
         for http in {id(vendor.http): vendor.http for vendor in self.vendors.values()}.values():
             await http.close()

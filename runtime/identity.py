@@ -4,31 +4,16 @@ Another Go client or Chargebee site under the same tenant name would have one le
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
 import structlog
 
 from contracts.entities import System
-from contracts.messages import Control
-from runtime.kafka import Kafka
 from runtime.vendor import Unauthorised
 
 log = structlog.get_logger()
-_decoder = msgspec.json.Decoder(Control)
 Tell = Callable[[str, str, dict[str, Any]], Awaitable[None]]
-
-
-async def read_pins(kafka: Kafka, system: System, partitions: Iterable[int]) -> dict[str, str]:
-    """The pinned account of each tenant, as the linker keeps it in `control`."""
-    pins: dict[str, str] = {}
-    async for record in kafka.read(("control",), partitions):
-        if record.value is not None:
-            control = _decoder.decode(record.value)
-            if (control.kind, control.id) == ("identity", system):
-                pins[control.tenant] = str(control.value["id"])
-    return pins
 
 
 class Identity:

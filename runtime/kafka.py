@@ -21,6 +21,7 @@ from contracts.topics import TOPICS, Topic
 MAX_MESSAGE_BYTES = 1_000_000
 TRANSACTION_TIMEOUT_MS = 15_000
 RETRY_BACKOFF_MS = 20
+FOLLOW_MS = 1000
 _TOPIC_EXISTS = 36
 TAKEN_OVER = (InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState)
 
@@ -101,6 +102,30 @@ class Kafka:
                 for tp in list(open_ends):
                     if await consumer.position(tp) >= ends[tp]:
                         open_ends.discard(tp)
+        finally:
+            await consumer.stop()
+
+    async def follow(self, topics: Iterable[str], partitions: Iterable[int]) -> AsyncIterator[ConsumerRecord | None]:
+        """Every committed record of these partitions from the beginning, and what comes, for ever. None stands where
+        the end at the time of the call was reached."""
+        consumer = self.consumer()
+        await consumer.start()
+        try:
+            wanted = [TopicPartition(self.name(topic), each) for topic in topics for each in partitions]
+            consumer.assign(wanted)
+            ends = await consumer.end_offsets(wanted) if wanted else {}
+            open_ends: set[TopicPartition] | None = {tp for tp in wanted if ends[tp] > 0}
+            while True:
+                if open_ends is not None:
+                    for tp in list(open_ends):
+                        if await consumer.position(tp) >= ends[tp]:
+                            open_ends.discard(tp)
+                    if not open_ends:
+                        open_ends = None
+                        yield None
+                for records in (await consumer.getmany(timeout_ms=FOLLOW_MS)).values():
+                    for record in records:
+                        yield record
         finally:
             await consumer.stop()
 

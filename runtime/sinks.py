@@ -37,12 +37,18 @@ FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.25, 10.0
 Apply = Callable[[Command], Awaitable[Outcome]]
 
 
+def _nothing_held(_command: Command) -> Problem | None:
+    return None
+
+
 @dataclass
 class Lane:
-    """One tenant's vendor: how commands are applied, and whether it can be reached."""
+    """One tenant's vendor: how commands are applied, whether it can be reached, and why a command that was sent must
+    not be carried out after all (`held`)."""
 
     apply: Apply
     probe: Callable[[], Awaitable[None]]
+    held: Callable[[Command], Problem | None] = _nothing_held
     retry_s: float = 300.0
     workers: int = 4
     unreachable: str | None = None
@@ -189,8 +195,10 @@ class SinkRunner:
         loop = asyncio.get_running_loop()
         give_up_at, backoff_s = loop.time() + lane.retry_s, FIRST_BACKOFF_S
         while True:
-            if lane.unreachable is not None:
+            problem = lane.held(command)
+            if problem is None and lane.unreachable is not None:
                 problem = Problem(code="unreachable", message=lane.unreachable)
+            if problem is not None:
                 return _refusal(command, "parked", problem, maybe_applied=command.look_first)
             try:
                 return await lane.apply(command)

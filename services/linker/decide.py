@@ -8,6 +8,7 @@ from typing import Any
 
 from contracts.entities import System, other
 from contracts.messages import (
+    SWITCHED_OFF,
     DeadLetter,
     Flight,
     Link,
@@ -101,7 +102,7 @@ class _Work(Planner):
             return
         flight = link.flight
         link.flight = None
-        link.maybe_applied = outcome.maybe_applied
+        link.maybe_applied, link.passed = outcome.maybe_applied, outcome.result == "parked"
         if outcome.id is not None and outcome.data is not None and outcome.version is not None:
             if not self._take_reply(link, flight, outcome):
                 return
@@ -184,6 +185,7 @@ class _Work(Planner):
                 self._agree(link, flight, outcome, tuple(command.fields))
                 self.journal(link, "applied", f"{command.op} in {command.target} done: {outcome.id}", command.target)
                 link.confirmed = link.confirmed or command.fields.get("status") == "confirmed"
+                link.restore = link.restore and "lines" not in command.fields
                 if command.op == "create":
                     link.confirmed = False
                     self._compare_totals(link)
@@ -221,7 +223,9 @@ class _Work(Planner):
             case "parked":
                 reason = outcome.error.message if outcome.error else "not reachable"
                 reachable = self.state.control("reachable", outcome.target)
-                if reachable is not None and reachable["at"] >= outcome.at:
+                if outcome.error and outcome.error.code in SWITCHED_OFF:
+                    self.plan(link)  # our own switch, so planning again holds it, or sends it if the switch is back
+                elif reachable is not None and reachable["at"] >= outcome.at:
                     self.plan(link)
                 else:
                     self.rest(link, "parked", f"{command.target}: {reason}")

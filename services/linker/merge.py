@@ -136,7 +136,7 @@ def _changed(policy: Policy, link: Link, name: str, x: Any, y: Any, result: Merg
 
 def _restorable(policy: Policy, link: Link) -> bool:
     status = ((link.poweroffice and link.poweroffice.seen) or {}).get("status")
-    return policy.line_drift == "restore" and status == "draft" and not born_in_go(link)
+    return (policy.line_drift == "restore" or link.restore) and status == "draft" and not born_in_go(link)
 
 
 def _first_link(policy: Policy, link: Link, name: str, x: Any, y: Any, result: Merge) -> None:

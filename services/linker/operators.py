@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName, System, other
-from contracts.messages import Link, Signal
+from contracts.messages import Link, Side, Signal
 from contracts.values import own_chargebee_id
 from services.linker.breakers import close, open_batches
 from services.linker.merge import CREATE_ONLY, may_write
 from services.linker.plan import MAX_AT_ONCE, Planner
-from services.linker.state import FIELDS, agree, by_id, set_side, side_of, sides
+from services.linker.state import FIELDS, agree, born_in_go, by_id, set_side, side_of, sides
 
 
 class Refused(Exception):
@@ -372,14 +372,24 @@ def _settle(work: Planner, args: Mapping[str, Any]) -> None:
     source, target = cast(System, keep), other(cast(System, keep))
     winner, loser = side_of(link, source), side_of(link, target)
     assert winner is not None and loser is not None
-    if name in CREATE_ONLY[entity] or not may_write(work.state.policy, link, name, target):
-        raise Refused(f"{name} is never written to {target}")
     value, losing = (winner.seen or {}).get(name), (loser.seen or {}).get(name)
+    if name == "lines" and source == "chargebee":
+        _restore_lines(link, loser)
+    elif name in CREATE_ONLY[entity] or not may_write(work.state.policy, link, name, target):
+        raise Refused(f"{name} is never written to {target}")
+    else:
+        winner.base[name] = losing  # as if the winner had just been edited
+        agree(loser, name, losing)
     work.journal(link, "settled", f"an operator keeps {name} of {source}", target, name, value, losing)
-    winner.base[name] = losing  # as if the winner had just been edited
-    agree(loser, name, losing)
     link.lane = "live"
     work.plan(link)
+
+
+def _restore_lines(link: Link, draft: Side) -> None:
+    if born_in_go(link) or (draft.seen or {}).get("status") != "draft":
+        raise Refused("only the lines of a draft in Go whose order was born in Chargebee can be restored")
+    link.restore = True
+    draft.base["lines"] = None  # as if they had just been edited in Go
 
 
 _BY_SERVICES: dict[str, Callable[[Planner, Signal], None]] = {

@@ -354,10 +354,10 @@ class Planner:
         return "first", "first backfill: release it with tandem release"
 
     def _tripped(self, link: Link, command: Command) -> str | None:
-        """The batch of an open breaker; the first backfill and released batches pass uncounted."""
+        """The batch of an open breaker; the first backfill, released batches and what was parked pass uncounted."""
         kind = class_of(command.op, command.fields)
         released = link.batch and self.state.control("batch", f"{link.entity}/{link.batch}")
-        if kind is None or released or (link.backfill and kind != "deletes"):
+        if kind is None or released or link.passed or (link.backfill and kind != "deletes"):
             return None
         return batch_for(self.state, link.entity, kind, self.now)
 

@@ -1,5 +1,6 @@
 """Kafka's stand-ins for tests in one process: topics that are lists, commits that are remembered."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ class MemoryKafka:
         self.held = dict(held or {})
         self.commits: list[tuple[int, list[Record], dict[str, int]]] = []
         self.taken_over = False
+        self.later: asyncio.Queue[ConsumerRecord] = asyncio.Queue()
 
     def name(self, topic: str) -> str:
         return PREFIX + topic
@@ -32,6 +34,14 @@ class MemoryKafka:
             for record in self.held.get(topic, ()):
                 if record.partition in wanted:
                     yield record
+
+    async def follow(self, topics: Iterable[str], partitions: Iterable[int]) -> AsyncIterator[ConsumerRecord | None]:
+        """What is held, None, and then what `later` is given, for ever."""
+        async for record in self.read(topics, partitions):
+            yield record
+        yield None
+        while True:
+            yield await self.later.get()
 
     async def end_offsets(self, topics: Iterable[str], partitions: Iterable[int]) -> dict[TopicPartition, int]:
         ends = {TopicPartition(self.name(topic), each): 0 for topic in topics for each in partitions}

@@ -194,3 +194,29 @@ def test_deletions_and_a_pause_are_carried_as_told(kafka: str, tmp_path: Path) -
                                                    if each.get("IsArchived")] == ["Ola"])  # fmt: skip
         writes = rig.quiet()
         assert rig.quiet() == writes
+
+
+def test_a_pause_takes_hold_of_what_an_adapter_has_taken_already(rig: Rig) -> None:
+    """Go is slow and 20 creations are under way: after the answer to the pause none is begun, none is doubled."""
+    rig.start()
+    rig.fault("poweroffice", kind="slow", match="POST /Customers", count=1000, delay_s=5.0)
+    for number in range(20):
+        rig.add_customer(id=f"k{number}", last_name="Nordmann", first_name="K", email=f"k{number}@eksempel.no")
+    wait_for("some are made", lambda: len(rig.go_customers()) > 0)
+    tandem(rig, "pause", "demo")
+
+    def all_at_rest() -> bool:
+        links = list(rig.links().values())
+        return len(links) == 20 and not any(link.flight for link in links)
+
+    wait_for("nothing is under way", all_at_rest)
+    states = {link.state for link in rig.links().values()}
+    made = len(rig.go_customers())
+    assert states == {"held", "linked"}
+    assert made < 20
+    assert rig.quiet() == made
+    rig.clear_faults("poweroffice")
+    tandem(rig, "resume", "demo")
+    for number in range(20):
+        link_when(rig, f"k{number}", "linked")
+    assert len(rig.go_customers()) == 20

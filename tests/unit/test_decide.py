@@ -226,6 +226,20 @@ def test_a_park_that_arrives_after_the_vendor_came_back_is_not_stranded() -> Non
     assert again.seq == create.seq + 1
 
 
+def test_what_an_adapter_parks_for_our_own_switch_is_held_by_the_linker() -> None:
+    """The pause came while the command was under way; the resume sends it again."""
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("chargebee", "kari", 1, KARI)
+    assert bench.tell("pause", entity="customer", target="poweroffice") == []
+    parked = Outcome(tenant="t", entity="customer", link="kari", seq=create.seq, target="poweroffice",
+                     result="parked", at=NOW, error=Problem(code="paused", message="paused"))  # fmt: skip
+    assert bench.say(parked) == []
+    assert (bench.link("kari").state, bench.link("kari").batch) == ("held", "paused")
+    (again,) = bench.tell("resume")
+    assert (again.op, again.seq) == ("create", 2)
+
+
 def test_a_covered_edit_is_journalled() -> None:
     """A person's edit between the sink's read and its write comes late and is not lost silently."""
     bench = Bench()

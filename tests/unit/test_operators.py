@@ -143,6 +143,19 @@ def test_a_breaker_holds_what_comes_beyond_and_a_release_lets_exactly_that_go() 
     assert len(bench.see("chargebee", "k5", 1, number(5))) == 1
 
 
+def test_a_creation_that_was_parked_counts_once() -> None:
+    """Or an outage of the vendor would open the breaker by itself."""
+    bench = Bench(breakers={"creates": (2, 0)})
+    bench.open()
+    commands = [bench.see("chargebee", f"k{n}", 1, {**KARI, "email": f"k{n}@eksempel.no"})[0] for n in range(2)]
+    bench.tell("vendor_reachable", system="poweroffice")  # so that what is parked is planned again at once
+    for _ in range(3):
+        commands = [again for each in commands for again in bench.answer(each, "", 0, None, result="parked")]
+        assert len(commands) == 2
+    assert bench.see("chargebee", "k9", 1, {**KARI, "email": "k9@eksempel.no"}) == []
+    assert bench.link("k9").batch == "creates-1"
+
+
 def test_a_discarded_creation_stays_undone_until_redriven() -> None:
     """Also when the record changes."""
     bench = Bench(breakers=BREAKERS)

@@ -166,6 +166,23 @@ def test_drifted_lines_are_restored_where_the_setting_says_so() -> None:
     assert bench.see("poweroffice", "u-1", 4, theirs, "order") == []
 
 
+def test_an_operator_restores_the_drifted_lines_of_one_order() -> None:
+    """The setting only reports; the word counts once, and for drafts only."""
+    bench = Bench()
+    theirs = bench.linked_order()
+    drifted = order("5", "7", lines=[{"id": "1", "product_id": "7", "net": "99", "quantity": "1"}])
+    bench.see("poweroffice", "u-1", 2, drifted, "order")
+    (restore,) = bench.tell("settle", entity="order", key="900", field="lines", keep="chargebee")
+    assert (restore.op, restore.target, restore.expected) == ("update", "poweroffice", {"lines": drifted["lines"]})
+    assert restore.fields["lines"][0]["net"] == "10"
+    assert bench.answer(restore, "u-1", 3, theirs) == []
+    assert bench.see("poweroffice", "u-1", 4, drifted, "order") == []
+    assert bench.link("900", "order").differences == ["lines"]
+    bench.see("poweroffice", "u-1", 5, {**drifted, "status": "sent"}, "order")
+    assert bench.tell("settle", entity="order", key="900", field="lines", keep="chargebee") == []
+    assert bench.told["reason"].startswith("only the lines of a draft")
+
+
 def test_a_delivered_order_is_confirmed_once_and_a_person_may_take_it_back() -> None:
     """Only where Go invoices and the setting says so."""
     quiet = Bench()

@@ -1,0 +1,80 @@
+"""The facts that the linker keeps in `control`, followed live by a process that heeds them.
+
+The linker writes a fact in the transaction that decides it, so a switch shown here has been decided; it may be a few
+milliseconds old.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+import structlog
+
+from contracts.entities import SYSTEMS
+from contracts.messages import Command, Control, Problem
+from runtime.kafka import Kafka
+
+log = structlog.get_logger()
+_decoder = msgspec.json.Decoder(Control)
+
+
+class ControlView:
+    """The newest fact of each tenant, kind and id in these partitions. `on_change(control)` is told of every fact
+    that comes after `start` has returned."""
+
+    def __init__(self, kafka: Kafka, partitions: Iterable[int]) -> None:
+        self._kafka, self._partitions = kafka, list(partitions)
+        self._facts: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._caught_up = asyncio.Event()
+        self.on_change: list[Callable[[Control], None]] = []
+
+    async def start(self) -> None:
+        """Return once everything written so far is known; what comes later is taken as it comes."""
+        self._task = asyncio.create_task(self._follow())
+        await self._caught_up.wait()
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        try:
+            async for record in self._kafka.follow(("control",), self._partitions):
+                if record is None:
+                    self._caught_up.set()
+                elif record.value is not None:
+                    self._take(_decoder.decode(record.value))
+        except Exception as error:
+            # Blind to a pause, this process must not go on writing.
+            log.critical("control.lost", reason=f"{type(error).__name__}: {error}")
+            os._exit(3)
+
+    def _take(self, control: Control) -> None:
+        self._facts.setdefault((control.tenant, control.kind), {})[control.id] = control.value
+        if self._caught_up.is_set():
+            for tell in self.on_change:
+                tell(control)
+
+    def fact(self, tenant: str, kind: str, id: str) -> dict[str, Any] | None:
+        """One fact; None when it never was, {} when it was taken back."""
+        return self._facts.get((tenant, kind), {}).get(id)
+
+    def held(self, command: Command) -> Problem | None:
+        """Why a command must not be carried out now, though it has been sent: a pause or `observe` came after it.
+
+        Readings (`verify`) change nothing and pass, unless another vendor account has stopped the tenant.
+        """
+        for system in SYSTEMS:
+            if self.fact(command.tenant, "stopped", system):
+                return Problem(code="stopped", message=f"the tenant stands still: another {system} account")
+        if command.op == "verify":
+            return None
+        if (self.fact(command.tenant, "mode", "~") or {}).get("mode") == "observe":
+            return Problem(code="observe", message="the tenant observes")
+        if self.fact(command.tenant, "pause", f"{command.entity}/{command.target}"):
+            return Problem(code="paused", message=f"{command.entity} to {command.target} is paused")
+        return None
