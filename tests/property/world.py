@@ -161,7 +161,7 @@ class World:
             if done.seq == command.seq:
                 self.outcomes.append(done)
             return True
-        outcome = self.apply(command)
+        outcome = self.park(command) if self.random.random() < 0.1 else self.apply(command)
         if lose_reply:
             return False
         self.finished[key] = outcome
@@ -216,6 +216,15 @@ class World:
         return Outcome(
             tenant=self.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
             result="rejected", at=NOW, error=Problem(code="deleted", message=words),
+        )  # fmt: skip
+
+    def park(self, command: Command) -> Outcome:
+        """The vendor is away, or the adapter heeds a switch that the linker may have turned back meanwhile."""
+        code = self.random.choice(("unreachable", "paused", "observe"))
+        return Outcome(
+            tenant=self.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
+            result="parked", at=NOW, error=Problem(code=code, message="not now"),
+            maybe_applied=self.random.random() < 0.3,
         )  # fmt: skip
 
     # -- people
@@ -340,6 +349,8 @@ class World:
             self.tell("mode", mode="sync")
             for entity in ENTITIES:
                 self.tell("release", entity=entity)
+            for system in SYSTEMS:
+                self.tell("vendor_reachable", system=system)
             if self.planned == before and not (self.inbox or self.commands or self.outcomes):
                 return
         raise AssertionError("no quiescence: something is planned for ever")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.entities import ENTITIES, System
+from contracts.entities import ENTITIES, SYSTEMS, System
 from tests.system.linker_rig import TENANTS, Driver, KafkaWorld, LinkerRig
 
 STEPS, KILLS, PAUSE_MS = 500, 5, 25
@@ -71,6 +71,8 @@ async def at_rest(driver: Driver, worlds: list[KafkaWorld]) -> None:
             world.tell("mode", mode="sync")
             for entity in ENTITIES:
                 world.tell("release", entity=entity)
+            for system in SYSTEMS:
+                world.tell("vendor_reachable", system=system)
         await driver.settle()
         if [world.planned for world in worlds] == before:
             return
