@@ -115,7 +115,8 @@ class Write(msgspec.Struct, kw_only=True, array_like=True):
 
 class Side(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What is known of one system's record. `base` holds only fields whose base differs from `seen`; `unset` the
-    fields without a base (`*`: all of them)."""
+    fields without a base; `doubt` the fields that a command of ours may have written without telling: what is seen
+    there may be our own write, so the other side's value is written again until an answer settles it."""
 
     id: str
     version: str
@@ -128,6 +129,7 @@ class Side(msgspec.Struct, kw_only=True, omit_defaults=True):
     incomplete: tuple[str, ...] = ()
     problem: Problem | None = None
     writes: list[Write] = []
+    doubt: list[str] = []
 
 
 class Flight(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -9,6 +9,7 @@ from typing import Any
 from contracts.entities import System, other
 from contracts.messages import (
     SWITCHED_OFF,
+    Command,
     DeadLetter,
     Flight,
     Link,
@@ -180,6 +181,8 @@ class _Work(Planner):
 
     def _conclude(self, link: Link, flight: Flight, outcome: Outcome) -> None:
         command = flight.command
+        if command.op == "update" and (outcome.result == "rejected" or outcome.maybe_applied):
+            self._doubt(link, command)
         match outcome.result:
             case "applied":
                 self._agree(link, flight, outcome, tuple(command.fields))
@@ -229,6 +232,13 @@ class _Work(Planner):
                     self.plan(link)
                 else:
                     self.rest(link, "parked", f"{command.target}: {reason}")
+
+    def _doubt(self, link: Link, command: Command) -> None:
+        """All or some of it may have been written (a customer of Chargebee takes two requests)."""
+        side = side_of(link, command.target)
+        if side is not None:
+            side.doubt = [*side.doubt, *(name for name in command.fields if name in FIELDS[link.entity]
+                                         and name not in side.doubt)]  # fmt: skip
 
     def _agree(self, link: Link, flight: Flight, outcome: Outcome, names: tuple[str, ...]) -> None:
         """Bases of written fields: what the target returned, and the source's value the command was planned from."""

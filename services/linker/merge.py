@@ -86,12 +86,16 @@ def merge(policy: Policy, link: Link) -> Merge:
     a, b = link.chargebee, link.poweroffice
     assert a is not None and b is not None and a.seen is not None and b.seen is not None
     result = Merge()
-    if not (a.base or b.base or a.unset or b.unset):
+    doubtful = bool(a.doubt or b.doubt)
+    if not (a.base or b.base or a.unset or b.unset or doubtful):
         return result
-    if a.seen == b.seen:
+    if a.seen == b.seen and not doubtful:
         a.base, b.base, a.unset, b.unset = {}, {}, [], []
         return result
     for name in FIELDS[link.entity]:
+        if name in a.doubt or name in b.doubt:
+            _doubtful(policy, link, name, result)
+            continue
         first = name in a.unset or name in b.unset
         if not first and name not in a.base and name not in b.base:
             continue
@@ -131,6 +135,22 @@ def _changed(policy: Policy, link: Link, name: str, x: Any, y: Any, result: Merg
     result.writes[target][name] = value
     if by_a and by_b:
         text = f"{name} was changed on both sides; the value of {source} is kept"
+        result.conflicts[name] = Note("conflict", text, target, name, value, losing)
+
+
+def _doubtful(policy: Policy, link: Link, name: str, result: Merge) -> None:
+    """Write the source's value again, whatever is seen: an earlier command may have got through unseen."""
+    assert link.chargebee is not None and link.poweroffice is not None
+    target: System = "poweroffice" if name in link.poweroffice.doubt else "chargebee"
+    source, held = side_of(link, other(target)), side_of(link, target)
+    assert source is not None and held is not None
+    value, losing = (source.seen or {}).get(name), (held.seen or {}).get(name)
+    if not (fit(name, value) and (name == "lines" or may_write(policy, link, name, target))):
+        held.doubt.remove(name)
+        return
+    result.writes[target][name] = value
+    if name in held.base and value != losing:
+        text = f"{name} may have been edited in {target}, or is our own earlier write; that of {other(target)} is kept"
         result.conflicts[name] = Note("conflict", text, target, name, value, losing)
 
 

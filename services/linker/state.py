@@ -121,6 +121,8 @@ def agree(side: Side, name: str, value: Any) -> None:
     """Set the base of one field."""
     if name in side.unset:
         side.unset.remove(name)
+    if name in side.doubt:
+        side.doubt.remove(name)
     if (side.seen or {}).get(name) == value:
         side.base.pop(name, None)
     else:

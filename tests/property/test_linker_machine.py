@@ -4,8 +4,9 @@ System A truncates and has no atomic writes (Chargebee), system B trims, lower-c
 does not move its version (PowerOffice Go). Messages are duplicated, shuffled, delayed and lost with their command;
 commands are redone after lost replies and delivered again after they finished; the linker crashes and starts again
 from its changelog; people edit, archive and delete in between, orders are sent, operators pause, observe, part and
-link, and vendors are away for a while. After quiescence: one record per side and link, equal fields or a reason in the journal, no record created
-twice, no edit lost silently, no record removed against an edit, and nothing is planned any more.
+link, and vendors are away for a while. After quiescence: one record per side and link, equal fields or a reason in
+the journal, no record created twice, no edit lost silently, no record removed against an edit, and nothing is planned
+any more.
 
 TANDEM_PROVE=N runs N times as many examples and prints the seeds of failures.
 """

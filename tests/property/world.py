@@ -85,7 +85,7 @@ class World:
     `breakers` holds every few commands until the operator releases them."""
 
     def __init__(self, seed: int, *, owner: System, carries_removals: bool, breakers: bool, tenant: str = "t") -> None:
-        self.random, self.tenant = random.Random(seed), tenant
+        self.random, self.tenant, self.is_quiet = random.Random(seed), tenant, False
         self.observation = self.number = self.planned = self.signals = 0
         self.inbox: list[Message] = []
         self.commands: list[Command] = []
@@ -104,6 +104,7 @@ class World:
         self.changelog: dict[str, bytes] = {}
         self.journal: list[JournalEntry] = []
         self.finished: dict[tuple[EntityName, str], Outcome] = {}
+        self.attempted: set[tuple[EntityName, str, int]] = set()  # carried out, with the reply lost
         self.edits: list[tuple[System, Name, str, Any]] = []
         self.parted: dict[tuple[EntityName, str, str], str] = {}
         self.ever_parted: set[tuple[EntityName, str, str]] = set()
@@ -163,6 +164,7 @@ class World:
             return True
         outcome = self.park(command) if self.random.random() < 0.1 else self.apply(command)
         if lose_reply:
+            self.attempted.add((*key, command.seq))
             return False
         self.finished[key] = outcome
         self.outcomes.append(outcome)
@@ -199,6 +201,12 @@ class World:
             return self.answer(command, at, "applied", deleted=True)
         if command.target == "chargebee" and self.random.random() < 0.3:
             self.edit(command.target, at)  # a person edits between our read and our write
+        if not self.is_quiet and self.random.random() < 0.05:
+            # Refused after a part of it: a customer of Chargebee takes two requests.
+            part = dict(list(command.fields.items())[: self.random.randrange(2)])
+            if part and command.target == "chargebee":
+                vendor.put(at, part)
+            return self.refuse(command, "not like this")
         vendor.put(at, command.fields, moves=vendor.moves(set(command.fields)))
         return self.answer(command, at, "applied")
 
@@ -224,7 +232,7 @@ class World:
         return Outcome(
             tenant=self.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
             result="parked", at=NOW, error=Problem(code=code, message="not now"),
-            maybe_applied=self.random.random() < 0.3,
+            maybe_applied=(command.entity, command.link, command.seq) in self.attempted or self.random.random() < 0.2,
         )  # fmt: skip
 
     # -- people
@@ -342,6 +350,7 @@ class World:
 
     def settle(self) -> None:
         """Let everything arrive, with every switch on and every batch released."""
+        self.is_quiet = True
         for _ in range(20):
             self._drain()
             before = self.planned
@@ -351,6 +360,7 @@ class World:
                 self.tell("release", entity=entity)
             for system in SYSTEMS:
                 self.tell("vendor_reachable", system=system)
+            self.tell("redrive")
             if self.planned == before and not (self.inbox or self.commands or self.outcomes):
                 return
         raise AssertionError("no quiescence: something is planned for ever")

@@ -25,6 +25,7 @@ class Bench:
     def __init__(self, **policy: Any) -> None:
         self.store = Store("t", Policy(**{"mode": "sync", "start_orders": "2026-01-01", **policy}))
         self.journal: list[JournalEntry] = []
+        self.commands: list[Command] = []
         self.now = NOW
         self._signals = 0
 
@@ -32,6 +33,7 @@ class Bench:
         state, outputs = decide(self.store.child(), message, self.now)
         assert isinstance(state, Overlay)
         self.store.absorb(state)
+        self.commands += [each for each in outputs if isinstance(each, Command)]
         self.journal += [each for each in outputs if isinstance(each, JournalEntry)]
         for signal in [each for each in outputs if isinstance(each, Signal)]:
             outputs += self.say(signal)

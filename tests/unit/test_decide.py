@@ -240,6 +240,37 @@ def test_what_an_adapter_parks_for_our_own_switch_is_held_by_the_linker() -> Non
     assert (again.op, again.seq) == ("create", 2)
 
 
+def test_our_own_unanswered_write_is_no_edit_of_the_target() -> None:
+    """The write got through, the answer was lost, the vendor went away, and the person took the edit back."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
+    bench.answer(update, "", 0, None, result="parked", maybe_applied=True)
+    (again,) = bench.see("chargebee", "kari", 3, KARI)
+    assert (again.target, again.fields, again.look_first) == ("poweroffice", {"phone": "+47 1"}, True)
+    bench.see("poweroffice", "5", 2, {**KARI, "phone": "+47 2"}, stamp="cb-kari")
+    (last,) = bench.answer(again, "5", 2, {**KARI, "phone": "+47 2"}, result="stale")
+    assert (last.target, last.fields, last.expected) == ("poweroffice", {"phone": "+47 1"}, {"phone": "+47 2"})
+    bench.answer(last, "5", 3, KARI)
+    assert bench.link("kari").poweroffice.doubt == []
+    assert [each.target for each in bench.commands if each.op == "update"] == ["poweroffice"] * 3
+
+
+def test_half_an_update_that_was_refused_does_not_come_back_as_an_edit() -> None:
+    """Chargebee took the name, cut to what it holds, and refused the address; the name in Go stays whole."""
+    bench = Bench()
+    bench.linked_pair()
+    edited = {**KARI, "first_name": "Karianne", "address": {**KARI["address"], "zip": "x" * 30}}
+    (update,) = bench.see("poweroffice", "5", 2, edited)
+    refused = Problem(code="param_wrong_value", message="zip is too long", field="address")
+    bench.answer(update, "", 0, None, result="rejected", error=refused)
+    (again,) = bench.see("chargebee", "kari", 2, {**KARI, "first_name": "Karian"})
+    assert (again.target, again.fields["first_name"]) == ("chargebee", "Karianne")
+    assert again.expected["first_name"] == "Karian"
+    (entry,) = [each for each in bench.journal if each.rule == "conflict" and each.field == "first_name"]
+    assert (entry.value, entry.losing) == ("Karianne", "Karian")
+
+
 def test_a_covered_edit_is_journalled() -> None:
     """A person's edit between the sink's read and its write comes late and is not lost silently."""
     bench = Bench()
