@@ -60,6 +60,24 @@ class SnapshotCompleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="ty
     completed_at: str
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reading"):
+    """A record as it was found by a run of its own (`reconcile`), beside the ordinary stream of changes."""
+
+    run: str
+    record: Observed
+
+
+class ReadingCompleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reading_completed"):
+    """A run has read every record of one entity that one system holds."""
+
+    run: str
+    tenant: str
+    system: System
+    entity: EntityName
+    records: int
+    completed_at: str
+
+
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="command"):
     """One write for one sink. `fields` are the values to write in the target's own ids, `expected` what the target
     held when it was planned. `stamp` is the own id of a create in Chargebee or the reference to write into Go.
@@ -116,7 +134,8 @@ class Write(msgspec.Struct, kw_only=True, array_like=True):
 class Side(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What is known of one system's record. `base` holds only fields whose base differs from `seen`; `unset` the
     fields without a base; `doubt` the fields that a command of ours may have written without telling: what is seen
-    there may be our own write, so the other side's value is written again until an answer settles it."""
+    there may be our own write, so the other side's value is written again until an answer settles it; `remapped` the
+    agreed values that a newer mapping reads differently: what the other side holds was made from them."""
 
     id: str
     version: str
@@ -130,6 +149,7 @@ class Side(msgspec.Struct, kw_only=True, omit_defaults=True):
     problem: Problem | None = None
     writes: list[Write] = []
     doubt: list[str] = []
+    remapped: dict[str, Any] = {}
 
 
 class Flight(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -148,6 +168,7 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     why an operator took it out of the sync; link, pick and redrive bring it back. `confirmed`: we have confirmed the
     order in Go; a person who takes that back is not overruled. `restore`: an operator wants the drifted lines of its
     draft to be those of Chargebee again. `passed`: the breakers have counted its command, which was parked.
+    `verify`: the systems whose record the run `run` wants read and compared.
     """
 
     tenant: str
@@ -175,13 +196,16 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     confirmed: bool = False
     restore: bool = False
     passed: bool = False
+    verify: list[System] = []
+    run: str = ""
 
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="journal", omit_defaults=True):
-    """One decision, with its reason and the values that lost. `entry` is unique within the link."""
+    """One decision, with its reason and the values that lost. `entry` is unique within the link. The answer to an
+    operator's signal has no entity, and the signal's id in place of the link."""
 
     tenant: str
-    entity: EntityName
+    entity: EntityName | None
     link: str
     entry: str
     at: str
@@ -195,13 +219,15 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="signal"):
-    """An instruction of an operator (or of a service to the linker) with an id; it runs once."""
+    """An instruction of an operator (or of a service to the linker) with an id; it runs once. `by` names the person,
+    as their machine knows them."""
 
     tenant: str
     id: str
     kind: str
     at: str
     args: dict[str, Any] = {}
+    by: str = ""
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="control"):
@@ -239,6 +265,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 
 
 EntityMessage = Observed | SnapshotCompleted
+ReadingMessage = Reading | ReadingCompleted
 # Codes of a parked outcome that follow from the linker's own switches: it plans again at once.
 SWITCHED_OFF = frozenset({"observe", "paused", "stopped"})
 

@@ -15,6 +15,8 @@ TYPES: dict[str, Any] = {
     "order": entities.Order,
     "observed": messages.Observed,
     "snapshot_completed": messages.SnapshotCompleted,
+    "reading": messages.Reading,
+    "reading_completed": messages.ReadingCompleted,
     "command": messages.Command,
     "outcome": messages.Outcome,
     "link": messages.Link,

@@ -196,6 +196,12 @@ class LogSettings(_Model):
     format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: JSON unless on a terminal.")
 
 
+class ConsoleSettings(_Model):
+    """The read model behind `tandem`."""
+
+    data: str = Field(default=".tandem/console", description="Directory of the read model; made anew when deleted.")
+
+
 # --- one tenant: its two systems ----------------------------------------------------------------------------
 
 
@@ -605,6 +611,7 @@ class Settings(_Model):
     host: str = Field(default="127.0.0.1", description="Address the services listen on.")
     slot: Slot = Field(default=(0, 1), description="i/n: this process takes the partitions p with p mod n = i.")
     log: LogSettings = LogSettings()
+    console: ConsoleSettings = ConsoleSettings()
     tenants: dict[TenantName, Tenant] = {}
 
     @model_validator(mode="after")

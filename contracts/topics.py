@@ -15,7 +15,9 @@ _COMPACT_KEPT = {
     "min.compaction.lag.ms": str(30 * DAY_MS),
     "max.compaction.lag.ms": str(32 * DAY_MS),
 }
-_COMPACT_STATE = {**_COMPACT, "delete.retention.ms": str(30 * DAY_MS)}
+# What may hold personal data is compacted in time for `forget` to be done within 35 days.
+_COMPACT_BOUND = {**_COMPACT, "max.compaction.lag.ms": str(32 * DAY_MS)}
+_COMPACT_STATE = {**_COMPACT_BOUND, "delete.retention.ms": str(30 * DAY_MS)}
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ TOPICS: tuple[Topic, ...] = (
         "commands.chargebee",
         "tenant/entity/link",
         "Command",
-        _COMPACT,
+        _COMPACT_BOUND,
         ("linker",),
         ("chargebee_adapter", "console"),
     ),
@@ -47,20 +49,28 @@ TOPICS: tuple[Topic, ...] = (
         "commands.poweroffice",
         "tenant/entity/link",
         "Command",
-        _COMPACT,
+        _COMPACT_BOUND,
         ("linker",),
         ("poweroffice_adapter", "console"),
     ),
-    Topic("outcomes", "tenant/entity/link", "Outcome", _COMPACT, _ADAPTERS, ("linker", *_ADAPTERS, "console")),
+    Topic("outcomes", "tenant/entity/link", "Outcome", _COMPACT_BOUND, _ADAPTERS, ("linker", *_ADAPTERS, "console")),
     Topic("links", "tenant/entity/link", "Link", _COMPACT_STATE, ("linker",), ("linker", "console")),
     Topic("control", "tenant/kind/id", "Control", _COMPACT_STATE, ("linker",), ("linker", "console")),
     Topic(
         "journal",
         "tenant/entity/link/entry",
         "JournalEntry",
-        {"cleanup.policy": "compact,delete", "retention.ms": str(365 * DAY_MS)},
+        {**_COMPACT_BOUND, "cleanup.policy": "compact,delete", "retention.ms": str(365 * DAY_MS)},
         ("linker",),
         ("console",),
+    ),
+    Topic(
+        "readings",
+        "tenant/system/entity/id; tenant/system/entity/~completed for ReadingCompleted",
+        "ReadingMessage",
+        {**_COMPACT_BOUND, "cleanup.policy": "compact,delete", "retention.ms": str(7 * DAY_MS)},
+        _ADAPTERS,
+        ("linker", "console"),
     ),
     Topic("cursors", "tenant/system/entity", "Cursor", _COMPACT, _ADAPTERS, (*_ADAPTERS, "console")),
     Topic(
@@ -75,13 +85,13 @@ TOPICS: tuple[Topic, ...] = (
         "dead-letters",
         "tenant/entity/link/seq or topic/partition/offset",
         "DeadLetter",
-        _COMPACT,
+        _COMPACT_BOUND,
         ("linker", *_ADAPTERS),
         ("console",),
     ),
 )
 ENTITY_TOPICS: dict[EntityName, str] = {"customer": "customers", "product": "products", "order": "orders"}
-LINKER_INPUTS = ("customers", "products", "orders", "outcomes", "signals")
+LINKER_INPUTS = ("customers", "products", "orders", "outcomes", "signals", "readings")
 
 
 def partition_of(tenant: str, partitions: int) -> int:
@@ -97,6 +107,11 @@ def record_key(tenant: str, system: System, record_id: str) -> bytes:
 def snapshot_key(tenant: str, system: System) -> bytes:
     """Key of SnapshotCompleted."""
     return f"{tenant}/{system}/~snapshot".encode()
+
+
+def reading_key(tenant: str, system: System, entity: EntityName, record_id: str) -> bytes:
+    """Key of a reading of a run; `~completed` in place of the id for the word that all has been read."""
+    return f"{tenant}/{system}/{entity}/{record_id}".encode()
 
 
 def link_key(tenant: str, entity: EntityName, link: str) -> bytes:

@@ -105,6 +105,23 @@ class Kafka:
         finally:
             await consumer.stop()
 
+    async def read_range(self, topic: str, partition: int, begin: int, end: int) -> AsyncIterator[ConsumerRecord]:
+        """The committed records of one partition with offsets from `begin` up to, not including, `end`."""
+        consumer = self.consumer()
+        await consumer.start()
+        try:
+            tp = TopicPartition(self.name(topic), partition)
+            consumer.assign([tp])
+            consumer.seek(tp, begin)
+            end = min(end, (await consumer.end_offsets([tp]))[tp])
+            while await consumer.position(tp) < end:
+                for records in (await consumer.getmany(timeout_ms=200, max_records=5000)).values():
+                    for record in records:
+                        if record.offset < end:
+                            yield record
+        finally:
+            await consumer.stop()
+
     async def follow(self, topics: Iterable[str], partitions: Iterable[int]) -> AsyncIterator[ConsumerRecord | None]:
         """Every committed record of these partitions from the beginning, and what comes, for ever. None stands where
         the end at the time of the call was reached."""

@@ -16,16 +16,21 @@ from contracts.messages import (
     Observed,
     Outcome,
     Problem,
+    Reading,
+    ReadingCompleted,
     Signal,
     SnapshotCompleted,
     Write,
     ce_id,
 )  # fmt: skip
+from contracts.topics import ENTITY_TOPICS, record_key
 from contracts.values import own_chargebee_id
 from services.linker import match as matching
+from services.linker import runs
 from services.linker.breakers import money_differs, trip
+from services.linker.operator_runs import is_forgotten
 from services.linker.operators import carry_out
-from services.linker.plan import Output, Planner
+from services.linker.plan import Output, Planner, Tombstone
 from services.linker.state import (
     FIELDS,
     MAX_WRITES,
@@ -41,12 +46,12 @@ from services.linker.state import (
     side_of,
 )  # fmt: skip
 
-Message = Observed | SnapshotCompleted | Outcome | Signal
+Message = Observed | SnapshotCompleted | Outcome | Signal | Reading | ReadingCompleted
 
 
 def decide(state: State, message: Message, now: str) -> tuple[State, list[Output]]:
     """The state after a message and what is to be sent. `state` itself is not changed; `now` is ISO 8601 UTC."""
-    work = _Work(state.child(), now)
+    work = Worker(state.child(), now)
     match message:
         case Observed():
             work.observed(message)
@@ -56,16 +61,33 @@ def decide(state: State, message: Message, now: str) -> tuple[State, list[Output
             work.outcome(message)
         case Signal():
             carry_out(work, message)
+        case Reading():
+            runs.reading(work, message)
+        case ReadingCompleted():
+            runs.reading_completed(work, message)
     return work.state, work.outputs
 
 
-class _Work(Planner):
+class Worker(Planner):
+    """What one message does to a child state."""
+
+    def scratch(self) -> "Worker":
+        """Work on a copy of the state that is thrown away."""
+        copy = Worker(self.state.child(), self.now)
+        copy.cause = self.cause
+        return copy
+
     # -- messages
 
     def observed(self, event: Observed) -> None:
         self.cause = ce_id(event)
         link = by_id(self.state, event.entity, event.system, event.id)
         if link is None:
+            if is_forgotten(self.state, event.entity, event.system, event.id, event.version):
+                # A webhook days late: what it brings back is erased again.
+                key = record_key(event.tenant, event.system, event.id).decode()
+                self.outputs.append(Tombstone(ENTITY_TOPICS[event.entity], key))
+                return
             if event.entity == "order" and self._before_start(event):
                 return
             link = self._newcomer(event)
@@ -93,6 +115,9 @@ class _Work(Planner):
             "barrier", f"{message.entity}/{message.system}",
             {"snapshot": message.snapshot, "records": message.records, "completed_at": message.completed_at},
         )  # fmt: skip
+        run = runs.active(self.state)
+        if run is not None and run[0] == message.snapshot:
+            runs.take_completed(self.state, message.snapshot, message.system, message.entity, message.records)
         if self.barrier_open(message.entity):
             self.plan_bucket(f"pending|{message.entity}")
 
@@ -103,18 +128,38 @@ class _Work(Planner):
             return
         flight = link.flight
         link.flight = None
+        if flight.command.op == "verify":
+            runs.verified(self, link, flight, outcome)
+            return
         link.maybe_applied, link.passed = outcome.maybe_applied, outcome.result == "parked"
-        if outcome.id is not None and outcome.data is not None and outcome.version is not None:
-            if not self._take_reply(link, flight, outcome):
-                return
-            link.problem = None
-        if outcome.deleted:
-            self._take_deletion(link, outcome)
+        if not self.take_reply(link, flight, outcome):
+            return
         self._conclude(link, flight, outcome)
         if flight.command.lane == "bulk":
             self.next_in_queue(flight.command.target)
 
     # -- outcomes
+
+    def take_reply(self, link: Link, flight: Flight, outcome: Outcome) -> bool:
+        """Fold what the vendor returned; False when the record belongs to another link."""
+        if outcome.id is not None and outcome.data is not None and outcome.version is not None:
+            if not self._take_data(link, flight, outcome):
+                return False
+            link.problem = None
+        if outcome.deleted:
+            self._take_deletion(link, outcome)
+        return True
+
+    def park(self, link: Link, outcome: Outcome) -> None:
+        """A command was not carried out; it is planned again when its vendor, or the operator, lets it through."""
+        reason = outcome.error.message if outcome.error else "not reachable"
+        reachable = self.state.control("reachable", outcome.target)
+        if outcome.error and outcome.error.code in SWITCHED_OFF:
+            self.plan(link)  # our own switch, so planning again holds it, or sends it if the switch is back
+        elif reachable is not None and reachable["at"] >= outcome.at:
+            self.plan(link)
+        else:
+            self.rest(link, "parked", f"{outcome.target}: {reason}")
 
     def _take_deletion(self, link: Link, outcome: Outcome) -> None:
         side = side_of(link, outcome.target)
@@ -123,8 +168,7 @@ class _Work(Planner):
             if link.entity != "order" and side.seen is not None:
                 set_seen(link.entity, side, {**side.seen, "archived": True})
 
-    def _take_reply(self, link: Link, flight: Flight, outcome: Outcome) -> bool:
-        """Fold the state the vendor returned; False when the record belongs to another link."""
+    def _take_data(self, link: Link, flight: Flight, outcome: Outcome) -> bool:
         command, target = flight.command, outcome.target
         assert outcome.id is not None and outcome.version is not None and outcome.data is not None
         side = side_of(link, target)
@@ -224,14 +268,7 @@ class _Work(Planner):
                 else:
                     self.rest(link, "rejected", f"{command.target} refused: {problem.message}")
             case "parked":
-                reason = outcome.error.message if outcome.error else "not reachable"
-                reachable = self.state.control("reachable", outcome.target)
-                if outcome.error and outcome.error.code in SWITCHED_OFF:
-                    self.plan(link)  # our own switch, so planning again holds it, or sends it if the switch is back
-                elif reachable is not None and reachable["at"] >= outcome.at:
-                    self.plan(link)
-                else:
-                    self.rest(link, "parked", f"{command.target}: {reason}")
+                self.park(link, outcome)
 
     def _doubt(self, link: Link, command: Command) -> None:
         """All or some of it may have been written (a customer of Chargebee takes two requests)."""
@@ -291,7 +328,12 @@ class _Work(Planner):
             set_side(link, event.system, side)
             return self.joined(link, "stamp", f"{event.system} {event.id} joined by its reference")
         key = event.id if event.system == "chargebee" else own_chargebee_id(event.id)
-        link = Link(tenant=event.tenant, entity=event.entity, key=key)
+        name = f"{event.entity}/{event.system}/{event.id}"
+        kept = self.state.control("kept", name)
+        floor = self.state.control("floor", "~")
+        link = Link(tenant=event.tenant, entity=event.entity, key=key, **(floor or {}), **(kept or {}))
+        if kept:
+            self.state.set_control("kept", name, {})
         set_side(link, event.system, side)
         return link
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import structlog
@@ -19,6 +20,8 @@ from contracts.messages import (
     JournalEntry,
     Observed,
     Outcome,
+    Reading,
+    ReadingMessage,
     Signal,
 )  # fmt: skip
 from contracts.settings import Settings
@@ -27,18 +30,19 @@ from runtime.clock import iso_now
 from runtime.dead_letters import reason_of, undecodable
 from runtime.kafka import Kafka, PartitionTransactions, Record
 from services.linker.decide import Message, decide
-from services.linker.plan import Output
+from services.linker.plan import Output, Tombstone
 from services.linker.policy import policy_of
 from services.linker.state import by_id
 from services.linker.store import Overlay, Store, link_id
+from services.linker.upkeep import Upkeep, restore
 
 log = structlog.get_logger()
 GROUP = "linker"
-KEEP_POSITIONS_EVERY_S = 3600.0
 _encoder = msgspec.json.Encoder()
 _entity_decoder: msgspec.json.Decoder[EntityMessage] = msgspec.json.Decoder(EntityMessage)
 _outcome_decoder = msgspec.json.Decoder(Outcome)
 _signal_decoder = msgspec.json.Decoder(Signal)
+_reading_decoder: msgspec.json.Decoder[ReadingMessage] = msgspec.json.Decoder(ReadingMessage)
 
 EVENTS = Counter("tandem_linker_events_total", "Messages read, by what they led to", ["result"])
 COMMANDS = Counter("tandem_linker_commands_total", "Commands sent", ["entity", "target", "op", "lane"])
@@ -55,17 +59,15 @@ class Linker:
         prefix = len(settings.kafka.topic_prefix)
         self._short = {self.kafka.name(topic): self.kafka.name(topic)[prefix:] for topic in LINKER_INPUTS}
         self.stores: dict[str, Store] = {
-            name: Store(name, policy_of(tenant))
-            for name, tenant in settings.tenants.items()
-            if settings.partition_of(name) in self.partitions
+            name: self.store_anew(name) for name in settings.tenants if settings.partition_of(name) in self.partitions
         }
         self._tenants_in: dict[int, list[str]] = {}
         for name in self.stores:
             self._tenants_in.setdefault(settings.partition_of(name), []).append(name)
         self._transactions = {p: PartitionTransactions(self.kafka, GROUP, p, GROUP) for p in self.partitions}
         self._positions: dict[int, dict[str, int]] = {p: {} for p in self.partitions}
-        self._locks = {p: asyncio.Lock() for p in self.partitions}
-        self._keeper: asyncio.Task[None] | None = None
+        self.locks = {p: asyncio.Lock() for p in self.partitions}
+        self._upkeep = Upkeep(self)
         self.fenced: int | None = None
         self._lost: set[int] = set()
 
@@ -82,12 +84,11 @@ class Linker:
             topic, _, number = name.rpartition("/")
             self._positions[int(number)][topic] = offset
         for partition in self.partitions:
-            await self._start_tenants(partition)
-        self._keeper = asyncio.create_task(self._keep_positions())
+            await self.tell("start", *self._tenants_in.get(partition, ()))
+        self._upkeep.start()
 
     async def stop(self) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
+        await self._upkeep.stop()
         for transactions in self._transactions.values():
             await transactions.stop()
 
@@ -97,29 +98,42 @@ class Linker:
         return None
 
     async def _restore(self) -> None:
-        control_decoder = msgspec.json.Decoder(Control)
-        async for record in self.kafka.read(("control",), self.partitions):
-            if record.value is None:
-                continue
-            control = control_decoder.decode(record.value)
-            if control.kind == "position":
-                self._positions[record.partition] = dict(control.value)
-            elif control.tenant in self.stores:
-                self.stores[control.tenant].controls[f"{control.kind}/{control.id}"] = control.value
-        count = 0
-        async for record in self.kafka.read(("links",), self.partitions):
-            tenant, _, name = (record.key or b"").decode().partition("/")
-            if tenant in self.stores:
-                self.stores[tenant].load(name, record.value)
-                count += 1
+        def take_position(partition: int, control: Control) -> None:
+            self._positions[partition] = dict(control.value)
+
+        count = await restore(self.kafka, self.stores, self.partitions, take_position)
         links = sum(len(store.links) for store in self.stores.values())
         log.info("restored", links=links, records=count, partitions=self.partitions)
 
-    async def _start_tenants(self, partition: int) -> None:
+    def store_anew(self, tenant: str) -> Store:
+        """An empty store of a tenant."""
+        return Store(tenant, policy_of(self._settings.tenants[tenant]))
+
+    def partition_of(self, tenant: str) -> int:
+        """The partition of a tenant, in every topic."""
+        return self._settings.partition_of(tenant)
+
+    def tenants(self) -> list[str]:
+        """The tenants whose partition this process still has."""
+        return [name for p, names in self._tenants_in.items() if p not in self._lost for name in names]
+
+    async def tell(self, kind: str, *tenants: str, **args: Any) -> None:
+        """Decide a signal of this process itself for tenants of one partition, in a transaction of its own."""
+        if not tenants:
+            return
+        partition = self._settings.partition_of(tenants[0])
+        async with self.locks[partition]:
+            await self.commit_told(partition, kind, *tenants, **args)
+
+    async def commit_told(self, partition: int, kind: str, *tenants: str, **args: Any) -> None:
+        """As `tell`, for who holds the partition's lock."""
+        if partition in self._lost:
+            return
         now = iso_now()
         batch = _Batch(self, partition, now)
-        for tenant in self._tenants_in.get(partition, ()):
-            batch.decide(tenant, Signal(tenant=tenant, id=f"start-{now}", kind="start", at=now))
+        batch.positions = dict(self._positions[partition])
+        for tenant in tenants:
+            batch.decide(tenant, Signal(tenant=tenant, id=f"{kind}-{now}", kind=kind, at=now, args=args))
         await self._commit(batch)
 
     # -- work
@@ -135,7 +149,7 @@ class Linker:
 
     async def _handle_partition(self, partition: int, records: list[ConsumerRecord]) -> None:
         try:
-            async with self._locks[partition]:
+            async with self.locks[partition]:
                 with TRANSACTION_S.time():
                     batch = _Batch(self, partition, iso_now())
                     for record in records:
@@ -145,16 +159,6 @@ class Linker:
             # FastStream would log this and go on with the next batch, past the records of this one.
             log.critical("batch.failed", partition=partition, reason=reason_of(error))
             os._exit(3)
-
-    async def _keep_positions(self) -> None:
-        """Commit the positions anew from time to time, since Kafka forgets those of an idle partition."""
-        while True:
-            await asyncio.sleep(KEEP_POSITIONS_EVERY_S)
-            for partition in set(self.partitions) - self._lost:
-                async with self._locks[partition]:
-                    batch = _Batch(self, partition, iso_now())
-                    batch.positions = dict(self._positions[partition])
-                    await self._commit(batch)
 
     async def _commit(self, batch: "_Batch") -> None:
         partition = batch.partition
@@ -176,6 +180,7 @@ class Linker:
             os._exit(3)
         self._positions[partition] = positions
         batch.absorb()
+        self._upkeep.look(batch.tenants())
 
 
 class _Batch:
@@ -197,9 +202,10 @@ class _Batch:
         message: Message | None = None
         try:
             message = _decode(topic, record.value)
-            if message.tenant not in self._linker.stores:
-                raise ValueError(f"no settings for tenant {message.tenant!r}; add it or remove its messages")
-            self.decide(message.tenant, message)
+            tenant = message.record.tenant if isinstance(message, Reading) else message.tenant
+            if tenant not in self._linker.stores:
+                raise ValueError(f"no settings for tenant {tenant!r}; add it or remove its messages")
+            self.decide(tenant, message)
         except Exception as error:
             # The boundary: one bad message must never stop a partition.
             EVENTS.labels("dead_letter").inc()
@@ -245,6 +251,10 @@ class _Batch:
         sent.append(Record("control", f"~/position/p{self.partition:02d}".encode(), _encoder.encode(mark)))
         return sent
 
+    def tenants(self) -> list[str]:
+        """The tenants that it decided about."""
+        return list(self._overlays)
+
     def absorb(self) -> None:
         for tenant, overlay in self._overlays.items():
             self._linker.stores[tenant].absorb(overlay)
@@ -258,10 +268,11 @@ def _decode(topic: str, value: bytes) -> Message:
         return _outcome_decoder.decode(value)
     if topic == "signals":
         return _signal_decoder.decode(value)
-    message = _entity_decoder.decode(value)
-    if isinstance(message, Observed) and message.data is not None:
+    message: Message = (_reading_decoder if topic == "readings" else _entity_decoder).decode(value)
+    event = message.record if isinstance(message, Reading) else message
+    if isinstance(event, Observed) and event.data is not None:
         # Only checks: the linker works on the JSON form.
-        msgspec.convert(message.data, ENTITY_TYPES[message.entity])
+        msgspec.convert(event.data, ENTITY_TYPES[event.entity])
     return message
 
 
@@ -274,9 +285,12 @@ def _record_of(output: Output, now: str) -> Record:
                             cause=output.cause)  # fmt: skip
             return Record(f"commands.{output.target}", key.encode(), _encoder.encode(output), marks)
         case JournalEntry():
-            key = f"{output.tenant}/{link_id(output.entity, output.link)}/{output.entry}"
+            name = link_id(output.entity, output.link) if output.entity else f"signal/{output.link}"
+            key = f"{output.tenant}/{name}/{output.entry}"
             return Record("journal", key.encode(), _encoder.encode(output))
         case DeadLetter():
             return Record("dead-letters", (output.key or "").encode(), _encoder.encode(output))
         case Signal():
             return Record("signals", output.tenant.encode(), _encoder.encode(output))
+        case Tombstone():
+            return Record(output.topic, output.key.encode(), None)

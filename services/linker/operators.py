@@ -9,20 +9,14 @@ from typing import Any, cast
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName, System, other
 from contracts.messages import Link, Side, Signal
-from contracts.values import own_chargebee_id
+from services.linker import operator_links as links
+from services.linker import operator_runs as runs
+from services.linker import runs as readings
+from services.linker.arguments import Arguments, Refused, entities_of, entity_of, link_of, targets_of
 from services.linker.breakers import close, open_batches
 from services.linker.merge import CREATE_ONLY, may_write
-from services.linker.plan import MAX_AT_ONCE, Planner
-from services.linker.state import FIELDS, agree, born_in_go, by_id, set_side, side_of, sides
-
-
-class Refused(Exception):
-    """A signal that cannot be carried out, in words for the operator."""
-
-
-class _Arguments(dict[str, Any]):
-    def __missing__(self, name: str) -> Any:
-        raise Refused(f"the argument {name!r} is missing")
+from services.linker.plan import MAX_AT_ONCE, Planner, Tombstone
+from services.linker.state import agree, born_in_go, side_of, sides
 
 
 def carry_out(work: Planner, signal: Signal) -> None:
@@ -37,10 +31,11 @@ def carry_out(work: Planner, signal: Signal) -> None:
         return
     fact: dict[str, Any] = {"kind": signal.kind, "args": signal.args, "at": work.now}
     try:
-        fact |= {"result": "done", **(by_operator(work, _Arguments(signal.args)) or {})}
+        fact |= {"result": "done", **(by_operator(work, Arguments(signal.args, signal.id)) or {})}
     except Refused as refusal:
         fact |= {"result": "refused", "reason": str(refusal)}
     work.state.set_control("signal", signal.id, fact)
+    work.acknowledge(signal, fact)
 
 
 # -- services
@@ -66,6 +61,8 @@ def _advance(work: Planner, signal: Signal) -> None:
         work.next_in_queue(args["queue"])
     elif "discard" in args:
         _discard_bucket(work, args["discard"])
+    elif "clear" in args:
+        runs.clear(work, args["clear"])
     else:
         work.plan_bucket(str(args["bucket"]))
 
@@ -114,30 +111,16 @@ def _go_on_after_hold(work: Planner, batch: str) -> None:
 
 
 def _pause(work: Planner, args: Mapping[str, Any]) -> None:
-    for entity in _entities(args):
-        for target in _targets(args):
+    for entity in entities_of(args):
+        for target in targets_of(args):
             work.state.set_control("pause", f"{entity}/{target}", {"at": work.now})
 
 
 def _resume(work: Planner, args: Mapping[str, Any]) -> None:
-    for entity in _entities(args):
-        for target in _targets(args):
+    for entity in entities_of(args):
+        for target in targets_of(args):
             work.state.set_control("pause", f"{entity}/{target}", {})
     _go_on_after_hold(work, "paused")
-
-
-def _entities(args: Mapping[str, Any]) -> tuple[EntityName, ...]:
-    named = args.get("entity")
-    if named is not None and named not in ENTITIES:
-        raise Refused(f"there is no entity {named!r}; there are: {', '.join(ENTITIES)}")
-    return ENTITIES if named is None else (named,)
-
-
-def _targets(args: Mapping[str, Any]) -> tuple[System, ...]:
-    named = args.get("target")
-    if named is not None and named not in SYSTEMS:
-        raise Refused(f"there is no system {named!r}; there are: {', '.join(SYSTEMS)}")
-    return SYSTEMS if named is None else (named,)
 
 
 # -- held batches
@@ -145,7 +128,7 @@ def _targets(args: Mapping[str, Any]) -> tuple[System, ...]:
 
 def _release(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
     """Let a held batch go, or all that is held of an entity."""
-    (entity,) = _entities({"entity": args["entity"]})
+    entity = entity_of(args)
     batches = _batches(work, entity, args)
     for batch in batches:
         if batch == "first":
@@ -159,7 +142,7 @@ def _release(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
 
 def _discard(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
     """Drop the plans of a held batch: nothing is created or removed, differing fields stay and are listed."""
-    (entity,) = _entities({"entity": args["entity"]})
+    entity = entity_of(args)
     batches = _batches(work, entity, args)
     for batch in batches:
         if batch != "first":
@@ -205,158 +188,37 @@ def _discard_plan(work: Planner, link: Link) -> None:
     work.plan(link)
 
 
-# -- links
-
-
-def _link(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Say that two records are one; records not seen yet are joined when both are known."""
-    (entity,) = _entities({"entity": args["entity"]})
-    ids: dict[System, str] = {"chargebee": str(args["chargebee"]), "poweroffice": str(args["poweroffice"])}
-    held = {system: by_id(work.state, entity, system, record_id) for system, record_id in ids.items()}
-    ours, theirs = held["chargebee"], held["poweroffice"]
-    if ours is not None and theirs is not None and ours.key == theirs.key:
-        raise Refused(f"{ours.key} links them already")
-    for system, link in held.items():
-        taken = side_of(link, other(system)) if link is not None else None
-        if taken is not None:
-            raise Refused(f"{system} {ids[system]} is linked to {other(system)} {taken.id}; unlink it first")
-        if link is not None and link.flight is not None:
-            raise Refused(f"{link.key} has a command in flight; try again when it is answered")
-    work.state.set_control("apart", "|".join((entity, *ids.values())), {})
-    did: dict[str, Any] = {"did": {"entity": entity, **ids}}
-    for system, record_id in ids.items():
-        work.state.set_control("joined", f"{entity}/{system}/{record_id}", {"id": ids[other(system)]})
-    if ours is None or theirs is None:
-        for link in (ours, theirs):
-            if link is not None:
-                work.plan(link)
-        return {**did, "note": "they are joined when both records are known"}
-    work.unite(ours, theirs, "operator")
-    return did
-
-
-def _import(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Link many pairs, as `links import` sends them; a pair linked already is none, a refused one is told."""
-    linked, refused = 0, []
-    for row in args["pairs"]:
-        held = by_id(work.state, row["entity"], "chargebee", row["chargebee"])
-        if held is not None and held.poweroffice is not None and held.poweroffice.id == row["poweroffice"]:
-            continue
-        try:
-            _link(work, _Arguments(row))
-            linked += 1
-        except Refused as refusal:
-            refused.append(f"{row['entity']} {row['chargebee']} {row['poweroffice']}: {refusal}")
-    return {"linked": linked, "refused": refused}
-
-
-def _pick(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Choose the twin of an ambiguous record among its candidates."""
-    (entity,) = _entities({"entity": args["entity"]})
-    link = _linked(work, entity, str(args["key"]))
-    candidate = _linked(work, entity, str(args["candidate"]))
-    if link.candidates and candidate.key not in link.candidates:
-        raise Refused(f"{candidate.key} is no candidate of {link.key}; there are: {', '.join(link.candidates)}")
-    ids: dict[str, str] = {system: side.id for each in (link, candidate) for system, side in sides(each)}
-    if len(ids) < 2 or len(list(sides(link))) + len(list(sides(candidate))) > 2:
-        raise Refused("one of the two must be a Chargebee record and the other one of Go, and neither linked")
-    return _link(work, {"entity": entity, **ids})
-
-
-def _unlink(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Part two records for good; nothing is created for either until it is linked or redriven."""
-    (entity,) = _entities({"entity": args["entity"]})
-    link = _linked(work, entity, str(args["key"]))
-    did = _part(work, link, "unlinked by an operator; link it, or redrive it to let it be matched or created anew")
-    work.state.set_control("apart", "|".join((entity, did["chargebee"], did["poweroffice"])), {"at": work.now})
-    _plan_by_ids(work, did)
-    return {"did": did}
-
-
-def _undo(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Take a link, pick or unlink back."""
-    before = work.state.control("signal", str(args["signal"]))
-    if before is None or "did" not in before:
-        raise Refused(f"there is no link, pick or unlink {args['signal']} to undo")
-    did = before["did"]
-    if before["kind"] == "unlink":
-        return _link(work, did)
-    link = by_id(work.state, did["entity"], "chargebee", did["chargebee"])
-    theirs = link.poweroffice if link is not None else None
-    if link is None or theirs is None or theirs.id != did["poweroffice"]:
-        for system in SYSTEMS:
-            work.state.set_control("joined", f"{did['entity']}/{system}/{did[system]}", {})
-        return {"undone": did, "note": "they were not linked yet"}
-    # Our reference may stand in Go by now, so they are parted as by an unlink, or it would link them again.
-    return _unlink(work, {"entity": did["entity"], "key": link.key})
-
-
-def _part(work: Planner, link: Link, aside: str) -> dict[str, str]:
-    """Make two links of one, both without bases; what an earlier command finished stays finished."""
-    ours, theirs = link.chargebee, link.poweroffice
-    if ours is None or theirs is None:
-        raise Refused(f"{link.key} is not linked")
-    if link.flight is not None:
-        raise Refused(f"{link.key} has a command in flight; try again when it is answered")
-    if link.state == "sent":
-        raise Refused(f"{link.key} was sent; a sent order stays linked")
-    for system in SYSTEMS:
-        work.state.set_control("joined", f"{link.entity}/{system}/{(ours if system == 'chargebee' else theirs).id}", {})
-    for side in (ours, theirs):
-        side.base, side.unset, side.writes = {}, list(FIELDS[link.entity]), []
-    work.journal(link, "unlinked", f"Chargebee {ours.id} and Go {theirs.id} are parted", "poweroffice")
-    key = own_chargebee_id(theirs.id)
-    while work.state.get(link.entity, key) is not None or key == link.key:
-        key += "~"
-    parted = Link(tenant=link.tenant, entity=link.entity, key=key, seq=link.seq, entries=link.entries,
-                  cause=work.cause, aside=aside)  # fmt: skip
-    set_side(parted, "poweroffice", theirs)
-    link.poweroffice, link.plan, link.differences, link.candidates = None, None, [], []
-    link.aside, link.cause, link.batch, link.lane = aside, work.cause, "", "live"
-    work.state.put(link)
-    work.state.put(parted)
-    return {"entity": link.entity, "chargebee": ours.id, "poweroffice": theirs.id}
-
-
-def _plan_by_ids(work: Planner, did: Mapping[str, str]) -> None:
-    for system in SYSTEMS:
-        link = by_id(work.state, cast(EntityName, did["entity"]), system, did[system])
-        if link is not None:
-            work.plan(link)
-
-
-def _linked(work: Planner, entity: EntityName, key: str) -> Link:
-    link = work.state.get(entity, key)
-    if link is None:
-        raise Refused(f"there is no {entity} link {key!r}")
-    return link
-
-
 # -- records that need a person
 
 
-def _redrive(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Plan again from the present state, with attempts reset: one link, or all that were rejected or in conflict."""
+def _redrive(work: Planner, args: Arguments) -> dict[str, Any]:
+    """Plan again from the present state, with attempts reset: the named links, or all that were rejected or in
+    conflict. `letters` are the dead letters that are thereby done with."""
     if "key" in args:
-        (entity,) = _entities({"entity": args["entity"]})
-        names = [(entity, _linked(work, entity, str(args["key"])).key)]
+        entity = entity_of(args)
+        names = [(entity, link_of(work.state, entity, str(args["key"])).key)]
+    elif "names" in args:
+        names = [(entity_of({"entity": entity}), key) for entity, key in args["names"]]
     else:
         names = [
-            name for entity in _entities(args) for state in ("rejected", "broken", "conflict")
+            name for entity in entities_of(args) for state in ("rejected", "broken", "conflict")
             for name in work.state.find(f"{state}|{entity}")
         ]  # fmt: skip
+    planned = 0
     for name in names:
         link = work.state.get(*name)
         if link is not None:
             link.aside, link.stales, link.lane = None, 0, "live" if "key" in args else "bulk"
             work.plan(link)
-    return {"planned": len(names)}
+            planned += 1
+    work.outputs.extend(Tombstone("dead-letters", key) for key in args.get("letters", ()))
+    return {"planned": planned}
 
 
 def _settle(work: Planner, args: Mapping[str, Any]) -> None:
     """Decide a listed difference: `keep` names the system whose value is written, or none to leave both."""
-    (entity,) = _entities({"entity": args["entity"]})
-    link, name = _linked(work, entity, str(args["key"])), str(args["field"])
+    entity = entity_of(args)
+    link, name = link_of(work.state, entity, str(args["key"])), str(args["field"])
     if name not in link.differences:
         raise Refused(
             f"{name} is no listed difference of {link.key}; there are: {', '.join(link.differences) or 'none'}"
@@ -392,10 +254,31 @@ def _restore_lines(link: Link, draft: Side) -> None:
     draft.base["lines"] = None  # as if they had just been edited in Go
 
 
+def _tick(work: Planner, signal: Signal) -> None:
+    """An hour has passed."""
+    runs.erase_again(work, work.now)
+
+
+def _replay_part(work: Planner, signal: Signal) -> None:
+    """Records of a replay's range, read by the linker's own process."""
+    args = signal.args
+    readings.take_part(work, args["run"], args["records"], last=args["last"])
+
+
+def _reloaded(work: Planner, signal: Signal) -> None:
+    """The map was read anew from its topic, by the linker's own process."""
+    work.state.set_control("reload", "~", {**signal.args, "state": "done", "at": work.now})
+
+
 _BY_SERVICES: dict[str, Callable[[Planner, Signal], None]] = {
-    "start": _start, "advance": _advance, "vendor_reachable": _reachable, "identity": _identity,
+    "start": _start, "advance": _advance, "vendor_reachable": _reachable, "identity": _identity, "tick": _tick,
+    "replay_part": _replay_part, "reloaded": _reloaded,
 }  # fmt: skip
-_BY_OPERATORS: dict[str, Callable[[Planner, Mapping[str, Any]], dict[str, Any] | None]] = {
-    "mode": _mode, "release": _release, "discard": _discard, "pause": _pause, "resume": _resume, "link": _link,
-    "import": _import, "pick": _pick, "unlink": _unlink, "undo": _undo, "redrive": _redrive, "settle": _settle,
+_BY_OPERATORS: dict[str, Callable[[Planner, Arguments], dict[str, Any] | None]] = {
+    "mode": _mode, "release": _release, "discard": _discard, "pause": _pause, "resume": _resume,
+    "redrive": _redrive, "settle": _settle,
+    "replay": runs.replay, "reconcile": runs.reconcile, "rebuild": runs.rebuild, "run_pause": runs.pause_run,
+    "run_resume": runs.resume_run, "run_cancel": runs.cancel_run, "forget": runs.forget,
+    "reload": runs.reload,
+    "link": links.join, "import": links.import_pairs, "pick": links.pick, "unlink": links.unlink, "undo": links.undo,
 }  # fmt: skip

@@ -4,12 +4,13 @@ Planning is level-triggered: it looks at the states of the link and never at the
 again does no harm.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from contracts.entities import SYSTEMS, EntityName, System, other
 from contracts.messages import Command, DeadLetter, Flight, JournalEntry, Link, LinkState, Op, Signal
 from contracts.values import own_chargebee_id, stamp_for_poweroffice
 from services.linker import match as matching
+from services.linker import runs
 from services.linker.breakers import batch_for, class_of
 from services.linker.merge import Note, carries_removal, expected, fit, merge
 from services.linker.state import (
@@ -23,7 +24,15 @@ from services.linker.state import (
     sides,
 )  # fmt: skip
 
-Output = Command | JournalEntry | DeadLetter | Signal
+
+class Tombstone(NamedTuple):
+    """Take everything under a key out of a topic (its name without prefix)."""
+
+    topic: str
+    key: str
+
+
+Output = Command | JournalEntry | DeadLetter | Signal | Tombstone
 MAX_AT_ONCE = 200  # links planned anew by one message; a signal to ourselves goes on with the rest
 MAX_STALES = 3
 NOT_CARRIED = {
@@ -46,6 +55,8 @@ class Planner:
         """Decide what this link needs now; stores it."""
         if link.flight is not None:
             self.state.put(link)
+            return
+        if link.verify and runs.verify(self, link):
             return
         link.plan, link.waiting_on, link.candidates, link.problem = None, [], [], None
         known = list(sides(link))
@@ -349,7 +360,7 @@ class Planner:
             return "observe", "observe"
         if not (link.backfill and op == "create" and self.state.policy.hold_first_backfill):
             return None
-        if self.state.control("released", entity) is not None:
+        if self.state.control("released", entity):
             return None
         return "first", "first backfill: release it with tandem release"
 
@@ -406,9 +417,11 @@ class Planner:
                 self.state.put(link)
 
     def next_in_queue(self, target: System) -> None:
-        """Let planned bulk commands follow while the window has room."""
+        """Let planned bulk commands, then the readings of a run, follow while the window has room."""
         for _ in range(MAX_AT_ONCE):
             first = self.state.first(f"queue|{target}")
+            if first is None and runs.may_read(self.state):
+                first = self.state.first(f"verify|{target}")
             full = self.state.count(f"flying|{target}") >= self.state.policy.window
             if first is None or full or (link := self.state.get(*first)) is None:
                 return
@@ -427,13 +440,22 @@ class Planner:
 
     def barrier_open(self, entity: EntityName) -> bool:
         """Whether both systems have shown all they had of an entity."""
-        return all(self.state.control("barrier", f"{entity}/{system}") is not None for system in SYSTEMS)
+        return all(self.state.control("barrier", f"{entity}/{system}") for system in SYSTEMS)
 
     def _taken_over(self, seen: dict[str, Any]) -> bool:
         takeover = self.state.policy.takeover
         return seen.get("status") == "sent" or (takeover == "confirmed" and seen.get("status") == "confirmed")
 
     # -- journal
+
+    def acknowledge(self, signal: Signal, answer: dict[str, Any]) -> None:
+        """Tell the journal what became of an operator's signal."""
+        done = answer["result"] if answer["result"] == "done" else f"refused: {answer['reason']}"
+        self.outputs.append(
+            JournalEntry(tenant=signal.tenant, entity=None, link=signal.id, entry="1", at=self.now, rule=signal.kind,
+                         text=f"{signal.by or 'an operator'} asked for {signal.kind}: {done}", cause=self.cause,
+                         value={name: held for name, held in signal.args.items() if name != "pairs"} or None)
+        )  # fmt: skip
 
     def note(self, link: Link, note: Note) -> None:
         self.journal(link, note.rule, note.text, note.system, note.name, note.value, note.losing)

@@ -59,6 +59,8 @@ class State(Protocol):
     def find(self, index: str, limit: int | None = None) -> list[tuple[EntityName, str]]: ...
     def count(self, index: str) -> int: ...
     def size(self, entity: EntityName) -> int: ...
+    def some(self, limit: int) -> list[tuple[EntityName, str]]: ...
+    def facts(self, kind: str) -> dict[str, dict[str, Any]]: ...
     def control(self, kind: str, id: str) -> dict[str, Any] | None: ...
     def set_control(self, kind: str, id: str, value: dict[str, Any]) -> None: ...
     def child(self) -> "State": ...
@@ -101,7 +103,8 @@ def new_side(entity: EntityName, observed: Observed) -> Side:
 
 
 def set_seen(entity: EntityName, side: Side, data: dict[str, Any], *, edit: bool = True) -> None:
-    """Move what was seen. Bases stay, unless the move is no edit (a new mapping): then agreed fields stay agreed."""
+    """Move what was seen. Bases stay, unless the move is no edit (a new mapping): then agreed fields stay agreed, and
+    `remapped` keeps what they were agreed as, since the other side may hold what the old mapping made of them."""
     old = side.seen or {}
     side.seen = data
     if old == data:
@@ -111,8 +114,11 @@ def set_seen(entity: EntityName, side: Side, data: dict[str, Any], *, edit: bool
             continue
         value = data.get(name)
         if name not in side.base:
-            if edit and old.get(name) != value:
-                side.base[name] = old.get(name)
+            if old.get(name) != value:
+                if edit:
+                    side.base[name] = old.get(name)
+                else:
+                    side.remapped.setdefault(name, old.get(name))
         elif side.base[name] == value:
             del side.base[name]
 
@@ -123,6 +129,7 @@ def agree(side: Side, name: str, value: Any) -> None:
         side.unset.remove(name)
     if name in side.doubt:
         side.doubt.remove(name)
+    side.remapped.pop(name, None)
     if (side.seen or {}).get(name) == value:
         side.base.pop(name, None)
     else:
@@ -224,6 +231,8 @@ def index_keys(link: Link) -> list[str]:
         keys.append(f"{link.state}|{entity}")
     elif link.state == "pending":
         keys.append(f"pending|{entity}")
+    if link.verify and link.flight is None:
+        keys.append(f"verify|{link.verify[0]}")
     keys.extend(f"wait|{name}" for name in link.waiting_on)
     keys.extend(f"ambiguous|{entity}|{key}" for key in link.candidates)
     return keys

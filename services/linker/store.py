@@ -60,8 +60,15 @@ class Store:
         """How many links an entity has, those with one side included."""
         return self._sizes[entity]
 
+    def names(self) -> Iterator[Id]:
+        return iter(self.links)
+
     def control(self, kind: str, id: str) -> dict[str, Any] | None:
         return self.controls.get(f"{kind}/{id}")
+
+    def facts(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Every control fact of a kind, by id."""
+        return {name.partition("/")[2]: fact for name, fact in self.controls.items() if name.startswith(f"{kind}/")}
 
     def child(self) -> "Overlay":
         return Overlay(self)
@@ -215,6 +222,19 @@ class Overlay:
 
     def size(self, entity: EntityName) -> int:
         return self.parent.size(entity)
+
+    def names(self) -> Iterator[Id]:
+        yield from (name for name in self.parent.names() if name not in self.changes)
+        yield from (name for name, change in self.changes.items() if change[0] is not None)
+
+    def some(self, limit: int) -> list[tuple[EntityName, str]]:
+        """Some of the links there are."""
+        return [_split(name) for name in islice(self.names(), limit)]
+
+    def facts(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Every control fact of a kind, by id."""
+        own = {name.partition("/")[2]: fact for name, fact in self.controls.items() if name.startswith(f"{kind}/")}
+        return {**self.parent.facts(kind), **own}
 
     def control(self, kind: str, id: str) -> dict[str, Any] | None:
         held = self.controls.get(f"{kind}/{id}")

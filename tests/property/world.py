@@ -14,6 +14,8 @@ from contracts.messages import (
     Observed,
     Outcome,
     Problem,
+    Reading,
+    ReadingCompleted,
     Signal,
     SnapshotCompleted,
 )  # fmt: skip
@@ -86,6 +88,7 @@ class World:
 
     def __init__(self, seed: int, *, owner: System, carries_removals: bool, breakers: bool, tenant: str = "t") -> None:
         self.random, self.tenant, self.is_quiet = random.Random(seed), tenant, False
+        self.unseen, self.rebuilding = False, ""
         self.observation = self.number = self.planned = self.signals = 0
         self.inbox: list[Message] = []
         self.commands: list[Command] = []
@@ -183,9 +186,11 @@ class World:
         at = (command.entity, command.target_id or "")
         held = vendor.records[at]
         if at in vendor.deleted:
-            if command.op == "delete":
+            if command.op in ("delete", "verify"):
                 return self.answer(command, at, "applied", deleted=True)
             return self.refuse(command, "the record is deleted")
+        if command.op == "verify":
+            return self.answer(command, at, "applied")
         if command.op == "stamp":
             vendor.stamps[at] = command.stamp
             vendor.put(at, {})
@@ -301,11 +306,61 @@ class World:
             self.tell("redrive")
         elif draw < 0.9 and links:
             self._part(self.random.choice(links))
+        elif draw < 0.97:
+            self.run()
         elif self.parted:
             pair = self.random.choice(list(self.parted))
             undone = self.tell("undo", signal=self.parted[pair])
             if self._answer(undone)["result"] == "done":
                 del self.parted[pair]
+
+    def run(self) -> None:
+        """Begin a replay of some records, a reconcile or a rebuild; or cancel, pause or resume the run under way."""
+        everyone = [(system, *at) for system, vendor in self.vendors.items() for at in vendor.records]
+        draw, under_way = self.random.random(), (self.store.control("active", "run") or {}).get("id", "")
+        if draw < 0.2:
+            self.tell(self.random.choice(("run_pause", "run_resume", "run_cancel")), run=under_way)
+        elif draw < 0.6:
+            told = self.tell("replay", ranges={"customers": [0, 1]}, dry_run=self.random.random() < 0.3)
+            some = sorted(self.random.sample(everyone, self.random.randrange(len(everyone) + 1)))
+            self.tell("replay_part", run=told, records=[list(each) for each in some], last=True)
+        elif draw < 0.9:
+            self.inbox += self.readings(self.tell("reconcile", repair=self.random.random() < 0.5))
+        else:
+            told = self.tell("rebuild")
+            if self._answer(told)["result"] == "done":
+                self.rebuilding = told
+
+    def list_for_rebuild(self) -> None:
+        """As the adapters do once the links are gone."""
+        run = self.store.control("run", self.rebuilding)
+        if not self.rebuilding or run is None or run["state"] != "reading":
+            return
+        for vendor in self.vendors.values():
+            self.inbox += [msgspec.structs.replace(vendor.event(at), snapshot=self.rebuilding) for at in vendor.records]
+        self.inbox += [
+            SnapshotCompleted(tenant=self.tenant, system=system, entity=entity, snapshot=self.rebuilding, records=0,
+                              completed_at=NOW)
+            for system in SYSTEMS for entity in ENTITIES
+        ]  # fmt: skip
+        self.rebuilding = ""
+
+    def readings(self, run: str) -> list[Message]:
+        """A complete reading of both systems for a run."""
+        found: list[Message] = [
+            Reading(run=run, record=vendor.event(at)) for vendor in self.vendors.values() for at in vendor.records
+        ]
+        return found + [
+            ReadingCompleted(run=run, tenant=self.tenant, system=system, entity=entity, records=0, completed_at=NOW)
+            for system in SYSTEMS for entity in ENTITIES
+        ]  # fmt: skip
+
+    def edit_unseen(self, system: System, at: Name) -> None:
+        """An edit behind the system's back: no event tells of it."""
+        waiting = len(self.inbox)
+        self.edit(system, at)
+        del self.inbox[waiting:]
+        self.unseen = True
 
     def _part(self, link: Link) -> None:
         told = self.tell("unlink", entity=link.entity, key=link.key)
@@ -321,12 +376,14 @@ class World:
 
     def step(self, *, quiet: bool = False) -> None:
         chance, pick = self.random.random, self.random
+        self.list_for_rebuild()
         draw = chance()
         everyone = [(s, at) for s, vendor in self.vendors.items() for at in vendor.records]
         if not quiet and draw < 0.13:
             self.birth()
         elif not quiet and draw < 0.34 and everyone:
-            self.edit(*pick.choice(everyone))
+            edit = self.edit_unseen if chance() < 0.05 else self.edit
+            edit(*pick.choice(everyone))
         elif not quiet and draw < 0.37 and everyone:
             self.end(*pick.choice(everyone))
         elif not quiet and draw < 0.40:
@@ -354,19 +411,34 @@ class World:
         for _ in range(20):
             self._drain()
             before = self.planned
+            self._end_run()
+            self.tell("redrive")
             self.tell("resume")
             self.tell("mode", mode="sync")
             for entity in ENTITIES:
                 self.tell("release", entity=entity)
             for system in SYSTEMS:
                 self.tell("vendor_reachable", system=system)
-            self.tell("redrive")
-            if self.planned == before and not (self.inbox or self.commands or self.outcomes):
+            if self.planned == before and not (
+                self.unseen or self.rebuilding or self.inbox or self.commands or self.outcomes
+            ):
                 return
         raise AssertionError("no quiescence: something is planned for ever")
 
+    def _end_run(self) -> None:
+        """Finish or cancel the run under way; what nobody told of is found by a repair."""
+        under_way = (self.store.control("active", "run") or {}).get("id", "")
+        self.tell("run_resume", run=under_way)
+        self.tell("run_cancel", run=under_way)
+        if self.unseen:
+            told = self.tell("reconcile", repair=True)
+            self.unseen = self._answer(told)["result"] != "done"  # a rebuild is under way
+            for message in self.readings(told):
+                self.deliver(message)
+
     def _drain(self) -> None:
         for _ in range(20_000):
+            self.list_for_rebuild()
             if not (self.inbox or self.commands or self.outcomes):
                 return
             self.step(quiet=True)
@@ -385,6 +457,7 @@ class World:
         for link in self.links():
             assert link.flight is None, f"in flight {link}"
             assert link.state != "held", f"held {link}"
+            assert not link.verify, f"still to be read {link}"
             for system, side in (("chargebee", link.chargebee), ("poweroffice", link.poweroffice)):
                 if side is not None:
                     at = (system, (link.entity, side.id))

@@ -19,6 +19,8 @@ from contracts.messages import (
     JournalEntry,
     Observed,
     Outcome,
+    Reading,
+    ReadingCompleted,
     Signal,
     SnapshotCompleted,
     ce_id,
@@ -250,3 +252,8 @@ def _address(message: Message) -> tuple[str, bytes]:
             return "outcomes", f"{message.tenant}/{message.entity}/{message.link}".encode()
         case Signal():
             return "signals", message.tenant.encode()
+        case Reading():
+            event = message.record
+            return "readings", f"{event.tenant}/{event.system}/{event.entity}/{event.id}".encode()
+        case ReadingCompleted():
+            return "readings", f"{message.tenant}/{message.system}/{message.entity}/~completed".encode()

@@ -5,8 +5,8 @@ from typing import Any
 from contracts.entities import EntityName, System
 from contracts.messages import Command, JournalEntry, Link, Observed, Outcome, Signal, SnapshotCompleted
 from services.linker.decide import Message, decide
-from services.linker.plan import Output
-from services.linker.state import Policy
+from services.linker.plan import Output, Tombstone
+from services.linker.state import Policy, side_of
 from services.linker.store import Overlay, Store
 
 NOW = "2026-11-23T12:00:00.000000Z"
@@ -26,7 +26,9 @@ class Bench:
         self.store = Store("t", Policy(**{"mode": "sync", "start_orders": "2026-01-01", **policy}))
         self.journal: list[JournalEntry] = []
         self.commands: list[Command] = []
+        self.erased: list[Tombstone] = []
         self.now = NOW
+        self.run_id = ""
         self._signals = 0
 
     def say(self, message: Message) -> list[Command]:
@@ -34,6 +36,7 @@ class Bench:
         assert isinstance(state, Overlay)
         self.store.absorb(state)
         self.commands += [each for each in outputs if isinstance(each, Command)]
+        self.erased += [each for each in outputs if isinstance(each, Tombstone)]
         self.journal += [each for each in outputs if isinstance(each, JournalEntry)]
         for signal in [each for each in outputs if isinstance(each, Signal)]:
             outputs += self.say(signal)
@@ -42,6 +45,8 @@ class Bench:
     def tell(self, kind: str, **args: Any) -> list[Command]:
         """Send an operator's signal; `answer_of` shows what became of it."""
         self._signals += 1
+        if kind in ("replay", "reconcile", "rebuild"):
+            self.run_id = f"s{self._signals}"
         return self.say(Signal(tenant="t", id=f"s{self._signals}", kind=kind, at=self.now, args=args))
 
     @property
@@ -59,14 +64,21 @@ class Bench:
 
     def see(self, system: System, id: str, version: int, data: Any, entity: EntityName = "customer",
             **more: Any) -> list[Command]:  # fmt: skip
-        return self.say(Observed(tenant="t", system=system, entity=entity, id=id, version=f"{version:013d}", mapping=1,
-                                 observed_at=NOW, data=data, **more))  # fmt: skip
+        facts = {"tenant": "t", "system": system, "entity": entity, "id": id, "mapping": 1, "observed_at": NOW,
+                 "version": f"{version:013d}", "data": data}  # fmt: skip
+        return self.say(Observed(**{**facts, **more}))
 
     def answer(self, command: Command, id: str, version: int, data: Any, result: Any = "applied",
                **more: Any) -> list[Command]:  # fmt: skip
+        """Reply as the sink would; what is no create and no stamp leaves the record's reference as it was."""
+        stamp = command.stamp
+        if command.op not in ("create", "stamp"):
+            held = self.store.child().get(command.entity, command.link)
+            side = side_of(held, command.target) if held is not None else None
+            stamp = side.stamp if side is not None else None
         return self.say(Outcome(tenant="t", entity=command.entity, link=command.link, seq=command.seq,
                                 target=command.target, result=result, at=NOW, id=id, version=f"{version:013d}",
-                                data=data, stamp=command.stamp, **more))  # fmt: skip
+                                data=data, stamp=stamp, **more))  # fmt: skip
 
     def link(self, key: str, entity: EntityName = "customer") -> Link:
         link = self.store.child().get(entity, key)

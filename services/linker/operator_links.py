@@ -1,0 +1,128 @@
+"""Which records are one, as an operator says: link, pick, unlink, undo and import. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from contracts.entities import SYSTEMS, EntityName, System, other
+from contracts.messages import Link
+from contracts.values import own_chargebee_id
+from services.linker.arguments import Arguments, Refused, entity_of, link_of
+from services.linker.plan import Planner
+from services.linker.state import FIELDS, by_id, set_side, side_of, sides
+
+
+def join(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Say that two records are one; records not seen yet are joined when both are known."""
+    entity = entity_of(args)
+    ids: dict[System, str] = {"chargebee": str(args["chargebee"]), "poweroffice": str(args["poweroffice"])}
+    held = {system: by_id(work.state, entity, system, record_id) for system, record_id in ids.items()}
+    ours, theirs = held["chargebee"], held["poweroffice"]
+    if ours is not None and theirs is not None and ours.key == theirs.key:
+        raise Refused(f"{ours.key} links them already")
+    for system, link in held.items():
+        taken = side_of(link, other(system)) if link is not None else None
+        if taken is not None:
+            raise Refused(f"{system} {ids[system]} is linked to {other(system)} {taken.id}; unlink it first")
+        if link is not None and link.flight is not None:
+            raise Refused(f"{link.key} has a command in flight; try again when it is answered")
+    work.state.set_control("apart", "|".join((entity, *ids.values())), {})
+    did: dict[str, Any] = {"did": {"entity": entity, **ids}}
+    for system, record_id in ids.items():
+        work.state.set_control("joined", f"{entity}/{system}/{record_id}", {"id": ids[other(system)]})
+    if ours is None or theirs is None:
+        for link in (ours, theirs):
+            if link is not None:
+                work.plan(link)
+        return {**did, "note": "they are joined when both records are known"}
+    work.unite(ours, theirs, "operator")
+    return did
+
+
+def import_pairs(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Link many pairs, as `links import` sends them; a pair linked already is none, a refused one is told."""
+    linked, refused = 0, []
+    for row in args["pairs"]:
+        held = by_id(work.state, row["entity"], "chargebee", row["chargebee"])
+        if held is not None and held.poweroffice is not None and held.poweroffice.id == row["poweroffice"]:
+            continue
+        try:
+            join(work, Arguments(row))
+            linked += 1
+        except Refused as refusal:
+            refused.append(f"{row['entity']} {row['chargebee']} {row['poweroffice']}: {refusal}")
+    return {"linked": linked, "refused": refused}
+
+
+def pick(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Choose the twin of an ambiguous record among its candidates."""
+    entity = entity_of(args)
+    link = link_of(work.state, entity, str(args["key"]))
+    candidate = link_of(work.state, entity, str(args["candidate"]))
+    if link.candidates and candidate.key not in link.candidates:
+        raise Refused(f"{candidate.key} is no candidate of {link.key}; there are: {', '.join(link.candidates)}")
+    ids: dict[str, str] = {system: side.id for each in (link, candidate) for system, side in sides(each)}
+    if len(ids) < 2 or len(list(sides(link))) + len(list(sides(candidate))) > 2:
+        raise Refused("one of the two must be a Chargebee record and the other one of Go, and neither linked")
+    return join(work, {"entity": entity, **ids})
+
+
+def unlink(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Part two records for good; nothing is created for either until it is linked or redriven."""
+    entity = entity_of(args)
+    link = link_of(work.state, entity, str(args["key"]))
+    did = _part(work, link, "unlinked by an operator; link it, or redrive it to let it be matched or created anew")
+    work.state.set_control("apart", "|".join((entity, did["chargebee"], did["poweroffice"])), {"at": work.now})
+    _plan_by_ids(work, did)
+    return {"did": did}
+
+
+def undo(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Take a link, pick or unlink back."""
+    before = work.state.control("signal", str(args["signal"]))
+    if before is None or "did" not in before:
+        raise Refused(f"there is no link, pick or unlink {args['signal']} to undo")
+    did = before["did"]
+    if before["kind"] == "unlink":
+        return join(work, did)
+    link = by_id(work.state, did["entity"], "chargebee", did["chargebee"])
+    theirs = link.poweroffice if link is not None else None
+    if link is None or theirs is None or theirs.id != did["poweroffice"]:
+        for system in SYSTEMS:
+            work.state.set_control("joined", f"{did['entity']}/{system}/{did[system]}", {})
+        return {"undone": did, "note": "they were not linked yet"}
+    # Our reference may stand in Go by now, so they are parted as by an unlink, or it would link them again.
+    return unlink(work, {"entity": did["entity"], "key": link.key})
+
+
+def _part(work: Planner, link: Link, aside: str) -> dict[str, str]:
+    """Make two links of one, both without bases; what an earlier command finished stays finished."""
+    ours, theirs = link.chargebee, link.poweroffice
+    if ours is None or theirs is None:
+        raise Refused(f"{link.key} is not linked")
+    if link.flight is not None:
+        raise Refused(f"{link.key} has a command in flight; try again when it is answered")
+    if link.state == "sent":
+        raise Refused(f"{link.key} was sent; a sent order stays linked")
+    for system in SYSTEMS:
+        work.state.set_control("joined", f"{link.entity}/{system}/{(ours if system == 'chargebee' else theirs).id}", {})
+    for side in (ours, theirs):
+        side.base, side.unset, side.writes = {}, list(FIELDS[link.entity]), []
+    work.journal(link, "unlinked", f"Chargebee {ours.id} and Go {theirs.id} are parted", "poweroffice")
+    key = own_chargebee_id(theirs.id)
+    while work.state.get(link.entity, key) is not None or key == link.key:
+        key += "~"
+    parted = Link(tenant=link.tenant, entity=link.entity, key=key, seq=link.seq, entries=link.entries,
+                  cause=work.cause, aside=aside)  # fmt: skip
+    set_side(parted, "poweroffice", theirs)
+    link.poweroffice, link.plan, link.differences, link.candidates = None, None, [], []
+    link.aside, link.cause, link.batch, link.lane = aside, work.cause, "", "live"
+    work.state.put(link)
+    work.state.put(parted)
+    return {"entity": link.entity, "chargebee": ours.id, "poweroffice": theirs.id}
+
+
+def _plan_by_ids(work: Planner, did: Mapping[str, str]) -> None:
+    for system in SYSTEMS:
+        link = by_id(work.state, cast(EntityName, did["entity"]), system, did[system])
+        if link is not None:
+            work.plan(link)

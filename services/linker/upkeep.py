@@ -1,0 +1,147 @@
+"""What the linker's process does beside its stream: restoring, the hourly tick, reading the ranges of replays, and
+reading the map anew from its topic when an operator asks."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+from aiokafka.errors import KafkaError
+
+from contracts.messages import Control, EntityMessage, Observed
+from contracts.topics import ENTITY_TOPICS
+from runtime.kafka import Kafka
+from services.linker import runs
+from services.linker.store import Store
+
+if TYPE_CHECKING:
+    from services.linker.handlers import Linker
+
+log = structlog.get_logger()
+TICK_S = 3600.0
+AGAIN_S = 5.0
+AT_ONCE = 200  # records of a replay in one transaction
+_control_decoder = msgspec.json.Decoder(Control)
+_entity_decoder: msgspec.json.Decoder[EntityMessage] = msgspec.json.Decoder(EntityMessage)
+
+
+async def restore(
+    kafka: Kafka, stores: Mapping[str, Store], partitions: Iterable[int],
+    take_position: Callable[[int, Control], None] = lambda _partition, _control: None,
+) -> int:  # fmt: skip
+    """Fill stores by tenant from `control` and `links`; returns how many link records were read."""
+    async for record in kafka.read(("control",), partitions):
+        if record.value is None:
+            continue
+        control = _control_decoder.decode(record.value)
+        if control.kind == "position":
+            take_position(record.partition, control)
+        elif control.tenant in stores:
+            stores[control.tenant].controls[f"{control.kind}/{control.id}"] = control.value
+    count = 0
+    async for record in kafka.read(("links",), partitions):
+        tenant, _, name = (record.key or b"").decode().partition("/")
+        if tenant in stores:
+            stores[tenant].load(name, record.value)
+            count += 1
+    return count
+
+
+class Upkeep:
+    """Background work of one linker process."""
+
+    def __init__(self, linker: "Linker") -> None:
+        self._linker = linker
+        self._ticking: asyncio.Task[None] | None = None
+        self._jobs: dict[str, tuple[str, asyncio.Task[None]]] = {}  # by tenant: what for, and who does it
+
+    def start(self) -> None:
+        """Begin, and take up what an earlier process left."""
+        self._ticking = asyncio.create_task(self._tick())
+        self.look(self._linker.tenants())
+
+    async def stop(self) -> None:
+        tasks = [task for _, task in self._jobs.values()] + ([self._ticking] if self._ticking else [])
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def look(self, tenants: Iterable[str]) -> None:
+        """Begin or end the work that the control facts of these tenants ask for."""
+        for tenant in tenants:
+            wanted = self._wanted(tenant)
+            name, task = self._jobs.get(tenant, ("", None))
+            if task is not None and name != wanted and task is not asyncio.current_task():
+                task.cancel()  # unless it is the task itself whose last commit led here
+            if wanted and (name != wanted or task is None or task.done()):
+                work = self._reload if wanted.startswith("reload") else self._replay
+                self._jobs[tenant] = (wanted, asyncio.create_task(self._guarded(wanted, work, tenant)))
+
+    def _wanted(self, tenant: str) -> str:
+        store = self._linker.stores[tenant]
+        asked = store.control("reload", "~")
+        if asked and asked["state"] == "asked":
+            return f"reload {asked['signal']}"
+        run = runs.active(store.child())
+        return f"replay {run[0]}" if run and run[1]["kind"] == "replay" and run[1]["state"] == "reading" else ""
+
+    async def _guarded(self, what: str, work: Callable[[str], Any], tenant: str) -> None:
+        while True:
+            try:
+                await work(tenant)
+                return
+            except (KafkaError, OSError) as error:
+                log.warning("upkeep.again", what=what, tenant=tenant, reason=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(AGAIN_S)
+
+    async def _tick(self) -> None:
+        """Commits the positions anew too, since Kafka forgets those of an idle partition."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            for tenant in self._linker.tenants():
+                await self._linker.tell("tick", tenant)
+
+    # -- replay
+
+    async def _replay(self, tenant: str) -> None:
+        run_id, run = runs.active(self._linker.stores[tenant].child()) or ("", {})
+        names = [each for each in sorted(await self._names(tenant, run["args"])) if list(each) > run.get("after", [])]
+        for begin in range(0, max(len(names), 1), AT_ONCE):
+            part = [list(each) for each in names[begin : begin + AT_ONCE]]
+            await self._linker.tell("replay_part", tenant, run=run_id, records=part, last=begin + AT_ONCE >= len(names))
+
+    async def _names(self, tenant: str, args: Mapping[str, Any]) -> set[tuple[str, str, str]]:
+        """The records with events in the ranges, as (system, entity, id)."""
+        found: set[tuple[str, str, str]] = set()
+        partition = self._linker.partition_of(tenant)
+        for topic, (begin, end) in sorted(args["ranges"].items()):
+            async for record in self._linker.kafka.read_range(topic, partition, begin, end):
+                event = None
+                with contextlib.suppress(msgspec.MsgspecError):
+                    event = _entity_decoder.decode(record.value) if record.value is not None else None
+                if isinstance(event, Observed) and event.tenant == tenant and _is_meant(event, args):
+                    found.add((event.system, event.entity, event.id))
+        return found
+
+    # -- reload
+
+    async def _reload(self, tenant: str) -> None:
+        linker, partition = self._linker, self._linker.partition_of(tenant)
+        async with linker.locks[partition]:
+            fresh = linker.store_anew(tenant)
+            await restore(linker.kafka, {tenant: fresh}, (partition,))
+            held = linker.stores[tenant]
+            names = {*held.links, *fresh.links}
+            differing = sorted(name for name in names if held.links.get(name) != fresh.links.get(name))
+            linker.stores[tenant] = fresh
+            signal = (fresh.control("reload", "~") or {}).get("signal")
+            await linker.commit_told(
+                partition, "reloaded", tenant, signal=signal, links=len(fresh.links), differing=differing[:100]
+            )
+
+
+def _is_meant(event: Observed, args: Mapping[str, Any]) -> bool:
+    wanted = (("entity", event.entity), ("id", event.id), ("side", event.system))
+    return all(args.get(name) in (None, value) for name, value in wanted) and event.entity in ENTITY_TOPICS
