@@ -21,6 +21,7 @@ from runtime.control import ControlView
 from runtime.identity import Identity
 from runtime.kafka import Kafka
 from runtime.publisher import KafkaPublisher
+from runtime.runs import ReadAll, RunFollower
 from runtime.service import Subscription
 from runtime.sinks import Apply, Lane, SinkRunner
 from runtime.vendor import VendorError, VendorHttp
@@ -32,11 +33,12 @@ MAX_WAIT_S = 60.0
 
 @dataclass(frozen=True)
 class Vendor:
-    """One tenant at one vendor. `run` reads for ever, `apply` carries out a command, `probe` raises a VendorError
-    while the vendor cannot be used, `identity` names the account behind the keys, `health` says what the source
-    does."""
+    """One tenant at one vendor. `run` reads for ever, `read_all` everything once, `apply` carries out a command,
+    `probe` raises a VendorError while the vendor cannot be used, `identity` names the account behind the keys,
+    `health` says what the source does."""
 
     run: Callable[[], Awaitable[None]]
+    read_all: ReadAll
     apply: Apply
     probe: Callable[[], Awaitable[None]]
     identity: Callable[[], Awaitable[str]]
@@ -61,6 +63,7 @@ class Adapter:
         self.control = ControlView(self.kafka, self.partitions)
         self.vendors: dict[str, Vendor] = {}
         self._identities: dict[str, Identity] = {}
+        self._followers: dict[str, RunFollower] = {}
         self._lanes: dict[str, Lane] = {}
         self._runner: SinkRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -84,6 +87,9 @@ class Adapter:
             pinned = (self.control.fact(name, "identity", self.system) or {}).get("id")
             identity = Identity(name, self.system, pinned, vendor.identity, self.publisher.signal)
             self._identities[name] = identity
+            self._followers[name] = RunFollower(
+                name, self.system, self.control, self.publisher, vendor.read_all, identity.check
+            )
             apply, probe = _checked(identity, vendor)
             self._lanes[name] = Lane(apply, probe, self.control.held, retry_s=float(tenant.sink.retry_s))
         self._runner = SinkRunner(self.kafka, self.system, self.partitions, self._lanes, self.publisher.signal)
@@ -91,6 +97,7 @@ class Adapter:
         await self._runner.start()
         for name, vendor in self.vendors.items():
             self._tasks.append(asyncio.create_task(self._supervise(name, vendor)))
+            self._tasks.append(asyncio.create_task(self._followers[name].follow()))
         self._tasks.append(asyncio.create_task(self._health_loop()))
         REGISTRY.register(_Collector(self))
 
@@ -151,6 +158,8 @@ class Adapter:
         lane = self._lanes[name]
         # Copied whole: the source goes on changing it, and an old answer must stay what it was.
         facts = copy.deepcopy(dict(self.vendors[name].health))
+        if (trouble := self._followers[name].trouble) is not None:
+            facts["run"] = trouble
         stopped = self._stopped.get(name) or lane.unreachable
         return {**facts, "stopped": stopped} if stopped else facts
 

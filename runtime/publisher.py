@@ -7,8 +7,18 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from contracts.entities import EntityName, System
-from contracts.messages import Cursor, EntityMessage, Observed, Outcome, Signal, SnapshotCompleted, ce_id
-from contracts.topics import ENTITY_TOPICS, headers, record_key, snapshot_key
+from contracts.messages import (
+    Cursor,
+    EntityMessage,
+    Observed,
+    Outcome,
+    Reading,
+    ReadingCompleted,
+    Signal,
+    SnapshotCompleted,
+    ce_id,
+)  # fmt: skip
+from contracts.topics import ENTITY_TOPICS, headers, reading_key, record_key, snapshot_key
 from runtime.clock import iso_now
 from runtime.kafka import Kafka, Record
 
@@ -113,11 +123,12 @@ class KafkaPublisher:
         cursor = Cursor(tenant=tenant, system=system, entity=entity, at=iso_now(), value=value)
         await self._send(tenant, [Record("cursors", f"{tenant}/{system}/{entity}".encode(), _encoder.encode(cursor))])
 
-    async def publish(self, events: Sequence[Observed]) -> int:
-        """Send events; returns how many were new. All are acknowledged by Kafka when this returns."""
+    async def publish(self, events: Sequence[Observed], *, again: bool = False) -> int:
+        """Send events; returns how many were new (`again`: repeats are sent too). All are acknowledged by Kafka when
+        this returns."""
         fresh = []
         for event in events:
-            known = self._known.get((event.tenant, event.entity), {}).get(event.id)
+            known = None if again else self._known.get((event.tenant, event.entity), {}).get(event.id)
             if known is not None and (known.version, known.mapping, known.digest) == (
                 event.version, event.mapping, digest(event),
             ):  # fmt: skip
@@ -154,6 +165,22 @@ class KafkaPublisher:
         at = iso_now()
         signal = Signal(tenant=tenant, id=f"{self._system}-{kind}-{at}", kind=kind, at=at, args=args)
         await self._send(tenant, [Record("signals", tenant.encode(), _encoder.encode(signal))])
+
+    async def publish_readings(self, run: str, events: Sequence[Observed]) -> None:
+        """Send what a run has found, beside the ordinary events; acknowledged when this returns."""
+        records = []
+        for event in events:
+            key = reading_key(event.tenant, event.system, event.entity, event.id)
+            marks = headers(type=f"tandem.{event.entity}.reading.v1", id=f"{run}/{ce_id(event)}", subject=event.id,
+                            source=f"tandem/{event.tenant}/{event.system}", time=event.observed_at)  # fmt: skip
+            records.append(Record("readings", key, _encoder.encode(Reading(run=run, record=event)), marks))
+        if events:
+            await self._send(events[0].tenant, records)
+
+    async def readings_completed(self, message: ReadingCompleted) -> None:
+        """After the last reading of an entity."""
+        key = reading_key(message.tenant, message.system, message.entity, "~completed")
+        await self._send(message.tenant, [Record("readings", key, _encoder.encode(message))])
 
     async def _send(self, tenant: str, records: Sequence[Record]) -> None:
         partition = self._partitions[tenant]

@@ -55,7 +55,7 @@ def main() -> int:
             await probe()
             return tenant.chargebee.site or str(tenant.chargebee.base_url)
 
-        return Vendor(source.run, sink.apply, probe, identity, source.health, connections[key])
+        return Vendor(source.run, source.read_all, sink.apply, probe, identity, source.health, connections[key])
 
     adapter = Adapter("chargebee", settings, connect)
     port = settings.ports.chargebee_adapter

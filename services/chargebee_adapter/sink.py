@@ -63,4 +63,5 @@ class Sink:
             tenant=command.tenant, entity=command.entity, link=command.link, seq=command.seq, target="chargebee",
             result=written.result, at=iso(self._clock()), id=reading.id, version=reading.version, mapping=MAPPING,
             data=reading.data, stamp=reading.stamp, done=written.done, error=reading.problem, calls=calls,
+            deleted=reading.deleted,
         )  # fmt: skip

@@ -48,6 +48,7 @@ class Source:
         self._tenant, self._settings, self._client, self._publisher = tenant, settings, client, publisher
         self._clock = clock
         catalogue = catalogue or Catalogue(pricing_of(settings))
+        self._catalogue = catalogue
         self._reader = Reader(settings, client, catalogue)
         self._snapshots = Snapshots(
             tenant, settings, client, publisher, self._reader, catalogue, clock=clock, new_id=new_id
@@ -69,6 +70,12 @@ class Source:
         except ExceptionGroup as group_of_errors:
             refused = group_of_errors.subgroup(Unauthorised)
             raise _first(refused or group_of_errors) from None
+
+    async def read_all(self, publisher: Publisher, entity: EntityName, snapshot: str) -> None:
+        """Publish every record of an entity through this publisher. Raises a VendorError."""
+        snapshots = Snapshots(self._tenant, self._settings, self._client, publisher, self._reader, self._catalogue,
+                              clock=self._clock, new_id=lambda: snapshot)  # fmt: skip
+        await snapshots.take(entity)
 
     async def webhook(self, body: bytes) -> int:
         """Publish what a webhook is about; returns how many events were new, after Kafka acknowledged them.

@@ -101,6 +101,7 @@ def verify(work: "Planner", link: Link) -> bool:
     command = Command(
         tenant=link.tenant, entity=link.entity, link=link.key, seq=link.seq, target=target, op="verify", lane="bulk",
         cause=_cause(link.tenant, link.run), target_id=side.id, target_version=side.version,
+        expected={name: (side.seen or {}).get(name) for name in FIELDS[link.entity]},
     )  # fmt: skip
     link.flight = Flight(command=command)
     work.outputs.append(command)

@@ -61,7 +61,7 @@ def main() -> int:
         async def identity() -> str:
             return (await client.identity())[0]
 
-        return Vendor(source.run, sink.apply, probe, identity, source.health, http)
+        return Vendor(source.run, source.read_all, sink.apply, probe, identity, source.health, http)
 
     adapter = Adapter("poweroffice", settings, connect)
     port = settings.ports.poweroffice_adapter

@@ -34,14 +34,15 @@ class Taken:
 
 
 class Feed:
-    """Publishes the readings of one tenant. `read_lag_s` is the pause before a second read."""
+    """Publishes the readings of one tenant. `read_lag_s` is the pause before a second read. A feed that stands `aside`
+    publishes beside the ordinary events: what it sends settles nothing, and it takes no kept answer for a reading."""
 
     def __init__(
         self, tenant: str, publisher: Publisher, observations: Observations, *, read_lag_s: float,
-        clock: Callable[[], datetime],
+        clock: Callable[[], datetime], aside: bool = False,
     ) -> None:  # fmt: skip
         self.tenant, self.publisher, self.observations = tenant, publisher, observations
-        self._read_lag_s, self._clock = read_lag_s, clock
+        self._read_lag_s, self._clock, self.aside = read_lag_s, clock, aside
 
     def known(self, entity: EntityName, id: str) -> Known | None:
         """What was published last of a record."""
@@ -133,7 +134,8 @@ class Feed:
 
     def _settled(self, event: Observed) -> Observed:
         # Before the event is sent, so that a write of ours that ends meanwhile is not covered by it.
-        self.observations.settle(event.entity, event.id)
+        if not self.aside:
+            self.observations.settle(event.entity, event.id)
         return event
 
     def _event(self, entity: EntityName, number: int, reading: Reading, snapshot: str | None) -> Observed:

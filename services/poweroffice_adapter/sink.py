@@ -1,5 +1,6 @@
 """Applies commands to Go: creates that can be repeated, updates that never overwrite what nobody has seen."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -40,7 +41,7 @@ class Sink:
         currencies: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
         self._name, self._observations, self._clock = name, observations, clock
-        self._guard = tenant.poweroffice.guard
+        self._guard, self._read_lag_s = tenant.poweroffice.guard, tenant.poweroffice.read_lag_s
         held = {} if currencies is None else currencies
         self._records: dict[EntityName, Records] = {
             "customer": CustomerRecords(client, tenant),
@@ -75,9 +76,34 @@ class Sink:
             return await self._update(records, command, fields, priority)
         if command.op == "stamp":
             return await self._stamp(records, command, priority)
-        number = self._observations.start()
-        held = await records.get(command.target_id, priority)
-        return self._outcome(command, "applied", held.reading, number)
+        return await self._verify(records, command, priority)
+
+    async def _verify(self, records: Records, command: Command, priority: int) -> Outcome:
+        """Read one record; other content than expected is read again, since a replica may lag behind our own write.
+        A record that is not there is deleted; an order was looked for among the invoices too."""
+        assert command.target_id is not None
+        try:
+            for attempt in range(2):
+                number = self._observations.start()
+                held = await records.get(command.target_id, priority)
+                outcome = self._outcome(command, "applied", held.reading, number)
+                data = outcome.data or {}
+                if attempt or all(data.get(name) == value for name, value in command.expected.items()):
+                    break
+                await asyncio.sleep(self._read_lag_s)
+            return outcome
+        except NotFound as error:
+            if error.status != 404:
+                raise Refused(error.code, error.message) from None
+            return self._gone(command)
+
+    def _gone(self, command: Command) -> Outcome:
+        """The outcome for a record that is not in Go any more."""
+        return Outcome(
+            tenant=command.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
+            result="applied", at=iso(self._clock()), id=command.target_id, mapping=MAPPING, deleted=True,
+            version=version(NEVER, self._observations.reply(), command.target_version),
+        )  # fmt: skip
 
     async def _create(self, records: Records, command: Command, fields: Mapping[str, Any], priority: int) -> Outcome:
         body = await records.body(command, fields, priority)
@@ -173,11 +199,7 @@ class Sink:
         except NotFound as error:
             if error.status != 404:
                 raise Refused(error.code, error.message) from None  # sent or deleted, and which cannot be read
-        return Outcome(
-            tenant=command.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
-            result="applied", at=iso(self._clock()), id=command.target_id, mapping=MAPPING, deleted=True,
-            version=version(NEVER, self._observations.reply(), command.target_version),
-        )  # fmt: skip
+        return self._gone(command)
 
     async def _restore_lines(
         self, records: Records, command: Command, fields: Mapping[str, Any], priority: int

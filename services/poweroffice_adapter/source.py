@@ -37,7 +37,7 @@ class Source:
     def __init__(
         self, name: str, tenant: Tenant, client: PowerOfficeClient, publisher: Publisher,
         observations: Observations, *, clock: Callable[[], datetime],
-        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex, aside: bool = False,
     ) -> None:  # fmt: skip
         self._name, self._tenant, self._client, self._publisher = name, tenant, client, publisher
         self._settings, self._observations = tenant.poweroffice, observations
@@ -48,7 +48,8 @@ class Source:
             "last_error": {},
             "notes": {},
         }
-        self.feed = Feed(name, publisher, observations, read_lag_s=self._settings.read_lag_s, clock=clock)
+        self.feed = Feed(name, publisher, observations, read_lag_s=self._settings.read_lag_s, clock=clock,
+                         aside=aside)  # fmt: skip
         self.groups = ProductGroups(client)
         self.currencies: dict[str, str] = {}
         self.orders = OrderSource(
@@ -121,6 +122,15 @@ class Source:
         if newest > watermark:
             await self._publisher.save_cursor(self._name, SYSTEM, entity, {**cursor, "watermark": newest})
         return published > 0 or newest > watermark
+
+    async def read_all(self, publisher: Publisher, entity: EntityName, snapshot: str) -> None:
+        """Publish every record of an entity through this publisher. Raises a VendorError."""
+        source = Source(self._name, self._tenant, self._client, publisher, self._observations, clock=self._clock,
+                        new_id=lambda: snapshot, aside=True)  # fmt: skip
+        if entity == "order":
+            await source.orders.snapshot()
+        else:
+            await source._snapshot(entity)
 
     async def sweep(self) -> bool:
         """Look for address edits, line edits and deletions."""

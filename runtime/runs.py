@@ -1,0 +1,140 @@
+"""Complete readings that an operator asked for: an adapter follows the run in `control` and reads what it names.
+
+`reconcile` has its readings published beside the ordinary events; `rebuild` has every record published once more.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, get_args
+
+import structlog
+
+from contracts.entities import EntityName, System
+from contracts.messages import Control, Observed, ReadingCompleted, SnapshotCompleted
+from runtime.control import ControlView
+from runtime.publisher import KafkaPublisher, Known, Publisher
+from runtime.vendor import VendorError
+
+log = structlog.get_logger()
+KINDS = ("reconcile", "rebuild")
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 1.0, 60.0
+
+ReadAll = Callable[[Publisher, EntityName, str], Awaitable[None]]
+"""Publishes every record of an entity under a snapshot id, then that it is complete. Raises a VendorError."""
+
+
+class RunPublisher:
+    """A publisher for one complete reading: nothing counts as known, and no cursor is moved. It rests while the run
+    is paused."""
+
+    def __init__(self, inner: KafkaPublisher, run: str, kind: str, may_go_on: asyncio.Event) -> None:
+        self._inner, self._run, self._kind, self._may_go_on = inner, run, kind, may_go_on
+
+    def cursor(self, tenant: str, system: System, entity: str) -> dict[str, Any] | None:
+        return None
+
+    async def save_cursor(self, tenant: str, system: System, entity: str, value: dict[str, Any]) -> None:
+        return None
+
+    def known(self, tenant: str, system: System, entity: EntityName) -> Mapping[str, Known]:
+        return {}
+
+    def max_observation(self, tenant: str, system: System) -> int:
+        return self._inner.max_observation(tenant, system)
+
+    async def publish(self, events: Sequence[Observed]) -> int:
+        await self._may_go_on.wait()
+        if self._kind == "rebuild":
+            return await self._inner.publish(events, again=True)
+        await self._inner.publish_readings(self._run, events)
+        return len(events)
+
+    async def snapshot_completed(self, message: SnapshotCompleted) -> None:
+        await self._may_go_on.wait()
+        if self._kind == "rebuild":
+            await self._inner.snapshot_completed(message)
+            return
+        await self._inner.readings_completed(
+            ReadingCompleted(run=self._run, tenant=message.tenant, system=message.system, entity=message.entity,
+                             records=message.records, completed_at=message.completed_at)
+        )  # fmt: skip
+
+
+class RunFollower:
+    """One tenant's share of the runs in one system. `ready` returns once the vendor account is the pinned one."""
+
+    def __init__(
+        self, tenant: str, system: System, control: ControlView, publisher: KafkaPublisher, read_all: ReadAll,
+        ready: Callable[[], Awaitable[None]],
+    ) -> None:  # fmt: skip
+        self._tenant, self._system, self._control = tenant, system, control
+        self._publisher, self._read_all, self._ready = publisher, read_all, ready
+        self._may_go_on = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._wake.set()
+        self._read: set[tuple[str, EntityName]] = set()  # by this process, also where control does not show it yet
+        self.trouble: str | None = None
+        control.on_change.append(self._changed)
+
+    def _changed(self, control: Control) -> None:
+        if control.tenant == self._tenant and control.kind in ("run", "active"):
+            self._wake.set()
+
+    async def follow(self) -> None:
+        """For ever: read what the run under way wants of this system, and stop when it is over."""
+        task: asyncio.Task[None] | None = None
+        doing: str | None = None
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                wanted = self._wanted()
+                if task is not None and doing != wanted:
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+                    task, doing = None, None
+                if wanted is not None and (task is None or task.done()):
+                    task, doing = asyncio.create_task(self._carry_out(wanted)), wanted
+        finally:
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    def _wanted(self) -> str | None:
+        """The id of the run for which something is left to be read here."""
+        run_id = (self._control.fact(self._tenant, "active", "run") or {}).get("id", "")
+        run = self._control.fact(self._tenant, "run", run_id)
+        if run is None or run["kind"] not in KINDS:
+            return None
+        reads = run["state"] == "reading"
+        if reads:
+            self._may_go_on.set()
+        else:
+            self._may_go_on.clear()
+        return run_id if (reads or run["state"] == "paused") and self._left(run_id) else None
+
+    def _left(self, run_id: str) -> list[EntityName]:
+        parts = (self._control.fact(self._tenant, "run", run_id) or {}).get("parts", {})
+        return [
+            entity for entity in get_args(EntityName)
+            if parts.get(f"{self._system}/{entity}", 0) is None and (run_id, entity) not in self._read
+        ]  # fmt: skip
+
+    async def _carry_out(self, run_id: str) -> None:
+        kind = (self._control.fact(self._tenant, "run", run_id) or {})["kind"]
+        publisher = RunPublisher(self._publisher, run_id, kind, self._may_go_on)
+        backoff_s = FIRST_BACKOFF_S
+        while left := self._left(run_id):
+            try:
+                await self._may_go_on.wait()
+                await self._ready()
+                await self._read_all(publisher, left[0], run_id)
+            except VendorError as error:
+                self.trouble = f"{kind} {run_id}: {left[0]}: {error}"
+                log.warning("run.again", tenant=self._tenant, system=self._system, run=run_id, reason=str(error))
+                await asyncio.sleep(backoff_s)
+                backoff_s = min(MAX_BACKOFF_S, backoff_s * 2)
+            else:
+                self.trouble, backoff_s = None, FIRST_BACKOFF_S
+                self._read.add((run_id, left[0]))
+                log.info("run.read", tenant=self._tenant, system=self._system, run=run_id, entity=left[0])
