@@ -24,8 +24,8 @@ ReadAll = Callable[[Publisher, EntityName, str], Awaitable[None]]
 
 
 class RunPublisher:
-    """A publisher for one complete reading: nothing counts as known, and no cursor is moved. It rests while the run
-    is paused."""
+    """A publisher for one complete reading: everything is sent, and no cursor is moved. It rests while the run is
+    paused."""
 
     def __init__(self, inner: KafkaPublisher, run: str, kind: str, may_go_on: asyncio.Event) -> None:
         self._inner, self._run, self._kind, self._may_go_on = inner, run, kind, may_go_on
@@ -37,7 +37,7 @@ class RunPublisher:
         return None
 
     def known(self, tenant: str, system: System, entity: EntityName) -> Mapping[str, Known]:
-        return {}
+        return self._inner.known(tenant, system, entity)
 
     def max_observation(self, tenant: str, system: System) -> int:
         return self._inner.max_observation(tenant, system)

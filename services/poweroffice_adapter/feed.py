@@ -155,8 +155,8 @@ class Feed:
         ours = returned is not None and returned == event.data
         if observations.is_stale(entity, reading.id, number):
             # The linker has this state from the outcome; the next poll reaches back and publishes it.
-            return "repeat" if ours else "overtaken"
-        if known is None or known.mapping < MAPPING:
+            return "repeat" if ours and not self.aside else "overtaken"
+        if self.aside or known is None or known.mapping < MAPPING:
             return "publish"
         moved = reading.newest_at > time_of(known.version)
         settled = observations.settled(entity, reading.id)

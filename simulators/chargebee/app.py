@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from simulators.amend import amended
 from simulators.chargebee import routes
 from simulators.chargebee.access import ApiKey, authenticated, authorise
 from simulators.chargebee.calls import Call
@@ -62,6 +63,7 @@ class Simulator:
                 *control_routes(self._log, self._faults),
                 Route("/_sim/reset", self._reset, methods=["POST"]),
                 Route("/_sim/settings", self._settings, methods=["GET", "POST"]),
+                Route("/_sim/records/{kind}/{id:path}", self._amend, methods=["POST"]),
                 Route(routes.PREFIX + "/{path:path}", self._api, methods=_ALL_METHODS),
                 *Pages(self._site, self._finish).routes(),
             ],
@@ -90,6 +92,18 @@ class Simulator:
             await self._sender.close()
             if self._memory is not None:
                 self._memory.close()
+
+    async def _amend(self, request: Request) -> Response:
+        """Change a stored record and nothing else."""
+        table = self._site.tables.get(request.path_params["kind"])
+        row = table.find(request.path_params["id"]) if table is not None else None
+        if table is None or row is None:
+            return _json({"error": f"no {request.path_params['kind']} {request.path_params['id']}"}, status=404)
+        changed = amended(row, await request.json())
+        table.put(changed)
+        self._site.on_put(table.kind, changed)
+        self._finish()
+        return _json({table.kind: changed})
 
     def _finish(self) -> None:
         """To be called after everything that may have changed the site."""
@@ -221,5 +235,5 @@ def _actor(request: Request, user: str) -> Actor:
     )
 
 
-def _json(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(body, headers=headers, media_type=CONTENT_TYPE)
+def _json(body: dict[str, Any], headers: dict[str, str] | None = None, status: int = 200) -> JSONResponse:
+    return JSONResponse(body, status, headers=headers, media_type=CONTENT_TYPE)

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route as WebRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from simulators.amend import amended
 from simulators.faults import Faults, RequestLog, SimulatorGate, control_routes, request_facts
 from simulators.poweroffice import demo, sending
 from simulators.poweroffice.access import Access, too_many
@@ -166,8 +167,21 @@ def _own_controls(go: Go, access: Access, flush: Callable[[], None]) -> list[Web
         flush()
         return JSONResponse({"Id": record["Id"], "Balance": record["Balance"]})
 
+    async def amend(request: Request) -> Response:
+        """Change a stored record and nothing else."""
+        kind, name = request.path_params["kind"], request.path_params["id"]
+        table = go.tables().get(kind)
+        key: Any = int(name) if name.isdigit() else name
+        record = table.get(key) if table is not None else None
+        if table is None or record is None:
+            return JSONResponse({"error": f"no {kind} {name}"}, 404)
+        table.put(key, amended(record, await request.json()))
+        flush()
+        return JSONResponse(table.get(key))
+
     return [
         WebRoute("/_sim/settings", settings, methods=["GET", "POST"]),
+        WebRoute("/_sim/records/{kind}/{id}", amend, methods=["POST"]),
         WebRoute("/_sim/reset", reset, methods=["POST"]),
         WebRoute("/_sim/tokens/expire", expire, methods=["POST"]),
         WebRoute("/_sim/invoices/{id}/balance", balance, methods=["POST"]),

@@ -411,6 +411,15 @@ def test_each_change_is_an_event_with_its_author(simulator: Simulator) -> None:
     assert (writes["writes"], writes["log"][0]["params"]) == (1, {"phone": "+47 22"})
 
 
+def test_a_change_behind_the_back_moves_no_version_and_makes_no_event(simulator: Simulator) -> None:
+    before = simulator.post("/customers", NORDMANN)["customer"]
+    changed = simulator.control.post("/records/customer/ola-1", json={"phone": "+47 00"})
+    assert changed.status_code == 200
+    assert simulator.get("/customers/ola-1")["customer"] == {**before, "phone": "+47 00"}
+    assert simulator.event_types() == ["customer_created"]
+    assert simulator.control.post("/records/customer/none", json={}).json() == {"error": "no customer none"}
+
+
 def test_a_customer_deletion_completes_by_itself(simulator: Simulator) -> None:
     simulator.control.post("/settings", json={"customer_delete_delay_s": 3600})
     simulator.post("/customers", NORDMANN)

@@ -564,3 +564,12 @@ def test_faults_of_tokens_privileges_and_listings_strike_once(go: Api) -> None:
         go.sim("/faults", {"faults": [{"kind": kind, "match": "GET /Customers"}]})
         assert go.get("/Customers").status_code == status, kind
     assert httpx.post(f"{go.base}/_sim/faults", json={"faults": [{"kind": "no_such"}]}).status_code == 400
+
+
+def test_a_change_behind_the_back_moves_no_time(go: Api) -> None:
+    made = go.made("/Customers", company(MailAddress=address()))
+    changed = httpx.post(f"{go.base}/_sim/records/customer/{made['Id']}", json={"MailAddress": {"City": "Moss"}})
+    assert changed.status_code == 200
+    found = go.get(f"/Customers/{made['Id']}").json()
+    assert found == {**made, "MailAddress": {**made["MailAddress"], "City": "Moss"}}
+    assert httpx.post(f"{go.base}/_sim/records/customer/1", json={}).json() == {"error": "no customer 1"}
