@@ -21,6 +21,7 @@ INTERVALS = (
 # The default port of each listener, as in `contracts.settings` and the simulators.
 DEFAULT_PORTS: Mapping[str, int] = {
     "kafka": 9092, "controller": 9093, "chargebee_adapter": 8081, "poweroffice_adapter": 8082, "linker": 8083,
+    "console": 8080,
     "chargebee": 8701, "poweroffice": 8702,
 }  # fmt: skip
 # Below Linux's range for outgoing connections, so that no client of ours takes one by chance.
@@ -100,12 +101,16 @@ class Installation:
 bootstrap = "{self.bootstrap}"
 
 [ports]
+console = {self.ports["console"]}
 chargebee_adapter = {self.ports["chargebee_adapter"]}
 poweroffice_adapter = {self.ports["poweroffice_adapter"]}
 linker = {self.ports["linker"]}
 
 [log]
 format = "json"
+
+[console]
+data = "{self.data_dir / "console"}"
 
 [tenants.{TENANT}]
 mode = "sync"

@@ -16,7 +16,7 @@ from runtime.kafka import Kafka
 
 READY_S = 60.0
 WATCH_S = 0.2
-SERVICES = ("linker", "chargebee_adapter", "poweroffice_adapter")
+SERVICES = ("linker", "chargebee_adapter", "poweroffice_adapter", "console")
 
 
 class Stack:

@@ -5,6 +5,8 @@ A tenant whose key is refused is stopped with words and tried again when the ven
 
 import asyncio
 import copy
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +26,11 @@ from runtime.publisher import KafkaPublisher
 from runtime.runs import ReadAll, RunFollower
 from runtime.service import Subscription
 from runtime.sinks import Apply, Lane, SinkRunner
-from runtime.vendor import VendorError, VendorHttp
+from runtime.vendor import RateLimiter, VendorError, VendorHttp
 
 log = structlog.get_logger()
 HEALTH_EVERY_S = 5.0
+BUDGET_SAMPLES = 12  # of the health loop: the share of the last minute
 MAX_WAIT_S = 60.0
 
 
@@ -64,6 +67,7 @@ class Adapter:
         self.vendors: dict[str, Vendor] = {}
         self._identities: dict[str, Identity] = {}
         self._followers: dict[str, RunFollower] = {}
+        self._budgets: dict[str, _Budget] = {}
         self._lanes: dict[str, Lane] = {}
         self._runner: SinkRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -83,7 +87,7 @@ class Adapter:
         for name in self._homes:
             tenant = self.settings.tenants[name]
             vendor = self._connect(name, tenant, self.publisher)
-            self.vendors[name] = vendor
+            self.vendors[name], self._budgets[name] = vendor, _Budget(vendor.http.limiter)
             pinned = (self.control.fact(name, "identity", self.system) or {}).get("id")
             identity = Identity(name, self.system, pinned, vendor.identity, self.publisher.signal)
             self._identities[name] = identity
@@ -160,6 +164,8 @@ class Adapter:
         facts = copy.deepcopy(dict(self.vendors[name].health))
         if (trouble := self._followers[name].trouble) is not None:
             facts["run"] = trouble
+        if (used := self._budgets[name].percent()) is not None:
+            facts["budget_percent"] = used
         stopped = self._stopped.get(name) or lane.unreachable
         return {**facts, "stopped": stopped} if stopped else facts
 
@@ -168,10 +174,30 @@ class Adapter:
         while True:
             await asyncio.sleep(HEALTH_EVERY_S)
             for name in self.vendors:
+                self._budgets[name].sample()
                 facts = self.health_of(name)
                 if facts != last.get(name):
                     await self.publisher.save_cursor(name, self.system, "health", facts)
                     last[name] = facts
+
+
+class _Budget:
+    """How much of a key's allowed requests is used, over the last minute; the key may serve several tenants."""
+
+    def __init__(self, limiter: RateLimiter, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limiter, self._clock = limiter, clock
+        self._samples: deque[tuple[float, int]] = deque([(clock(), limiter.taken)], BUDGET_SAMPLES + 1)
+
+    def sample(self) -> None:
+        self._samples.append((self._clock(), self._limiter.taken))
+
+    def percent(self) -> float | None:
+        """None without a limit, and before there is something to compare."""
+        (since_s, before), (until_s, after) = self._samples[0], self._samples[-1]
+        rate = self._limiter.rate_per_s
+        if rate is None or until_s <= since_s:
+            return None
+        return round(100 * (after - before) / (rate * (until_s - since_s)), 1)
 
 
 def _checked(identity: Identity, vendor: Vendor) -> tuple[Apply, Callable[[], Awaitable[None]]]:

@@ -69,6 +69,11 @@ class RateLimiter:
         self._server: asyncio.Task[None] | None = None
         self.taken = 0
 
+    @property
+    def rate_per_s(self) -> float | None:
+        """Tokens a second; None without a limit."""
+        return 1 / self._per_token_s if self._per_token_s else None
+
     async def acquire(self, priority: int = READ) -> None:
         """Wait for one token."""
         if not self._per_token_s:

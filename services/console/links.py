@@ -1,52 +1,35 @@
-"""Links as they stand in their topic, and linked pairs as CSV."""
+"""Linked pairs as CSV."""
 
 import csv
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
-import msgspec
-
-from contracts.entities import ENTITIES
-from contracts.messages import Link
-from contracts.settings import Settings
-from runtime.kafka import Kafka
+from contracts.entities import ENTITIES, EntityName
+from services.console.model import ReadModel
 
 COLUMNS = ("entity", "chargebee", "poweroffice")
 PAIRS_AT_ONCE = 200
-_decoder = msgspec.json.Decoder(Link)
 
 
-async def read_links(settings: Settings, tenant: str) -> list[Link]:
-    """The links of one tenant as they stand, in the order they last changed."""
-    kafka, found = Kafka(settings.kafka), dict[bytes, Link]()
-    async for record in kafka.read(("links",), (settings.partition_of(tenant),)):
-        key = record.key or b""
-        if not key.startswith(f"{tenant}/".encode()):
-            continue
-        found.pop(key, None)
-        if record.value is not None:
-            found[key] = _decoder.decode(record.value)
-    return list(found.values())
-
-
-async def read_pairs(settings: Settings, tenant: str) -> list[dict[str, str]]:
-    """The linked pairs of a tenant."""
-    return [
+def pairs_of(model: ReadModel, tenant: str) -> list[dict[str, str]]:
+    """The linked pairs of a tenant, by entity and Chargebee id."""
+    pairs = [
         {"entity": link.entity, "chargebee": link.chargebee.id, "poweroffice": link.poweroffice.id}
-        for link in await read_links(settings, tenant)
+        for link in model.links(tenant)
         if link.chargebee is not None and link.poweroffice is not None
     ]
+    return sorted(pairs, key=lambda pair: (ENTITIES.index(cast(EntityName, pair["entity"])), pair["chargebee"]))
 
 
-def write_csv(to: TextIO, pairs: Iterable[dict[str, str]]) -> None:
+def write_pairs(to: TextIO, pairs: Iterable[dict[str, str]]) -> None:
     """One header line and one line for each pair."""
     writer = csv.DictWriter(to, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(pairs)
 
 
-def read_csv(file: Path) -> list[dict[str, str]]:
+def read_pairs(file: Path) -> list[dict[str, str]]:
     """The pairs of a file. Raises ValueError naming line and column, and OSError."""
     with file.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream)

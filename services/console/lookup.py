@@ -1,7 +1,5 @@
 """One record looked up: its link, both sides field by field, and why its values are what they are."""
 
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -10,81 +8,37 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.entities import SYSTEMS, EntityName, System
-from contracts.messages import JournalEntry, Link, Side
-from contracts.settings import Settings
-from runtime.kafka import Kafka
-from services.console.links import read_links
-
-_SEARCHED = ("first_name", "last_name", "company", "email", "organisation_number", "name", "code", "number")
-_decoder = msgspec.json.Decoder(JournalEntry)
+from contracts.messages import JournalEntry, Link
+from services.console.base import NotFound, print_json
+from services.console.model import ReadModel, side_of
 
 
-class NotFound(LookupError):
-    """No link has that record; the text says so to a person."""
-
-
-def side_of(link: Link, system: System) -> Side | None:
-    return link.chargebee if system == "chargebee" else link.poweroffice
-
-
-async def find_links(settings: Settings, tenant: str, text: str, entity: EntityName | None) -> list[Link]:
-    """The links whose key, ids, names, e-mail, codes or numbers contain `text`, letter case aside."""
-    wanted = text.casefold()
-    return [
-        link
-        for link in await read_links(settings, tenant)
-        if entity in (None, link.entity) and any(wanted in each.casefold() for each in _words(link))
-    ]
-
-
-def _words(link: Link) -> Iterator[str]:
-    yield link.key
-    for system in SYSTEMS:
-        if (side := side_of(link, system)) is not None:
-            yield side.id
-            yield from (str(side.seen[name]) for name in _SEARCHED if side.seen and side.seen.get(name))
-
-
-async def find_link(settings: Settings, tenant: str, entity: EntityName, key: str) -> Link:
+def find_link(model: ReadModel, tenant: str, entity: EntityName, key: str) -> Link:
     """The link with this key, or with a record of this id on either side. Raises NotFound."""
-    links = [link for link in await read_links(settings, tenant) if link.entity == entity]
-    for link in links:
-        if link.key == key:
-            return link
-    for link in links:
-        if any((side := side_of(link, system)) is not None and side.id == key for system in SYSTEMS):
-            return link
-    raise NotFound(f"no {entity} {key!r} is known of {tenant}; try: tandem links find {tenant} TEXT")
+    candidates = (model.link(tenant, entity, key), *(model.link_of(tenant, entity, each, key) for each in SYSTEMS))
+    found = next((link for link in candidates if link is not None), None)
+    if found is None:
+        raise NotFound(f"no {entity} {key!r} is known of {tenant}; try: tandem links find TEXT")
+    return found
 
 
-async def explain(
-    settings: Settings, tenant: str, system: System, entity: EntityName, record: str, field: str | None
+def keys_of(link: Link) -> list[str]:
+    """The keys under which the journal may speak of a record: before it was matched it had a link of its own."""
+    own = [link.chargebee.id] if link.chargebee else []
+    theirs = [f"go-{link.poweroffice.id}"] if link.poweroffice else []
+    return list(dict.fromkeys([link.key, *own, *theirs]))
+
+
+def explain(
+    model: ReadModel, tenant: str, system: System, entity: EntityName, record: str, field: str | None
 ) -> tuple[Link, list[JournalEntry]]:
     """The link of a record and what the journal says of it, oldest first; of one field only those that name it or
     carry it among their values. Raises NotFound."""
-    links = await read_links(settings, tenant)
-    found = [
-        link
-        for link in links
-        if link.entity == entity and (side := side_of(link, system)) is not None and side.id == record
-    ]
-    if not found:
+    link = model.link_of(tenant, entity, system, record)
+    if link is None:
         raise NotFound(f"no {entity} {record!r} of {system} is known of {tenant}")
-    link = found[0]
-    # Before it was matched a record had a link of its own, under its own key.
-    keys = {
-        link.key,
-        *(side.id for side in (link.chargebee,) if side),
-        *(f"go-{s.id}" for s in (link.poweroffice,) if s),
-    }
-    entries: list[JournalEntry] = []
-    async for message in Kafka(settings.kafka).read(("journal",), (settings.partition_of(tenant),)):
-        if message.value is None or not (message.key or b"").startswith(f"{tenant}/{entity}/".encode()):
-            continue
-        entry = _decoder.decode(message.value)
-        if entry.link in keys and (field is None or _is_about(entry, field)):
-            entries.append(entry)
-    return link, entries
+    entries = model.journal(tenant, entity, keys_of(link))
+    return link, [entry for entry in entries if field is None or _is_about(entry, field)]
 
 
 def _is_about(entry: JournalEntry, field: str) -> bool:
@@ -95,7 +49,7 @@ def _is_about(entry: JournalEntry, field: str) -> bool:
 def show_links(console: Console, links: list[Link], *, as_json: bool) -> None:
     """One line for each link."""
     if as_json:
-        _json(links)
+        print_json(links)
         return
     table = Table("entity", "link", "state", "Chargebee", "Go", "name", "reason", box=None, pad_edge=False)
     for link in links:
@@ -115,7 +69,7 @@ def _name(link: Link) -> str:
 def show_link(console: Console, link: Link, *, as_json: bool) -> None:
     """Both sides field by field; `*` marks fields in which they differ."""
     if as_json:
-        _json(link)
+        print_json(link)
         return
     _say(console, f"{link.entity} {link.key}: {link.state}{f', {link.reason}' if link.reason else ''}")
     sides = {system: side_of(link, system) for system in SYSTEMS}
@@ -144,7 +98,7 @@ def show_entries(console: Console, link: Link, entries: list[JournalEntry], *, f
                  ) -> None:  # fmt: skip
     """What the field holds on both sides now, then the decisions that led there with their causes."""
     if as_json:
-        _json(entries)
+        print_json(entries)
         return
     _say(console, f"{link.entity} {link.key}: {link.state}{f', {link.reason}' if link.reason else ''}")
     if field is not None:
@@ -171,7 +125,3 @@ def _text(value: Any) -> str:
     if value is None:
         return "-"
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def _json(value: Any) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")

@@ -25,6 +25,9 @@ def show_status(console: Console, status: Status, now: datetime) -> None:
     """One table and the lists of each tenant, then the lag of the services. `now` is aware."""
     for name, tenant in status.tenants.items():
         console.print(_table(name, tenant, now))
+        budget = ", ".join(f"{system} {used:.0f} %" for system, used in sorted(tenant.budget_percent.items()))
+        said = [f"Mode {tenant.mode}", f"request budget used: {budget}" if budget else "", *tenant.switches]
+        console.print(Text("; ".join(filter(None, said))))
         console.print(Group(*_lists(tenant)))
     lag = ", ".join(f"{group} {count}" for group, count in status.lag.items())
     console.print(f"Messages not taken yet: {lag}")

@@ -1,44 +1,53 @@
-"""Instructions of an operator: a message on Kafka, taken by the linker once, acknowledged in `control`."""
+"""Instructions of an operator: a message on Kafka, taken by the linker once, answered in `control` and the journal."""
 
-import asyncio
+import time
 import uuid
 from typing import Any
 
 import msgspec
+from aiokafka import TopicPartition
 
 from contracts.messages import Control, Signal
 from contracts.settings import Settings
 from runtime.clock import iso_now
 from runtime.kafka import Kafka
 
-LOOKS, PAUSE_S = 50, 0.2
+WAIT_S = 10.0
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Control)
 
 
-async def send_signal(settings: Settings, tenant: str, kind: str, args: dict[str, Any]) -> dict[str, Any] | None:
-    """Send a signal; the linker's answer with the signal's id, None when it has not taken it after LOOKS looks."""
+async def send_signal(
+    settings: Settings, tenant: str, kind: str, args: dict[str, Any], *, by: str
+) -> dict[str, Any] | None:
+    """Send a signal of a person; the linker's answer with the signal's id, None when it has not taken it within
+    WAIT_S."""
     kafka, partition = Kafka(settings.kafka), settings.partition_of(tenant)
-    signal = Signal(tenant=tenant, id=uuid.uuid4().hex, kind=kind, at=iso_now(), args=args)
+    signal = Signal(tenant=tenant, id=uuid.uuid4().hex[:12], kind=kind, at=iso_now(), args=args, by=by)
+    consumer = kafka.consumer()
+    await consumer.start()
+    try:
+        control = TopicPartition(kafka.name("control"), partition)
+        consumer.assign([control])
+        # What comes after this moment: the answer is written after the signal was read.
+        consumer.seek(control, (await consumer.end_offsets([control]))[control])
+        await _send(kafka, partition, signal)
+        until_s = time.monotonic() + WAIT_S
+        while time.monotonic() < until_s:
+            for record in (await consumer.getmany(control, timeout_ms=500)).get(control, ()):
+                fact = _decoder.decode(record.value) if record.value is not None else None
+                if fact is not None and (fact.kind, fact.id) == ("signal", signal.id):
+                    return {"signal": signal.id, **fact.value}
+        return None
+    finally:
+        await consumer.stop()
+
+
+async def _send(kafka: Kafka, partition: int, signal: Signal) -> None:
     producer = kafka.producer()
     await producer.start()
     try:
-        await producer.send_and_wait(
-            kafka.name("signals"), _encoder.encode(signal), key=tenant.encode(), partition=partition
-        )
+        key = signal.tenant.encode()
+        await producer.send_and_wait(kafka.name("signals"), _encoder.encode(signal), key=key, partition=partition)
     finally:
         await producer.stop()
-    for _ in range(LOOKS):
-        if (answer := await _answer(kafka, partition, signal.id)) is not None:
-            return {"signal": signal.id, **answer}
-        await asyncio.sleep(PAUSE_S)
-    return None
-
-
-async def _answer(kafka: Kafka, partition: int, signal_id: str) -> dict[str, Any] | None:
-    async for record in kafka.read(("control",), (partition,)):
-        if record.value is not None:
-            control = _decoder.decode(record.value)
-            if (control.kind, control.id) == ("signal", signal_id):
-                return control.value
-    return None

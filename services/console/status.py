@@ -42,8 +42,12 @@ class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class TenantStatus(msgspec.Struct, kw_only=True):
-    """One tenant: figures per entity, findings by kind, ignored records by entity and reason, vendor troubles."""
+    """One tenant: its mode, what an operator has switched or started, figures per entity, findings by kind, ignored
+    records by entity and reason, vendor troubles, and the share of each vendor's request budget used, in percent."""
 
+    mode: str
+    switches: list[str]
+    budget_percent: dict[System, float]
     entities: dict[EntityName, EntityStatus]
     rejected: list[Finding]
     ambiguous: list[Finding]
@@ -69,19 +73,46 @@ _FINDING_OF: Mapping[LinkState, str] = {
 
 
 def tenant_status(
-    links: Iterable[Link], controls: Iterable[Control], cursors: Iterable[Cursor], letters: Iterable[DeadLetter]
-) -> TenantStatus:
-    """The status of the tenant to whom all these newest records belong."""
-    held, marks = list(links), list(cursors)
-    done = {control.id for control in controls if control.kind == "barrier"}
+    links: Iterable[Link], controls: Iterable[Control], cursors: Iterable[Cursor], letters: Iterable[DeadLetter],
+    mode: str,
+) -> TenantStatus:  # fmt: skip
+    """The status of the tenant to whom all these newest records belong; `mode` is that of its settings."""
+    held, marks, facts = list(links), list(cursors), list(controls)
+    done = {control.id for control in facts if control.kind == "barrier" and control.value}
     dead = Counter(entity for letter in letters if (entity := _entity_of(letter)) is not None)
     return TenantStatus(
+        mode=_mode(facts, mode),
+        switches=list(_switches(facts)),
+        budget_percent={
+            mark.system: mark.value["budget_percent"]
+            for mark in marks
+            if mark.entity == "health" and "budget_percent" in mark.value
+        },
         entities={each: _entity_status(each, held, done, marks, dead[each]) for each in ENTITIES},
         differing=[_finding(link, fields=list(link.differences)) for link in held if link.differences],
         ignored=dict(sorted(Counter(_ignored(link) for link in held if link.state == "ignored").items())),
         troubles=_troubles(marks),
         **_findings(held),
     )
+
+
+def _mode(facts: list[Control], settings_mode: str) -> str:
+    said = next((fact.value.get("mode") for fact in facts if fact.kind == "mode"), None)
+    return str(said or settings_mode)
+
+
+def _switches(facts: list[Control]) -> Iterator[str]:
+    for fact in facts:
+        if fact.kind == "pause" and fact.value:
+            entity, _, target = fact.id.partition("/")
+            yield f"{entity} to {target} is paused"
+        elif fact.kind == "breaker" and fact.value.get("open"):
+            entity, _, kind = fact.id.partition("/")
+            yield f"more {entity} {kind} than usual: held as {kind}-{fact.value['batch']}"
+        elif fact.kind == "stopped" and fact.value:
+            yield f"stopped: another {fact.id} account, {fact.value['found']} in place of {fact.value['pinned']}"
+        elif fact.kind == "run" and fact.value.get("state") not in ("done", "cancelled"):
+            yield f"{fact.value.get('kind')} {fact.id} is {fact.value.get('state')}"
 
 
 def _entity_status(
@@ -150,6 +181,8 @@ def _troubles(cursors: list[Cursor]) -> list[str]:
         if cursor.entity != "health":
             continue
         for kind, fact in cursor.value.items():
+            if kind == "budget_percent":
+                continue
             if kind == "last_error" or not kind.startswith("last_"):
                 lines += [f"{cursor.system} {name}: {words}" for name, words in _worded(kind, fact)]
     return lines

@@ -362,7 +362,7 @@ class Planner:
             return None
         if self.state.control("released", entity):
             return None
-        return "first", "first backfill: release it with tandem release"
+        return "first", "first backfill: release it with tandem held release"
 
     def _tripped(self, link: Link, command: Command) -> str | None:
         """The batch of an open breaker; the first backfill, released batches and what was parked pass uncounted."""

@@ -110,6 +110,8 @@ class Rig:
 bootstrap = "{self.bootstrap}"
 topic_prefix = "{self.prefix}"
 partitions = 1
+[console]
+data = "{self.directory / "console"}"
 [ports]
 linker = {self.ports["linker"]}
 chargebee_adapter = {self.ports["chargebee_adapter"]}

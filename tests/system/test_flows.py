@@ -207,10 +207,10 @@ def test_a_held_first_backfill_goes_on_when_a_person_releases_it(rig: Rig) -> No
     assert rig.quiet(polls=3) == 0
     tandem = [sys.executable, "-m", "services.console.cli"]
     wrong = subprocess.run(
-        [*tandem, "release", "nobody", "customer"], env=rig.environment(), capture_output=True, text=True
+        [*tandem, "held", "release", "customer", "-t", "nobody"], env=rig.environment(), capture_output=True, text=True
     )
     assert wrong.returncode == 2
     assert "nobody" in wrong.stderr
-    assert subprocess.run([*tandem, "release", "demo", "customer"], env=rig.environment()).returncode == 0
+    assert subprocess.run([*tandem, "held", "release", "customer"], env=rig.environment()).returncode == 0
     wait_for("three customers in Go", lambda: len(rig.go_customers()) == 3)
     assert rig.quiet() == 3

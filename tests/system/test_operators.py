@@ -48,17 +48,17 @@ def test_an_ambiguous_pair_is_picked_parted_and_put_back(rig: Rig) -> None:
     rig.add_customer(id="kari", first_name="Kari", last_name="Nordmann", email="post@eksempel.no")
     rig.start()
     assert link_when(rig, "kari", "ambiguous").candidates == [f"go-{person['Id']}"]
-    assert "no candidate" in tandem(rig, "links", "pick", "demo", "customer", "kari", "kari", code=2)
-    said = tandem(rig, "links", "pick", "demo", "customer", "kari", f"go-{person['Id']}")
+    assert "no candidate" in tandem(rig, "links", "pick", "customer", "kari", "kari", code=2)
+    said = tandem(rig, "links", "pick", "customer", "kari", f"go-{person['Id']}")
     linked = link_when(rig, "kari", "linked")
     assert set(linked.differences) == {"first_name", "last_name"}
     wait_for("the reference is written", lambda: rig.go_customers()[0].get("ExternalImportReference") == "cb-kari")
-    tandem(rig, "settle", "demo", "customer", "kari", "first_name", "--keep", "chargebee")
+    tandem(rig, "settle", "customer", "kari", "first_name", "--keep", "chargebee")
     wait_for("Kari in Go", lambda: rig.go_customers()[0]["FirstName"] == "Kari")
     signal = said.split("signal ")[1].split(")")[0]
     link_when(rig, "kari", "linked")
     _the_story_is_told(rig, str(person["Id"]))
-    tandem(rig, "links", "undo", "demo", signal)
+    tandem(rig, "links", "undo", signal)
     link_when(rig, "kari", "ignored")
     wait_for("the reference is taken away", lambda: not rig.go_customers()[0].get("ExternalImportReference"))
     rig.chargebee.post("/customers/kari", data={"phone": "+47 12"}).raise_for_status()
@@ -70,7 +70,7 @@ def test_an_ambiguous_pair_is_picked_parted_and_put_back(rig: Rig) -> None:
 def _the_plan_is_written_for_sign_off(rig: Rig, tmp_path: Path) -> None:
     """Every field of every plan, to be signed; text from a customer can neither calculate nor be markup."""
     table, page = tmp_path / "plan.csv", tmp_path / "plan.html"
-    printed = tandem(rig, "plan", "demo", "--csv", str(table), "--html", str(page))
+    printed = tandem(rig, "plan", "--csv", str(table), "--html", str(page))
     assert printed.splitlines()[-1] == "customer create in poweroffice 3"
     with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -81,28 +81,28 @@ def _the_plan_is_written_for_sign_off(rig: Rig, tmp_path: Path) -> None:
     }
     text = page.read_text(encoding="utf-8")
     assert text.count("<td>&lt;b&gt;</td>") == 3 and "<b>" not in text
-    assert "cannot be written" in tandem(rig, "plan", "demo", "--csv", str(tmp_path), code=2)
+    assert "cannot be written" in tandem(rig, "plan", "--csv", str(tmp_path), code=2)
 
 
 def _the_story_is_told(rig: Rig, go_id: str) -> None:
     """Found by e-mail, shown by either id, and each value with the decision that it came from."""
-    found: list[dict[str, Any]] = msgspec.json.decode(tandem(rig, "links", "find", "demo", "POST@eks", "--json"))
+    found: list[dict[str, Any]] = msgspec.json.decode(tandem(rig, "links", "find", "POST@eks", "--json"))
     assert [link["key"] for link in found] == ["kari"]
-    assert "1 found" in tandem(rig, "links", "find", "demo", "nordmann", "--entity", "customer")
+    assert "1 found" in tandem(rig, "links", "find", "nordmann", "--entity", "customer")
     for key in ("kari", go_id):
-        shown = tandem(rig, "links", "show", "demo", "customer", key).splitlines()
+        shown = tandem(rig, "links", "show", "customer", key).splitlines()
         assert shown[0] == "customer kari: linked"
         assert [line.split()[1] for line in shown if line.startswith("*")] == ["last_name"]
-    story = tandem(rig, "explain", "demo", "poweroffice", "customer", go_id, "first_name")
+    story = tandem(rig, "explain", "poweroffice", "customer", go_id, "first_name")
     assert "first_name in poweroffice: Kari" in story
     assert "instead of: Ola" in story
-    entries = msgspec.json.decode(tandem(rig, "explain", "demo", "chargebee", "customer", "kari", "--json"))
+    entries = msgspec.json.decode(tandem(rig, "explain", "chargebee", "customer", "kari", "--json"))
     rules = [entry["rule"] for entry in entries]
     assert rules.index("ambiguous") < rules.index("matched_by_operator") < rules.index("settled")
-    for arguments in (("links", "show", "demo", "customer", "nobody"),
-                      ("explain", "demo", "poweroffice", "customer", "kari")):  # fmt: skip
+    for arguments in (("links", "show", "customer", "nobody"),
+                      ("explain", "poweroffice", "customer", "kari")):  # fmt: skip
         assert "is known of demo" in tandem(rig, *arguments, code=2)
-    assert "no tenant 'nobody'" in tandem(rig, "links", "find", "nobody", "kari", code=2)
+    assert "no tenant 'nobody'" in tandem(rig, "links", "find", "kari", "--tenant", "nobody", code=2)
 
 
 def test_a_lost_map_is_brought_back_from_an_export(kafka: str, tmp_path: Path) -> None:
@@ -113,8 +113,8 @@ def test_a_lost_map_is_brought_back_from_an_export(kafka: str, tmp_path: Path) -
         rig.variables = {"TANDEM_TENANTS__DEMO__MODE": "observe"}
         rig.start()
         link_when(rig, "kari", "held")
-        tandem(rig, "links", "link", "demo", "customer", "kari", str(person["Id"]))
-        exported = tandem(rig, "links", "export", "demo")
+        tandem(rig, "links", "link", "customer", "kari", str(person["Id"]))
+        exported = tandem(rig, "links", "export")
         assert exported == f"entity,chargebee,poweroffice\ncustomer,kari,{person['Id']}\n"
         for name in ("linker", "chargebee_adapter", "poweroffice_adapter"):
             rig.stop(name)
@@ -126,15 +126,15 @@ def test_a_lost_map_is_brought_back_from_an_export(kafka: str, tmp_path: Path) -
         rig.write_settings()
         tandem(rig, "topics", "create")
         rig.start("linker")
-        assert tandem(rig, "links", "import", "demo", str(pairs)).startswith("done")
+        assert tandem(rig, "links", "import", str(pairs)) == "1 linked, 0 refused, 0 were linked already\n"
         rig.start("chargebee_adapter", "poweroffice_adapter")
         link_when(rig, "kari", "linked")
         assert rig.quiet() == 0
-        assert tandem(rig, "links", "import", "demo", str(pairs)).splitlines()[-1] == (
+        assert tandem(rig, "links", "import", str(pairs)).splitlines()[-1] == (
             "0 linked, 0 refused, 1 were linked already"
         )
         pairs.write_text("entity,chargebee\ncustomer,kari\n")
-        assert "poweroffice" in tandem(rig, "links", "import", "demo", str(pairs), code=2)
+        assert "poweroffice" in tandem(rig, "links", "import", str(pairs), code=2)
 
 
 def test_a_breaker_holds_a_mass_of_creations_for_a_person(kafka: str, tmp_path: Path) -> None:
@@ -148,25 +148,25 @@ def test_a_breaker_holds_a_mass_of_creations_for_a_person(kafka: str, tmp_path: 
             rig.add_customer(id=f"k{number}", last_name="<b>", first_name="=1+1", email=f"k{number}@eksempel.no")
         for number in range(1, 4):
             link_when(rig, f"k{number}", "held")
-        plans: list[dict[str, Any]] = msgspec.json.decode(tandem(rig, "held", "demo", "--json"))
+        plans: list[dict[str, Any]] = msgspec.json.decode(tandem(rig, "held", "show", "--json"))
         assert {(plan["batch"], plan["op"], plan["target"]) for plan in plans} == {
             ("creates-1", "create", "poweroffice")
         }
         assert sorted(plan["link"] for plan in plans) == ["k1", "k2", "k3"]
-        assert "creates-1" in tandem(rig, "held", "demo")
+        assert "creates-1" in tandem(rig, "held", "show")
         _the_plan_is_written_for_sign_off(rig, tmp_path)
-        assert "creates-9" in tandem(rig, "release", "demo", "customer", "--batch", "creates-9", code=2)
-        tandem(rig, "release", "demo", "customer", "--batch", "creates-1")
+        assert "creates-9" in tandem(rig, "held", "release", "customer", "--batch", "creates-9", code=2)
+        tandem(rig, "held", "release", "customer", "--batch", "creates-1")
         for number in range(4):
             link_when(rig, f"k{number}", "linked")
         for number in range(4, 8):
             rig.add_customer(id=f"k{number}", last_name="Nordmann", first_name="K", email=f"k{number}@eksempel.no")
         link_when(rig, "k7", "held")
-        tandem(rig, "discard", "demo", "customer")
+        tandem(rig, "held", "discard", "customer")
         link_when(rig, "k7", "ignored")
         assert rig.quiet() == 7
-        assert tandem(rig, "held", "demo") == "nothing is held\n"
-        assert tandem(rig, "redrive", "demo", "--entity", "customer", "--key", "k7") == "done\n"
+        assert tandem(rig, "held", "show") == "nothing is held\n"
+        assert tandem(rig, "redrive", "--entity", "customer", "--key", "k7") == "1 planned again\n"
         link_when(rig, "k7", "linked")
 
 
@@ -179,12 +179,12 @@ def test_deletions_and_a_pause_are_carried_as_told(kafka: str, tmp_path: Path) -
         rig.add_customer(id="kari", first_name="Kari", last_name="Nordmann", email="kari@eksempel.no")
         order = rig.add_order("kari", {"hjul-NOK": 2})
         link_when(rig, order["id"], "linked", "order")
-        tandem(rig, "pause", "demo", "--entity", "order")
+        tandem(rig, "pause", "--entity", "order")
         rig.chargebee.post(f"/orders/{order['id']}/cancel", data={"cancellation_reason": "product_not_required"}
                            ).raise_for_status()  # fmt: skip
         link_when(rig, order["id"], "held", "order")
         assert len(rig.go_list("/SalesOrders")) == 1
-        tandem(rig, "resume", "demo")
+        tandem(rig, "resume")
         wait_for("the draft is gone", lambda: rig.go_list("/SalesOrders") == [])
         link_when(rig, order["id"], "ignored", "order")
         rig.add_customer(id="ola", first_name="Ola", last_name="Hansen", email="ola@eksempel.no")
@@ -203,7 +203,7 @@ def test_a_pause_takes_hold_of_what_an_adapter_has_taken_already(rig: Rig) -> No
     for number in range(20):
         rig.add_customer(id=f"k{number}", last_name="Nordmann", first_name="K", email=f"k{number}@eksempel.no")
     wait_for("some are made", lambda: len(rig.go_customers()) > 0)
-    tandem(rig, "pause", "demo")
+    tandem(rig, "pause")
 
     def all_at_rest() -> bool:
         links = list(rig.links().values())
@@ -216,7 +216,7 @@ def test_a_pause_takes_hold_of_what_an_adapter_has_taken_already(rig: Rig) -> No
     assert made < 20
     assert rig.quiet() == made
     rig.clear_faults("poweroffice")
-    tandem(rig, "resume", "demo")
+    tandem(rig, "resume")
     for number in range(20):
         link_when(rig, f"k{number}", "linked")
     assert len(rig.go_customers()) == 20

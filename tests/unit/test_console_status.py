@@ -48,7 +48,7 @@ LINKS = [
 
 
 def _status(**inputs: Any) -> TenantStatus:
-    return tenant_status(**{"links": LINKS, "controls": [], "cursors": [], "letters": [], **inputs})
+    return tenant_status(**{"links": LINKS, "controls": [], "cursors": [], "letters": [], "mode": "observe", **inputs})
 
 
 def test_counts_records_per_side_and_links_per_state() -> None:
@@ -76,7 +76,7 @@ def test_lists_what_a_person_should_know_of() -> None:
 
 
 def test_the_barrier_tells_which_snapshots_are_complete() -> None:
-    mark = Control(tenant="t", kind="barrier", id="customer/chargebee", at=AT)
+    mark = Control(tenant="t", kind="barrier", id="customer/chargebee", at=AT, value={"snapshot": "s"})
     found = _status(controls=[mark]).entities
     assert found["customer"].snapshots == {"chargebee": True, "poweroffice": False}
     assert found["product"].snapshots == {"chargebee": False, "poweroffice": False}

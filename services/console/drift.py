@@ -1,0 +1,169 @@
+"""The drift report of a reconcile: what both systems were found to hold, against what is believed of them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from contracts.entities import ENTITIES, SYSTEMS, EntityName, System, other
+from contracts.messages import JournalEntry, Link, Observed, Side
+from services.console.files import cell, write_csv, write_html
+from services.console.model import ReadModel, side_of
+
+COLUMNS = ("kind", "entity", "link", "system", "id", "field", "found", "taken for", "other side", "note")
+SKEW = timedelta(minutes=1)
+
+
+class Difference(msgspec.Struct, kw_only=True):
+    """A field of a record that is not what it was taken for; `other` is what the other system holds."""
+
+    entity: EntityName
+    link: str
+    system: System
+    id: str
+    field: str
+    found: Any
+    believed: Any
+    other: Any
+
+
+class Loose(msgspec.Struct, kw_only=True):
+    """A record that stands alone: absent, unknown, or without a partner and why."""
+
+    entity: EntityName
+    system: System
+    id: str
+    link: str | None = None
+    reason: str = ""
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What a reconcile found. `matched` counts linked pairs that were read on both sides and hold what was agreed;
+    `listed` are differences that are known and left to a person; `unlinked` stand alone for a reason."""
+
+    run: str
+    repaired: bool
+    records: dict[str, int]
+    matched: dict[str, int]
+    different: list[Difference]
+    missing: list[Loose]
+    extra: list[Loose]
+    unlinked: list[Loose]
+    listed: list[Loose]
+    would: dict[str, list[str]]
+
+    @property
+    def left(self) -> int:
+        """How much drift there is."""
+        return len(self.different) + len(self.missing) + len(self.extra)
+
+
+def drift_of(model: ReadModel, tenant: str, run_id: str) -> Report:
+    """Compare what a run read with the links as they stand."""
+    run = model.fact(tenant, "run", run_id) or {}
+    repaired = bool(run.get("repair"))
+    report = Report(run=run_id, repaired=repaired, records={}, matched={}, different=[], missing=[], extra=[],
+                    unlinked=[], listed=[], would={})  # fmt: skip
+    entries = model.caused(tenant, f"{tenant}/run/{run_id}")
+    entities = [each for each in ENTITIES if any(part.endswith(f"/{each}") for part in run.get("parts", {}))]
+    for entity in entities:
+        _entity(model, tenant, run, report, entity, [entry for entry in entries if entry.entity == entity])
+    return report
+
+
+def _entity(
+    model: ReadModel, tenant: str, run: dict[str, Any], report: Report, entity: EntityName, entries: list[JournalEntry]
+) -> None:
+    read = {(event.system, event.id): event for event in model.readings(tenant, report.run, entity)}
+    links = {link.key: link for link in model.links(tenant, entity)}
+    began = datetime.fromisoformat(run["at"])
+    drifted: set[str] = set()
+    for entry in entries:
+        link = links.get(entry.link)
+        if entry.rule == "would":
+            report.would.setdefault(f"{entity} {entry.link}", []).append(entry.text)
+        if entry.rule == "drift" and link is not None and (found := _difference(entry, link, read, report)) is not None:
+            report.different.append(found)
+            drifted.add(link.key)
+    for system in SYSTEMS:
+        report.records[f"{system}/{entity}"] = sum(name == system and not event.deleted
+                                                   for (name, _), event in read.items())  # fmt: skip
+    held: set[tuple[System, str]] = set()
+    for link in links.values():
+        sides = [(system, side) for system in SYSTEMS if (side := side_of(link, system)) is not None]
+        held.update((system, side.id) for system, side in sides)
+        absent = [(system, side) for system, side in sides
+                  if (system, side.id) not in read and not side.deleted and not _moved(side, began)]  # fmt: skip
+        report.missing += [Loose(entity=entity, system=system, id=side.id, link=link.key) for system, side in absent]
+        if len(sides) == 2 and not absent and link.key not in drifted:
+            report.matched[entity] = report.matched.get(entity, 0) + 1
+        if len(sides) == 1 and not sides[0][1].deleted:
+            report.unlinked.append(Loose(entity=entity, system=sides[0][0], id=sides[0][1].id, link=link.key,
+                                         reason=f"{link.state}: {link.reason or ''}".rstrip(": ")))  # fmt: skip
+        if link.differences:
+            ours = link.chargebee.id if link.chargebee else ""
+            fields = ", ".join(link.differences)
+            report.listed.append(Loose(entity=entity, system="chargebee", id=ours, link=link.key, reason=fields))
+    report.extra += [Loose(entity=entity, system=system, id=id) for (system, id), event in sorted(read.items())
+                     if (system, id) not in held and not event.deleted]  # fmt: skip
+
+
+def _difference(
+    entry: JournalEntry, link: Link, read: dict[tuple[System, str], Observed], report: Report
+) -> Difference | None:
+    """One field of the journal; None where the ordinary stream has brought it meanwhile."""
+    system, field = entry.system, entry.field
+    side = side_of(link, system) if system is not None else None
+    if system is None or field is None or side is None:
+        return None
+    seen = side.deleted if field == "deleted" else (side.seen or {}).get(field)
+    if not report.repaired and seen == entry.value and field not in side.remapped:
+        return None
+    theirs = side_of(link, other(system))
+    event = read.get((other(system), theirs.id)) if theirs is not None else None
+    return Difference(entity=link.entity, link=link.key, system=system, id=side.id, field=field, found=entry.value,
+                      believed=entry.losing, other=(event.data or {}).get(field) if event else None)  # fmt: skip
+
+
+def _moved(side: Side, began: datetime) -> bool:
+    """Whether a record changed, or came into being, since a run began, so that the run may not have met it."""
+    stamp = side.version.partition("#")[0]
+    if stamp.isdigit():
+        return datetime.fromtimestamp(int(stamp) / 1000, UTC) > began - SKEW
+    try:
+        return datetime.fromisoformat(stamp) > began - SKEW
+    except ValueError:
+        return False
+
+
+def summary(report: Report) -> str:
+    """The report in one line."""
+    kinds = (("different", report.different), ("missing", report.missing), ("extra", report.extra))
+    matched = ", ".join(f"{count} {entity}s" for entity, count in report.matched.items()) or "nothing"
+    drift = ", ".join(f"{name} {len(found)}" for name, found in kinds)
+    return f"matched {matched}; {drift}; unlinked for a reason {len(report.unlinked)}; listed {len(report.listed)}"
+
+
+def rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """The report as lines with COLUMNS."""
+    for each in report.different:
+        note = "; ".join(report.would.get(f"{each.entity} {each.link}", []))
+        yield ("different", each.entity, each.link, each.system, each.id, each.field, cell(each.found),
+               cell(each.believed), cell(each.other), note)  # fmt: skip
+    for kind, found in (("missing", report.missing), ("extra", report.extra), ("unlinked", report.unlinked)):
+        for one in found:
+            yield (kind, one.entity, one.link or "", one.system, one.id, "", "", "", "", one.reason)
+    for one in report.listed:
+        yield ("listed", one.entity, one.link or "", "", one.id, one.reason, "", "", "", "known, left to a person")
+
+
+def write_report_csv(file: Path, report: Report) -> None:
+    """One line for each finding. Raises OSError."""
+    write_csv(file, COLUMNS, rows(report))
+
+
+def write_report_html(file: Path, report: Report, title: str) -> None:
+    """One page that needs nothing else. Raises OSError."""
+    write_html(file, title, summary(report), [("", COLUMNS, list(rows(report)))])
