@@ -161,16 +161,12 @@ def _save(to_csv: Path | None, to_html: Path | None, report: drift.Report, tenan
 
 
 def _show(report: drift.Report) -> None:
-    console = Console()
-    rows = list(drift.rows(report))
-    if rows:
-        table = Table(*drift.COLUMNS, box=None, pad_edge=False)
-        for row in rows[:LIST_MAX]:
-            table.add_row(*map(Text, row))
-        console.print(table)
-    if len(rows) > LIST_MAX:
-        console.print(f"... and {len(rows) - LIST_MAX} more: --csv, --html or --json has all")
-    console.print(drift.summary(report), soft_wrap=True, highlight=False)
+    lines = list(drift.lines(report))
+    for line in lines[:LIST_MAX]:
+        typer.echo(line)
+    if len(lines) > LIST_MAX:
+        typer.echo(f"... and {len(lines) - LIST_MAX} more: --csv, --html or --json has all")
+    typer.echo(drift.summary(report))
 
 
 def _totals(
@@ -202,17 +198,16 @@ def _totals(
 
 
 def _show_totals(console: Console, found: totals.Totals) -> None:
-    for title, columns, rows in (
-        (f"Orders of {found.month}", totals.SUM_COLUMNS, list(totals.sum_rows(found))),
-        (f"On both sides ({len(found.orders)})", totals.ORDER_COLUMNS, list(totals.order_rows(found.orders))),
-        (f"On one side ({len(found.unlinked)})", totals.ORDER_COLUMNS, list(totals.order_rows(found.unlinked))),
-    ):
-        table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
-        for row in rows[:LIST_MAX]:
-            table.add_row(*map(Text, row))
-        console.print(table)
+    table = Table(*totals.SUM_COLUMNS, title=f"Orders of {found.month}", title_justify="left", box=None, pad_edge=False)
+    for row in totals.sum_rows(found):
+        table.add_row(*map(Text, row))
+    console.print(table)
+    for title, rows in (("On both sides", found.orders), ("On one side", found.unlinked)):
+        typer.echo(f"{title} ({len(rows)})")
+        for order in rows[:LIST_MAX]:
+            typer.echo(f"  {totals.line_of(order)}")
         if len(rows) > LIST_MAX:
-            console.print(f"... and {len(rows) - LIST_MAX} more: --csv, --html or --json has all")
+            typer.echo(f"  ... and {len(rows) - LIST_MAX} more: --csv, --html or --json has all")
 
 
 def rebuild(

@@ -25,6 +25,9 @@ class Mirror:
         self._short = {kafka.name(topic): topic for topic in MIRRORED}
         partitions = sorted(set(map(settings.partition_of, settings.tenants)))
         self._all = [TopicPartition(name, each) for name in self._short for each in partitions]
+        self._stands: dict[tuple[str, int], int] = {}  # where this consumer stood when it last agreed with the model
+        # Once: a consumer of aiokafka that is assigned again and again may never stop.
+        consumer.assign(self._all)
 
     async def to_the_end(self) -> None:
         """Take everything written so far."""
@@ -50,31 +53,36 @@ class Mirror:
         return self.model.positions().get((self._short[tp.topic], tp.partition), 0)
 
     async def _seek(self) -> dict[TopicPartition, int]:
-        """Stand where the model stands; a topic that was made anew since is read anew with all others."""
-        if not self._all:
-            return {}
+        """Stand where the model stands; where a topic was made anew, all are read anew. Returns the ends."""
         ends = await self.ends()
         if any(self._at(tp) > end for tp, end in ends.items()):
             self.model.empty()
-        self._consumer.assign(self._all)
         for tp in self._all:
-            self._consumer.seek(tp, self._at(tp))
+            name, at = (self._short[tp.topic], tp.partition), self._at(tp)
+            if self._stands.get(name) != at:
+                self._stands[name] = at
+                self._consumer.seek(tp, at)
         return ends
 
     async def _take(self, wait_ms: int) -> bool:
         """Take one batch; False when the model has been moved by another process."""
-        positions = self.model.positions()
         batches = await self._consumer.getmany(timeout_ms=wait_ms, max_records=AT_ONCE)
         records = [Mirrored(self._short[record.topic], (record.key or b"").decode("utf-8", "replace"), record.value)
                    for held in batches.values() for record in held]  # fmt: skip
-        before, after = {}, {}
+        after = {}
         for tp in self._all:
             name = (self._short[tp.topic], tp.partition)
             # The position, not the last record: transaction markers take offsets too.
             position = await self._consumer.position(tp)
-            if position != positions.get(name, 0):
-                before[name], after[name] = positions.get(name, 0), position
-        return not after or self.model.apply(records, before, after)
+            if position != self._stands[name]:
+                after[name] = position
+        if not after:
+            return True
+        before = {name: self._stands[name] for name in after}
+        if not self.model.apply(records, before, after):
+            return False
+        self._stands |= after
+        return True
 
 
 @contextlib.asynccontextmanager

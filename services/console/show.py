@@ -15,9 +15,9 @@ _KINDS = (
     ("rejected", "Rejected"), ("ambiguous", "Ambiguous: a person picks"), ("conflicts", "Conflicts"),
     ("waiting", "Waiting"), ("stuck", "Held, parked or broken"), ("differing", "Different since they were linked"),
 )  # fmt: skip
-_COLUMNS = (
-    "Chargebee", "Go", "linked", "waiting", "pending", "ambiguous", "rejected", "ignored", "held", "parked",
-    "conflicts", "differing", "commands open", "last poll C / G", "dead letters",
+_ROWS = (
+    "in Chargebee", "in Go", "linked", "waiting", "pending", "ambiguous", "rejected", "ignored", "held", "parked",
+    "conflicts", "differing", "commands open", "dead letters", "Chargebee read", "Go read",
 )  # fmt: skip
 
 
@@ -36,13 +36,15 @@ def show_status(console: Console, status: Status, now: datetime) -> None:
 
 
 def _table(name: str, tenant: TenantStatus, now: datetime) -> Table:
-    table = Table("", *_COLUMNS, title=f"Tenant {name}", title_justify="left")
-    for entity, held in tenant.entities.items():
-        table.add_row(entity, *_cells(held, now))
+    """A column for each entity, so that it fits into 80 characters."""
+    table = Table(f"Tenant {name}", *tenant.entities, box=None, pad_edge=False, header_style="bold")
+    for number, row in enumerate(_ROWS):
+        table.add_row(row, *(list(_cells(held, now))[number] for held in tenant.entities.values()))
     return table
 
 
 def _cells(held: EntityStatus, now: datetime) -> Iterator[str]:
+    """The figures of one entity in the order of _ROWS."""
     for system in SYSTEMS:
         yield f"{held.records[system]}{'' if held.snapshots[system] else ' …'}"
     yield str(held.linked)
@@ -50,15 +52,16 @@ def _cells(held: EntityStatus, now: datetime) -> Iterator[str]:
         yield str(held.states.get(state, 0))
     yield str(held.differing)
     yield str(held.open_commands)
-    yield " / ".join(_ago(held.last_poll.get(system), now) for system in SYSTEMS)
     yield str(held.dead_letters)
+    for system in SYSTEMS:
+        yield _ago(held.last_poll.get(system), now)
 
 
 def _ago(at: str | None, now: datetime) -> str:
     if at is None:
         return "-"
     seconds = max(0.0, (now - datetime.fromisoformat(at).astimezone(UTC)).total_seconds())
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"{seconds:.0f} s ago" if seconds < 120 else f"{seconds / 60:.0f} min ago"
 
 
 def _lists(tenant: TenantStatus) -> Iterator[RenderableType]:

@@ -136,6 +136,19 @@ def order_rows(rows: list[OrderRow]) -> Iterator[tuple[str, ...]]:
         yield tuple(each or "" for each in (*names, *amounts, gap, row.note))
 
 
+def line_of(row: OrderRow) -> str:
+    """An order as one line: date, both names with their invoices, gross amounts and what lies between them."""
+    paid = "" if row.paid is None else ", paid" if row.paid else ", unpaid"
+    ours = f"{row.chargebee} (invoice {row.chargebee_invoice}{paid})" if row.chargebee_invoice else row.chargebee
+    theirs = f"{row.poweroffice} (invoice {row.poweroffice_invoice})" if row.poweroffice_invoice else row.poweroffice
+    gross = [row.amounts["total"][system] or "-" for system in SYSTEMS]
+    gap = f" difference {Decimal(gross[0]) - Decimal(gross[1]):f}" if "-" not in gross and gross[0] != gross[1] else ""
+    note = f"  {row.note}" if row.note else ""
+    return (
+        f"{row.date or '-'}  Chargebee {ours or '-'}  Go {theirs or '-'}  {row.currency} {' / '.join(gross)}{gap}{note}"
+    )
+
+
 def write_totals_csv(file: Path, found: Totals) -> None:
     """One line for each order, linked or not. Raises OSError."""
     write_csv(file, ORDER_COLUMNS, order_rows(found.orders + found.unlinked))
