@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from simulators.date_header import dated
 from simulators.request_log import LogEntry
 from simulators.request_log import RequestLog as RequestLog
 
@@ -153,7 +154,8 @@ class Faults:
 
 
 class SimulatorGate:
-    """ASGI middleware: fault switches and request log for the paths that `template_of` knows."""
+    """ASGI middleware: fault switches, request log and Date header for the paths that `template_of` knows. `now_s`
+    gives the server's clock in UTC seconds."""
 
     def __init__(
         self,
@@ -164,6 +166,7 @@ class SimulatorGate:
         template_of: TemplateOf,
         error_response: ErrorResponse,
         error_of: ErrorOf | None = None,
+        now_s: Callable[[], float] = time,
     ) -> None:
         self._app = app
         self._log = log
@@ -171,6 +174,7 @@ class SimulatorGate:
         self._template_of = template_of
         self._error_response = error_response
         self._error_of = error_of or self._error_by_status
+        self._now_s = now_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         template = self._template_of(scope["method"], scope["path"]) if scope["type"] == "http" else None
@@ -187,9 +191,9 @@ class SimulatorGate:
 
     async def _answer(self, fault: Fault | None, scope: Scope, receive: Receive, send: Send) -> int:
         if fault is None:
-            return await _run(self._app, scope, receive, send)
+            return await self._run(self._app, scope, receive, send)
         if fault.kind == "drop_reply_after_commit":
-            status = await _run(self._app, scope, receive, _swallow)
+            status = await self._run(self._app, scope, receive, _swallow)
             await asyncio.sleep(fault.delay_s)
             await drop_connection(receive, send)
             return status
@@ -199,16 +203,43 @@ class SimulatorGate:
                 await drop_connection(receive, send)
                 return NO_REPLY_STATUS
             case "truncated_body":
-                return await _run_half(self._app, scope, receive, send)
+                return await self._run_half(scope, receive, send)
             case "html502":
                 body = "<html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>"
-                return await _run(HTMLResponse(body, 502), scope, receive, send)
+                return await self._run(HTMLResponse(body, 502), scope, receive, send)
             case "429" | "500" | "503" as status_text:
                 reply = self._error_response(int(status_text), fault.retry_after)
-                return await _run(reply, scope, receive, send)
+                return await self._run(reply, scope, receive, send)
             case "error" | "lock_timeout":
-                return await _run(self._error_of(fault), scope, receive, send)
-        return await _run(self._app, scope, receive, send)
+                return await self._run(self._error_of(fault), scope, receive, send)
+        return await self._run(self._app, scope, receive, send)
+
+    async def _run(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> int:
+        status = NO_REPLY_STATUS
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(dated(message, self._now_s()))
+
+        await app(scope, receive, watched)
+        return status
+
+    async def _run_half(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Send the head and half of the body, then close: the client waits in vain for the rest of its
+        content-length."""
+
+        async def halved(message: Message) -> None:
+            if message["type"] != "http.response.body":
+                await send(message)
+                return
+            body = message.get("body", b"")
+            await send({**message, "body": body[: len(body) // 2], "more_body": True})
+
+        status = await self._run(self._app, scope, receive, halved)
+        await drop_connection(receive, send)
+        return status
 
     def _error_by_status(self, fault: Fault) -> Response:
         status = 429 if fault.kind == "lock_timeout" else fault.status or 500
@@ -217,34 +248,6 @@ class SimulatorGate:
 
 async def _swallow(message: Message) -> None:
     return None
-
-
-async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> int:
-    status = NO_REPLY_STATUS
-
-    async def watched(message: Message) -> None:
-        nonlocal status
-        if message["type"] == "http.response.start":
-            status = message["status"]
-        await send(message)
-
-    await app(scope, receive, watched)
-    return status
-
-
-async def _run_half(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> int:
-    """Send the head and half of the body, then close: the client waits in vain for the rest of its content-length."""
-
-    async def halved(message: Message) -> None:
-        if message["type"] != "http.response.body":
-            await send(message)
-            return
-        body = message.get("body", b"")
-        await send({**message, "body": body[: len(body) // 2], "more_body": True})
-
-    status = await _run(app, scope, receive, halved)
-    await drop_connection(receive, send)
-    return status
 
 
 async def drop_connection(receive: Receive, send: Send) -> None:

@@ -71,7 +71,9 @@ def main() -> None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, arguments.port))
         address = f"http://{HOST}:{listener.getsockname()[1]}"
-        config = uvicorn.Config(simulator.app(), log_level="warning", access_log=False, lifespan="on")
+        config = uvicorn.Config(
+            simulator.app(), log_level="warning", access_log=False, lifespan="on", date_header=False
+        )
         # uvicorn raises the interrupt again after it has shut down in order.
         with suppress(KeyboardInterrupt):
             asyncio.run(AnnouncingServer(config, address).serve(sockets=[listener]))

@@ -76,6 +76,7 @@ class Simulator:
             template_of=routes.template_of,
             error_response=server_error,
             error_of=injected_error,
+            now_s=lambda: self._site.now_ms() / 1000,
         )
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ from simulators.chargebee.errors import not_found
 from simulators.chargebee.fields import BASE_CURRENCY, CURRENCIES
 from simulators.chargebee.listing import Listing
 from simulators.chargebee.replies import page_reply
+from simulators.chargebee.site import ENDPOINT_ID, Row, Site
 
 _SOURCES: Final = (
     "admin_console",
@@ -38,6 +39,7 @@ _LISTING: Final = Listing(
     enums={"source": _SOURCES, "webhook_status": _WEBHOOK_STATUS},
     is_newest_first=True,
 )
+_ENDPOINT_LISTING: Final = Listing({})
 
 
 def list_all(call: Call) -> dict[str, Any]:
@@ -53,10 +55,40 @@ def retrieve(call: Call) -> dict[str, Any]:
     return {"event": event}
 
 
+def _endpoints(site: Site) -> list[Row]:
+    """The one endpoint of the settings. Its user name and password are never shown."""
+    if site.settings.webhook_url is None:
+        return []
+    endpoint = {
+        "id": ENDPOINT_ID,
+        "name": "Webhook",
+        "url": site.settings.webhook_url,
+        "send_card_resource": False,
+        "disabled": site.settings.webhook_disabled,
+        "primary_url": True,
+        "api_version": "v2",
+        "chargebee_response_schema_type": "items",
+        "object": "webhook_endpoint",
+    }
+    return [endpoint]
+
+
+def list_endpoints(call: Call) -> dict[str, Any]:
+    page, cursor = _ENDPOINT_LISTING.page(_endpoints(call.site), call.params)
+    return page_reply("webhook_endpoint", page, cursor)
+
+
+def retrieve_endpoint(call: Call) -> dict[str, Any]:
+    for endpoint in _endpoints(call.site):
+        if endpoint["id"] == call.id:
+            return {"webhook_endpoint": endpoint}
+    raise not_found("webhook_endpoint", call.id)
+
+
 def configurations(call: Call) -> dict[str, Any]:
     site = {
         "domain": "simulated",
-        "product_catalog_version": "v2",
+        "product_catalog_version": call.site.settings.product_catalog_version,
         "chargebee_response_schema_type": "items",
         "object": "configuration",
     }

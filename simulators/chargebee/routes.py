@@ -52,6 +52,8 @@ _OPERATIONS: Final[tuple[tuple[str, str, Operation], ...]] = (
     ("GET", "/invoices/{id}/orders", orders.list_of_invoice),
     ("GET", "/events", events.list_all),
     ("GET", "/events/{id}", events.retrieve),
+    ("GET", "/webhook_endpoints", events.list_endpoints),
+    ("GET", "/webhook_endpoints/{id}", events.retrieve_endpoint),
     ("GET", "/configurations", events.configurations),
     ("GET", "/currencies/list", events.currencies),
 )

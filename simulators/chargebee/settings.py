@@ -27,6 +27,8 @@ class Settings:
     webhook_late_next: int = 0
     webhook_late_s: float = 3 * 86_400.0
     webhook_shuffle: bool = False
+    # As a person disables the endpoint in the console: events say `disabled` and nothing is sent.
+    webhook_disabled: bool = False
     # The whole schedule of 3 days 7 h passes in 40 minutes, the first retry after a second.
     webhook_speed: float = 120.0
     webhook_retry_delays_s: list[float] = field(default_factory=lambda: list(WEBHOOK_DELAYS_S))
@@ -34,6 +36,7 @@ class Settings:
     orders_enabled: bool = True
     site_state: SiteState = "ready"
     revoked_keys: list[str] = field(default_factory=list)
+    product_catalog_version: Literal["v1", "v2"] = "v2"
     price_type: Literal["tax_exclusive", "tax_inclusive"] = "tax_exclusive"
     tax_rate_percent: float = 25.0
     # A few minutes on the real site; short here so that tests need not wait.
@@ -65,5 +68,6 @@ class Settings:
 
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "price_type": ("tax_exclusive", "tax_inclusive"),
+    "product_catalog_version": ("v1", "v2"),
     "site_state": get_args(SiteState),
 }

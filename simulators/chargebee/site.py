@@ -16,6 +16,7 @@ Row = dict[str, Any]
 """One resource as responses show it; keys that begin with an underscore stay inside."""
 
 MAIN_USER: Final = "tandem"
+ENDPOINT_ID: Final = "whv2_1"
 HISTORY_LIMIT: Final = 20
 EVENT_RETENTION_S: Final = 90 * 86_400
 
@@ -189,6 +190,8 @@ class Site:
         status = "not_configured"
         if self.settings.webhook_url:
             status = "skipped" if actor.is_webhook_muted else "scheduled"
+        if self.settings.webhook_url and self.settings.webhook_disabled:
+            status = "disabled"
         event = {
             "id": f"ev_{int(self.next_number('event')):012d}{self.random_id()[:6]}",
             "occurred_at": self.now_s(),
@@ -217,7 +220,7 @@ class Site:
         """Write down how the delivery of `event` stands."""
         # The list is missing on the first delivery, so it is added afterwards.
         event["webhook_status"] = status
-        event["webhooks"] = [{"id": "whv2_1", "webhook_status": status, "object": "webhook"}]
+        event["webhooks"] = [{"id": ENDPOINT_ID, "webhook_status": status, "object": "webhook"}]
         self.on_put("event", event)
 
     def schedule(self, delay_s: float, job: Callable[[], None]) -> None:

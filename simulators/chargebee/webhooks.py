@@ -88,7 +88,7 @@ class WebhookSender:
 
     async def _post(self, event: dict[str, Any]) -> bool:
         settings = self._site.settings
-        if settings.webhook_url is None:
+        if settings.webhook_url is None or settings.webhook_disabled:
             return False
         auth = httpx.Auth()
         if settings.webhook_username is not None:

@@ -50,7 +50,9 @@ def main(argv: list[str] | None = None) -> None:
         listener.bind((HOST, given.port))
         listener.listen(128)
         print(f"poweroffice simulator on http://{HOST}:{listener.getsockname()[1]}/v2", flush=True)
-        config = uvicorn.Config(app, access_log=False, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app, access_log=False, log_level="warning", lifespan="off", timeout_graceful_shutdown=1, date_header=False
+        )
         uvicorn.Server(config).run(sockets=[listener])
 
 

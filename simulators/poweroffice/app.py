@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -56,7 +57,14 @@ def build(clients: Iterable[Client], settings: Settings, data: str, file: StateF
 
     inner = Starlette(routes=[*control_routes(log, faults, "body"), *_own_controls(go, access, flush)])
     inner.router.default = others
-    return SimulatorGate(inner, log=log, faults=faults, template_of=named, error_response=_fault_reply)
+    return SimulatorGate(
+        inner,
+        log=log,
+        faults=faults,
+        template_of=named,
+        error_response=_fault_reply,
+        now_s=lambda: time.time() + settings.clock_offset_s,
+    )
 
 
 class Api:

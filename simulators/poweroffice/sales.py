@@ -58,6 +58,8 @@ def sales_account(go: Go, product: Record, *, is_standard: bool) -> Record | Non
     account_id = inherited(go, product, name)
     if account_id is not None:
         return go.accounts.get(account_id)
+    if not go.settings.client_sales_accounts:
+        return None
     number = STANDARD_SALES_ACCOUNT_NO if is_standard else OPTIONAL_SALES_ACCOUNT_NO
     return go.accounts.find("AccountNo", number)
 

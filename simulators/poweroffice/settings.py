@@ -19,7 +19,7 @@ class Settings:
     page_size_max: int = 20000
     x_pagination: bool = True
     clock_offset_s: float = 0.0
-    """Moves the server's clock: its instants, the age of tokens, delayed sendings and the read lag."""
+    """Moves the server's clock: its instants, the Date header, the age of tokens, delayed sendings, the read lag."""
     list_rows_max: dict[str, int] = field(default_factory=dict)
     """Cuts a listing off, by template: {"/Customers": 10} shows ten rows in all, 0 an empty listing."""
     read_lag_s: float = 0.0
@@ -42,6 +42,9 @@ class Settings:
     """An order's ExternalImportReference must differ from those of sent invoices too."""
     allow_duplicate_product_code: bool = False
     product_post_status: int = 201
+    client_sales_accounts: bool = True
+    """False: the client's own sales settings name no sales accounts, so a line is computed only where the product or
+    its group has one."""
     removed_privileges: list[str] = field(default_factory=list)
     """Lacking in every token issued from now on; a token keeps what it was issued with."""
     privileges_at_once: bool = False

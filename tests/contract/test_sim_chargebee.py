@@ -37,6 +37,8 @@ CALM: dict[str, Any] = {
     "webhook_drop_next": 0,
     "webhook_late_next": 0,
     "webhook_shuffle": False,
+    "webhook_disabled": False,
+    "product_catalog_version": "v2",
     "webhook_speed": 1,
     "webhook_retry_delays_s": [0.05, 0.05, 0.05],
     "generate_orders_for_imported_invoices": False,

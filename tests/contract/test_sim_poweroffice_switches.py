@@ -65,6 +65,16 @@ def a_camel_case_path(go: Api) -> tuple[int, bool]:
     return reply.status_code, now == "ny@eksempel.no"
 
 
+def total_of_a_group_without_account(go: Api) -> float:
+    go.made("/ProductGroups", {"Code": "bare", "Name": "Bare"})
+    product = go.made("/Products", {"Name": "Vare", "ProductGroupCode": "bare", "UnitPrice": 100})
+    customer = go.made("/Customers", company())
+    line = {"ProductId": product["Id"], "Quantity": 1}
+    made = go.made("/SalesOrders/Complete", {"CustomerId": customer["Id"], "SalesOrderLines": [line]})
+    total: float = made["TotalAmount"]
+    return total
+
+
 def media_type_of_a_problem(go: Api) -> str:
     return go.get("/Customers", PageNumber=0).headers["content-type"].split(";")[0]
 
@@ -79,6 +89,7 @@ SWITCHES: tuple[tuple[str, Any, Look, Any, Any], ...] = (
     ("line_change_bumps_order", False, line_edit_moves_the_order, True, False),
     ("noop_patch_bumps", False, a_patch_of_nothing_moves_the_record, True, False),
     ("order_number_at_creation", False, number_of_a_draft, True, False),
+    ("client_sales_accounts", False, total_of_a_group_without_account, 125.0, 0.0),
     ("patch_other_case", "accept", a_camel_case_path, (200, False), (200, True)),
     ("problem_media_type", "application/problem+json", media_type_of_a_problem, "application/json",
      "application/problem+json"),
