@@ -46,7 +46,11 @@ class NotFound(Refused):
 
 
 class Unauthorised(VendorError):
-    """The credentials are refused or lack a privilege."""
+    """The credentials are refused or lack a privilege. `code` is the vendor's, or `http_` and the status."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class RateLimiter:
@@ -131,9 +135,9 @@ MAX_READ_ATTEMPTS = 4
 class VendorHttp:
     """One pooled HTTP/1.1 client behind one limiter; turns transport trouble, 429 and 5xx into Retriable.
 
-    Reads are repeated up to MAX_READ_ATTEMPTS times here; a write is never repeated here, since it may have got
-    through: the caller looks first. `calls` counts the requests sent. `locked` tells a 429 that is about one record
-    from one that says the rate is spent; only the latter pauses the limiter, and so everybody.
+    Reads are tried up to `read_attempts` times here, MAX_READ_ATTEMPTS unless given; a write is never repeated here,
+    since it may have got through: the caller looks first. `calls` counts the requests sent. `locked` tells a 429 that
+    is about one record from one that says the rate is spent; only the latter pauses the limiter, and so everybody.
     """
 
     def __init__(
@@ -142,10 +146,11 @@ class VendorHttp:
         *,
         timeout_s: float = 30.0,
         connections: int = 8,
+        read_attempts: int | None = None,
         locked: Callable[[httpx.Response], bool] = lambda _: False,
     ) -> None:
         self.limiter = limiter
-        self._locked = locked
+        self._locked, self._read_attempts = locked, read_attempts
         self.calls = 0
         self.http = httpx.AsyncClient(
             timeout=httpx.Timeout(timeout_s, connect=10.0),
@@ -167,7 +172,7 @@ class VendorHttp:
         content: bytes | None = None,
     ) -> httpx.Response:
         """The answer with a status below 500 other than 429. Raises Retriable."""
-        attempts = MAX_READ_ATTEMPTS if method == "GET" else 1
+        attempts = (self._read_attempts or MAX_READ_ATTEMPTS) if method == "GET" else 1
         for attempt in range(attempts):
             try:
                 return await self._once(method, url, priority, headers, params, content)

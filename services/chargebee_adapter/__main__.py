@@ -1,26 +1,28 @@
-"""Run the Chargebee adapter: `python -m services.chargebee_adapter`."""
+"""Run the Chargebee adapter: `python -m services.chargebee_adapter`; with `check TENANT` look only."""
 
 import sys
 
 import uvloop
 
 from contracts.settings import SettingsError, Tenant, load
+from runtime import checks
 from runtime.adapter import Adapter, Vendor
 from runtime.clock import utc_now
 from runtime.publisher import KafkaPublisher
 from runtime.service import Service, run
 from runtime.vendor import RateLimiter, VendorHttp
 from services.chargebee_adapter.catalogue import Catalogue
-from services.chargebee_adapter.client import ChargebeeClient, locked
+from services.chargebee_adapter.check import check
+from services.chargebee_adapter.client import BURST, ChargebeeClient, account, locked
 from services.chargebee_adapter.readings import pricing_of
 from services.chargebee_adapter.sink import Sink
 from services.chargebee_adapter.source import Source
 from services.chargebee_adapter.webhooks import Receiver, route
 
-BURST = 10.0
-
 
 def main() -> int:
+    if sys.argv[1:2] == ["check"]:
+        return checks.main(sys.argv[2:], check)
     try:
         settings = load()
     except SettingsError as error:
@@ -53,7 +55,7 @@ def main() -> int:
         async def identity() -> str:
             # A key belongs to one site, whose name no answer of the API tells: a working key proves the setting.
             await probe()
-            return tenant.chargebee.site or str(tenant.chargebee.base_url)
+            return account(tenant.chargebee)
 
         return Vendor(source.run, source.read_all, sink.apply, probe, identity, source.health, connections[key])
 

@@ -13,6 +13,7 @@ import httpx
 from contracts.settings import ChargebeeSettings
 from runtime.vendor import READ, NotFound, Refused, Retriable, Unauthorised, VendorHttp
 
+BURST = 10.0  # requests at once, above the rate
 PAGE = 100  # the greatest `limit` of every list
 Raw = dict[str, Any]
 MAX_DIGITS = 40
@@ -85,6 +86,11 @@ def any_of(values: Sequence[str]) -> str:
 def path(*parts: str) -> str:
     """A resource path with its ids percent-encoded, `/` included."""
     return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def account(settings: ChargebeeSettings) -> str:
+    """What names the account behind the key: the site, whose name no answer of the API has to tell."""
+    return settings.site or str(settings.base_url)
 
 
 class ChargebeeClient:
@@ -189,7 +195,7 @@ def _raise(status: int, error: Raw, call: str, *, writes: bool) -> None:
     if 200 <= status < 300:
         raise Retriable(f"{call}: {status} with a body that is no JSON object", maybe_applied=writes)
     if status in (401, 403) or code == "site_not_found":
-        raise Unauthorised(f"{call}: {status} {code}: {words}")
+        raise Unauthorised(f"{call}: {status} {code}: {words}", code=code)
     if status == 404 and not error:
         # The API says in JSON that a record is missing; anything else stands in front of it.
         raise Retriable(f"{call}: 404 without a readable body", maybe_applied=writes)

@@ -20,6 +20,8 @@ from runtime.vendor import VendorError
 log = structlog.get_logger()
 MAX_BODY_BYTES = 1_000_000
 ACKNOWLEDGE_WITHIN_S = 5.0
+REALM = "tandem"
+CHECK_HEADER = "tandem-check"  # on requests of our own checks, so that figures and log tell them from Chargebee's
 WEBHOOKS = Counter("tandem_webhooks_total", "Webhooks received, by answer", ["tenant", "status"])
 
 
@@ -38,10 +40,11 @@ def route(receivers: Mapping[str, Receiver]) -> Route:
     async def handle(request: Request) -> Response:
         tenant = str(request.path_params["tenant"])
         status, message = await _answer(receivers.get(tenant), request)
-        WEBHOOKS.labels(tenant if tenant in receivers else "unknown", status).inc()
+        is_check = CHECK_HEADER in request.headers
+        WEBHOOKS.labels(tenant if tenant in receivers else "unknown", f"check {status}" if is_check else status).inc()
         if status != 200:
-            log.warning("webhook.refused", tenant=tenant, status=status, reason=message)
-        challenge = {"WWW-Authenticate": 'Basic realm="tandem"'} if status == 401 else None
+            log.warning("webhook.refused", tenant=tenant, status=status, reason=message, check=is_check)
+        challenge = {"WWW-Authenticate": f'Basic realm="{REALM}"'} if status == 401 else None
         return JSONResponse({"message": message}, status_code=status, headers=challenge)
 
     return Route("/webhooks/chargebee/{tenant}", handle, methods=["POST"])

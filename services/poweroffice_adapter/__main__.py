@@ -1,15 +1,17 @@
-"""Run the PowerOffice Go adapter: `python -m services.poweroffice_adapter`."""
+"""Run the PowerOffice Go adapter: `python -m services.poweroffice_adapter`; with `check TENANT` look only."""
 
 import sys
 
 import uvloop
 
 from contracts.settings import SettingsError, Tenant, load
+from runtime import checks
 from runtime.adapter import Adapter, Vendor
 from runtime.clock import utc_now
 from runtime.publisher import KafkaPublisher
 from runtime.service import Service, run
 from runtime.vendor import RateLimiter, VendorHttp
+from services.poweroffice_adapter.check import check
 from services.poweroffice_adapter.client import PowerOfficeClient
 from services.poweroffice_adapter.observations import Observations
 from services.poweroffice_adapter.sink import Sink
@@ -39,6 +41,8 @@ class _Connections:
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["check"]:
+        return checks.main(sys.argv[2:], check)
     try:
         settings = load()
     except SettingsError as error:

@@ -36,7 +36,7 @@ class Forbidden(Unauthorised):
     """403: the token lacks the privilege for one path, or the Go client lacks the module behind it."""
 
     def __init__(self, message: str, path: str) -> None:
-        super().__init__(message)
+        super().__init__(message, code="http_403")
         self.path = path
 
 
@@ -150,7 +150,7 @@ class PowerOfficeClient:
                 return _result(method, path, answer)
             if attempt == 1 and self._token == token:
                 self._token = None
-        raise Unauthorised(f"{method} {path}: 401 with a new token; check the keys of PowerOffice Go")
+        raise Unauthorised(f"{method} {path}: 401 with a new token; check the keys of PowerOffice Go", code="http_401")
 
     async def _send(
         self, method: Method, path: str, priority: int, token: str, params: Mapping[str, str] | None,
@@ -204,7 +204,10 @@ class PowerOfficeClient:
                 # A page of something in front of Go says nothing of the keys.
                 raise Retriable(f"token: {answer.status_code} without a readable body")
             reason = str(body.get("error") or body.get("message") or answer.status_code)
-            raise Unauthorised(f"PowerOffice Go refuses the keys ({reason}); check all three and the environment")
+            code = str(body.get("error") or f"token_http_{answer.status_code}")
+            raise Unauthorised(
+                f"PowerOffice Go refuses the keys ({reason}); check all three and the environment", code=code
+            )
         token, lifetime_s = body.get("access_token"), _lifetime_s(body.get("expires_in"))
         if not (isinstance(token, str) and token.isascii() and token.isprintable() and token.strip()):
             raise Retriable("token: the answer holds none that can be used")
