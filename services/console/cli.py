@@ -11,6 +11,7 @@ from runtime.kafka import Kafka
 from services.console import cli_change, cli_read, cli_runs
 from services.console import watch as watching
 from services.console.base import LEFT, JsonOption, TenantOption, meant, print_json, run, settings
+from services.console.doctor_view import run_doctor
 
 app = typer.Typer(
     name="tandem", no_args_is_help=True, pretty_exceptions_enable=False,
@@ -54,6 +55,22 @@ def topics_check() -> None:
     if problems:
         raise typer.Exit(LEFT)
     typer.echo("all topics exist as they should")
+
+
+@app.command()
+def doctor(
+    tenant: Annotated[
+        str | None, typer.Argument(envvar="TANDEM_TENANT", help="Only this tenant; all of them when left out.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check all that a first run needs: Kafka, topics, keys, privileges, families, groups, webhooks, clocks.
+
+    Each finding comes with its fix, and the end says what to do next. Writes nothing, needs no running service, ends
+    within a minute. Exit code 0: nothing to correct, notes are allowed; 3: something was found; 2: the settings
+    cannot be used.
+    """
+    raise typer.Exit(run_doctor(settings(), tenant, as_json=as_json))
 
 
 @app.command()

@@ -1,0 +1,261 @@
+"""`tandem doctor`: what a first run needs, in order, in words. Nothing is written, no service has to run.
+
+Kafka is asked here, each vendor by its adapter's own check command (`python -m services.… check TENANT`).
+"""
+
+import asyncio
+import sys
+import time
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import httpx
+import msgspec
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from contracts.checks import Checked, finding, not_checked, note, ok
+from contracts.entities import SYSTEMS, System
+from contracts.messages import Control
+from contracts.settings import DECISIONS, Settings, Tenant, every_key
+from contracts.topics import TOPICS
+from runtime.checks import FOUND, discreet, local_url, secrets_of
+from runtime.kafka import Kafka
+
+TOTAL_S, KAFKA_S, VENDOR_S, PORT_S, LEFT_FOR_PORTS_S = 55.0, 8.0, 25.0, 3.0, 4.0
+KAFKA, TOPIC, TENANTS, DECISION = "Kafka", "topics", "tenants", "decisions"
+PINNED: Mapping[System, str] = {"chargebee": "pinned Chargebee site", "poweroffice": "pinned Go company"}
+VENDORS: Mapping[System, str] = {"chargebee": "Chargebee", "poweroffice": "PowerOffice Go"}
+SERVICES = {"linker": "linker", "chargebee_adapter": "Chargebee adapter", "poweroffice_adapter": "Go adapter"}
+START = "start it: "
+_control_decoder = msgspec.json.Decoder(Control)
+_checked_decoder = msgspec.json.Decoder(Checked)
+
+
+@dataclass
+class Held:
+    """What `control` says of the tenants: pinned accounts by tenant and system, modes that operators set. None where
+    it could not be read, with the reason."""
+
+    pins: dict[tuple[str, str], str] | None = None
+    modes: dict[str, str] = field(default_factory=dict)
+    why: str = ""
+
+
+async def diagnose(settings: Settings, names: Sequence[str], held: Held) -> AsyncIterator[Checked]:
+    """Every result, as soon as it is there, without secrets; what `control` says is put into `held`. Ends within
+    TOTAL_S whatever hangs."""
+    secrets, until = secrets_of(settings), time.monotonic() + TOTAL_S
+    async for result in _all(settings, names, held, until):
+        yield discreet(result, secrets)
+
+
+async def _all(settings: Settings, names: Sequence[str], held: Held, until: float) -> AsyncIterator[Checked]:
+    for result in await _kafka(settings, names, held):
+        yield result
+    if not names:
+        yield finding(TENANTS, "none is configured", "add a table [tenants.NAME] to tandem.toml; docs/settings.md")
+    for name in names:
+        async for result in _tenant(name, settings, held, until - LEFT_FOR_PORTS_S):
+            yield msgspec.structs.replace(result, tenant=name)
+    async with httpx.AsyncClient(trust_env=False, timeout=PORT_S) as http:
+        for result in await asyncio.gather(*(_service(http, settings, service) for service in SERVICES)):
+            yield result
+
+
+# -- Kafka
+
+
+async def _kafka(settings: Settings, names: Sequence[str], held: Held) -> list[Checked]:
+    kafka, at = Kafka(settings.kafka), settings.kafka.bootstrap
+    held.why = "Kafka cannot be used"
+    try:
+        async with asyncio.timeout(KAFKA_S):
+            problems = await kafka.check_topics()
+    except (KafkaError, OSError) as error:
+        fix = "start one (tandem kafka), or correct kafka.bootstrap and what else stands under [kafka]"
+        return [finding(KAFKA, _unusable(error, at), fix), not_checked(TOPIC, held.why)]
+    results = [ok(KAFKA, f"answers at {at}"), *topic_results(problems)]
+    held.why = "the topics are not as they should be"
+    if not problems:
+        results += await _read_control(kafka, settings, names, held)
+    return results
+
+
+def _unusable(error: Exception, at: str) -> str:
+    match error:
+        case TimeoutError():
+            return f"no answer from {at} within {KAFKA_S:.0f} s"
+        case KafkaConnectionError():
+            return f"cannot be reached at {at}"
+    return f"cannot be used at {at}: {' '.join(str(error).split()) or type(error).__name__}"
+
+
+def topic_results(problems: Sequence[str]) -> list[Checked]:
+    """The lines of Kafka.check_topics as results: those that do not exist as one, each that differs by itself."""
+    missing = [line for line in problems if line.endswith("does not exist")]
+    results = []
+    if missing:
+        names = ", ".join(line.partition(":")[0] for line in missing[:3]) + (", …" if len(missing) > 3 else "")
+        words = f"{len(missing)} of {len(TOPICS)} do not exist ({names})"
+        results.append(finding(TOPIC, words, "tandem topics create; kafka.partitions is fixed from then on"))
+    for line in problems:
+        if line not in missing:
+            words, _, fix = line.partition(";")
+            results.append(finding(TOPIC, words, fix.strip()))
+    return results or [ok(TOPIC, f"all {len(TOPICS)} exist as they should")]
+
+
+async def _read_control(kafka: Kafka, settings: Settings, names: Sequence[str], held: Held) -> list[Checked]:
+    pins: dict[tuple[str, str], str] = {}
+    partitions = sorted({settings.partition_of(name) for name in names})
+    try:
+        async with asyncio.timeout(KAFKA_S):
+            async for record in kafka.read(("control",), partitions):
+                if record.value is not None:
+                    _take(_control_decoder.decode(record.value), pins, held.modes)
+    except (KafkaError, OSError, msgspec.MsgspecError) as error:
+        held.why = f"the topic control cannot be read ({type(error).__name__})"
+        return [finding(KAFKA, held.why, "look at Kafka's log, and at what may read with these credentials")]
+    held.pins = pins
+    return []
+
+
+def _take(control: Control, pins: dict[tuple[str, str], str], modes: dict[str, str]) -> None:
+    if control.kind == "identity":
+        pins[control.tenant, control.id] = str(control.value.get("id"))
+    elif control.kind == "mode":
+        modes[control.tenant] = str(control.value.get("mode"))
+
+
+# -- one tenant
+
+
+async def _tenant(name: str, settings: Settings, held: Held, until: float) -> AsyncIterator[Checked]:
+    tenant = settings.tenants[name]
+    for result in decisions(name, tenant):
+        yield result
+    accounts: dict[System, str] = {}
+    async for system, result in _vendors(name, until):
+        if result.account:
+            accounts[system] = result.account
+        yield result
+    for system in SYSTEMS:
+        yield pinned(system, accounts.get(system), name, held)
+
+
+def decisions(name: str, tenant: Tenant) -> list[Checked]:
+    """The four settings without a default. A tenant that is to sync and cannot is a finding, one that observes not."""
+    missing = tenant.missing_decisions()
+    if not missing:
+        return [ok(DECISION, f"the {len(DECISIONS)} settings without a default are made")]
+    meaning = {".".join(key.path[2:]): key.info.description for key in every_key() if key.path[0] == "tenants"}
+    results = []
+    for key in missing:
+        words, fix = f"{key} is not set, so {name} only observes. {meaning[key]}", f"set tenants.{name}.{key}"
+        results.append(finding(DECISION, words, fix) if tenant.mode == "sync" else note(DECISION, words, fix))
+    return results
+
+
+def pinned(system: System, account: str | None, name: str, held: Held) -> Checked:
+    """Whether the account behind the keys is the one that earlier starts wrote into (runtime.identity)."""
+    check = PINNED[system]
+    if held.pins is None:
+        return not_checked(check, held.why)
+    before = held.pins.get((name, system))
+    if before is None:
+        return ok(check, "none yet; the first start pins the one behind the keys")
+    if account is None:
+        return not_checked(check, f"the keys open nothing; {before} is pinned")
+    if account == before:
+        return ok(check, f"{before}, the one behind the keys")
+    words = f"{name} was connected to {before}, and these keys belong to {account}: nothing is read or written"
+    return finding(check, words, "give back the right keys, or use another tenant name for the other account")
+
+
+async def _vendors(name: str, until: float) -> AsyncIterator[tuple[System, Checked]]:
+    """Both check commands at once; the results of the first as they come, then those of the second."""
+    until = min(until, time.monotonic() + VENDOR_S)
+    if until - time.monotonic() < 1:
+        for system in SYSTEMS:
+            yield system, not_checked(VENDORS[system], f"no time was left; run tandem doctor {name}")
+        return
+    started: dict[System, Process] = {}
+    try:
+        for system in SYSTEMS:
+            command = (sys.executable, "-m", f"services.{system}_adapter", "check", name)
+            started[system] = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
+        for system, process in started.items():
+            async for result in _results(system, name, process, until):
+                yield system, result
+    finally:
+        for process in started.values():
+            await _end(process)
+
+
+async def _results(system: System, name: str, process: Process, until: float) -> AsyncIterator[Checked]:
+    assert process.stdout is not None
+    see = f"see python -m services.{system}_adapter check {name}"
+    try:
+        while line := await asyncio.wait_for(process.stdout.readline(), until - time.monotonic()):
+            yield _checked_decoder.decode(line)
+        code = await asyncio.wait_for(process.wait(), until - time.monotonic())
+    except TimeoutError:
+        yield finding(VENDORS[system], "the check did not end in time", see)
+    except msgspec.MsgspecError:
+        yield finding(VENDORS[system], "the check printed something else than results", see)
+    else:
+        if code not in (0, FOUND):
+            yield finding(VENDORS[system], f"the check ended with code {code}", see)
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
+# -- services and what is next
+
+
+async def _service(http: httpx.AsyncClient, settings: Settings, service: str) -> Checked:
+    title, port = SERVICES[service], getattr(settings.ports, service)
+    if port == 0:
+        return not_checked(title, f"ports.{service} is 0, a free port at each start")
+    base, command = local_url(settings, port), f"python -m services.{service}"
+    try:
+        async with asyncio.timeout(PORT_S):
+            body = (await http.get(f"{base}/health/ready")).json()
+        ready, problem = body["ready"], body["problem"]
+    except (httpx.TransportError, TimeoutError):
+        return note(title, f"does not run: nothing answers on {base}", START + command)
+    except (ValueError, KeyError, TypeError):
+        return finding(title, f"something else answers on {base}", f"end it, or set ports.{service}")
+    if ready:
+        return ok(title, f"runs and is ready on {base}")
+    if problem == "starting":
+        return note(title, "is starting", "ask again in a moment")
+    return finding(title, f"is not ready: {problem}", 'docs/runbook.md, "A service ends or is not ready"')
+
+
+def next_steps(results: Sequence[Checked], settings: Settings, names: Sequence[str], modes: Mapping[str, str]
+               ) -> list[str]:  # fmt: skip
+    """What to do next, one line each: correct, else start, else decide, read the plans, or nothing."""
+    if count := sum(each.state == "finding" for each in results):
+        things = "the one thing" if count == 1 else f"the {count} things"
+        return [f"correct {things} marked above, then run tandem doctor again"]
+    commands = [each.fix.removeprefix(START) for each in results if each.fix and each.fix.startswith(START)]
+    if commands:
+        return ["start the services, then run tandem doctor again:", *(f"  {command}" for command in commands)]
+    return list(_of_tenants(settings, names, modes))
+
+
+def _of_tenants(settings: Settings, names: Sequence[str], modes: Mapping[str, str]) -> Iterator[str]:
+    for name in names:
+        tenant, named = settings.tenants[name], f" --tenant {name}" if len(settings.tenants) > 1 else ""
+        if missing := tenant.missing_decisions():
+            yield f"{name} observes: look at it with tandem status, then decide {', '.join(missing)}"
+        elif modes.get(name, tenant.mode) == "observe":
+            yield f"{name} observes: read its plans with tandem plan{named}, then tandem mode sync{named}"
+        else:
+            yield f"{name} is in sync: tandem status shows how it stands"
