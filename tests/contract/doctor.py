@@ -84,11 +84,12 @@ def adapter(receivers: dict[str, Receiver]) -> Iterator[int]:
 
 
 @contextmanager
-def other_program() -> Iterator[int]:
-    """A server that has nothing to do with us."""
+def other_program(status: int, asked: list[Request]) -> Iterator[int]:
+    """A server that has nothing to do with us; with 401 it wants credentials of its own. Requests go to `asked`."""
 
     async def hello(request: Request) -> Response:
-        return PlainTextResponse("hello")
+        asked.append(request)
+        return PlainTextResponse("hello", status, {"WWW-Authenticate": 'Basic realm="elsewhere"'})
 
     with serving(Route("/{path:path}", hello, methods=["GET", "POST"])) as port:
         yield port

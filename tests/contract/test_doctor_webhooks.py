@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
+from starlette.requests import Request
 
 from contracts.checks import Checked
 from contracts.settings import ChargebeeSettings
@@ -122,14 +123,19 @@ def test_an_adapter_that_does_not_run_is_not_asked(simulator: Simulator, name: s
     )  # fmt: skip
 
 
-def test_another_program_on_the_port_is_found_and_told_no_password(simulator: Simulator, name: str) -> None:
-    """Credentials go only to what refused us as the adapter does."""
-    with other_program() as port:
+@pytest.mark.parametrize("status", [200, 401])
+def test_another_program_on_the_port_is_found_and_told_no_password(
+    simulator: Simulator, name: str, status: int
+) -> None:
+    """Credentials go only to what refuses us as the adapter does, not to whoever asks for some."""
+    asked: list[Request] = []
+    with other_program(status, asked) as port:
         found = checked(simulator, name, port)
     assert one(found, RECEIVER) == (
-        "finding", f"what answers on http://127.0.0.1:{port} is not the Chargebee adapter (it says 200)",
+        "finding", f"what answers on http://127.0.0.1:{port} is not the Chargebee adapter (it says {status})",
         "end the other program, or set ports.chargebee_adapter",
     )  # fmt: skip
+    assert [request.headers.get("authorization") for request in asked] == [None]
 
 
 def test_an_adapter_with_other_settings_is_found(simulator: Simulator, name: str) -> None:
