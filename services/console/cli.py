@@ -58,17 +58,12 @@ def topics_check() -> None:
 
 
 @app.command()
-def doctor(
-    tenant: Annotated[
-        str | None, typer.Argument(envvar="TANDEM_TENANT", help="Only this tenant; all of them when left out.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
+def doctor(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
     """Check all that a first run needs: Kafka, topics, keys, privileges, families, groups, webhooks, clocks.
 
     Each finding comes with its fix, and the end says what to do next. Writes nothing, needs no running service, ends
-    within a minute. Exit code 0: nothing to correct, notes are allowed; 3: something was found; 2: the settings
-    cannot be used.
+    within a minute. Without --tenant it looks at all of them. Exit code 0: nothing to correct, notes are allowed; 3:
+    something was found; 2: the settings cannot be used.
     """
     raise typer.Exit(run_doctor(settings(), tenant, as_json=as_json))
 

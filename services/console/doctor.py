@@ -178,7 +178,7 @@ async def _vendors(name: str, until: float) -> AsyncIterator[tuple[System, Check
     until = min(until, time.monotonic() + VENDOR_S)
     if until - time.monotonic() < 1:
         for system in SYSTEMS:
-            yield system, not_checked(VENDORS[system], f"no time was left; run tandem doctor {name}")
+            yield system, not_checked(VENDORS[system], f"no time was left; run tandem doctor --tenant {name}")
         return
     started: dict[System, Process] = {}
     try:

@@ -361,5 +361,5 @@ def test_tenants_that_no_time_is_left_for_are_named() -> None:
     async def run() -> list[Checked]:
         return [each async for _, each in _vendors("acme", time.monotonic())]
 
-    why = "no time was left; run tandem doctor acme"
+    why = "no time was left; run tandem doctor --tenant acme"
     assert asyncio.run(run()) == [not_checked("Chargebee", why), not_checked("PowerOffice Go", why)]
