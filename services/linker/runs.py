@@ -120,6 +120,7 @@ def verified(work: "Worker", link: Link, flight: Flight, outcome: Outcome) -> No
     """Compare what a reading found with what was believed; fold it, or in a dry run only tell what would follow."""
     target, run_id = outcome.target, link.run
     run = work.state.control("run", run_id) or {}
+    work.cause = _cause(link.tenant, run_id)
     if outcome.result == "parked":
         work.park(link, outcome)
         return

@@ -46,6 +46,24 @@ def wait_for(what: str, check: Callable[[], Any]) -> Any:
         time.sleep(0.1)
 
 
+def tandem(rig: "Rig", *arguments: str, code: int = 0, **variables: str) -> str:
+    """What the command prints, its complaints last; fails when it ends with another exit code."""
+    command = [sys.executable, "-m", "services.console.cli", *arguments]
+    environment = {**rig.environment(), **variables}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def link_when(rig: "Rig", key: str, state: str, entity: EntityName = "customer") -> Link:
+    def there() -> Link | None:
+        link = rig.links(entity).get(key)
+        return link if link is not None and link.state == state and link.flight is None else None
+
+    found: Link = wait_for(f"{key} is {state}", there)
+    return found
+
+
 class Rig:
     """Simulators and services of one test, on topics of their own."""
 
@@ -59,7 +77,7 @@ class Rig:
         # `{chargebee}` and `{poweroffice}` in further settings stand for the simulators' addresses.
         self._data = data
         self._settings = re.sub(r"\{(\w+)\}", lambda name: self.url(name[1]), settings)
-        self.first_backfill = "release"
+        self.first_backfill, self.sweep_s = "release", 2
         self.variables: dict[str, str] = {}
         self.chargebee = httpx.Client(
             base_url=self.url("chargebee") + "/api/v2", auth=("person-key", ""), trust_env=False, timeout=30
@@ -132,7 +150,7 @@ poweroffice.token_url = "{self.url("poweroffice")}/OAuth/Token"
 poweroffice.requests_per_second = 1000
 poweroffice.poll_min_s = 0.2
 poweroffice.poll_max_s = 0.2
-poweroffice.sweep_s = 2
+poweroffice.sweep_s = {self.sweep_s}
 poweroffice.read_lag_s = 0.1
 {self._settings}
 [tenants.demo.product.groups]

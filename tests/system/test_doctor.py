@@ -3,8 +3,6 @@
 import asyncio
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,7 +14,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from contracts.topics import TOPICS
-from tests.system.rig import SERVICES, Rig, free_port, wait_for
+from tests.system.rig import SERVICES, Rig, free_port, tandem, wait_for
 
 TENANT = "TANDEM_TENANTS__DEMO__"
 OTHER_CLIENT = "00000000-0000-4000-8000-000000000002"
@@ -31,15 +29,6 @@ def rig(kafka: str, tmp_path: Path) -> Iterator[Rig]:
         for family in ("abonnement", "tillegg", "varer"):
             held.act("/item_families", "item_family", id=family, name=family)
         yield held
-
-
-def tandem(rig: Rig, *arguments: str, code: int = 0, **variables: str) -> str:
-    """What the command prints, complaints included."""
-    command = [sys.executable, "-m", "services.console.cli", *arguments]
-    environment = {**rig.environment(), **variables}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
 
 
 def diagnosis(rig: Rig, *, code: int = 3, **variables: str) -> dict[str, Any]:

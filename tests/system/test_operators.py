@@ -1,8 +1,6 @@
 """What an operator tells the system, as a person would: real processes, real Kafka, the command `tandem`."""
 
 import csv
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts.entities import EntityName
-from contracts.messages import Link
 from contracts.settings import KafkaSettings
 from runtime.kafka import Kafka
-from tests.system.rig import Rig, wait_for
+from tests.system.rig import Rig, link_when, tandem, wait_for
 
 HANSEN = {"IsPerson": True, "FirstName": "Ola", "LastName": "Hansen", "InvoiceDeliveryType": "Print"}
 
@@ -23,23 +19,6 @@ HANSEN = {"IsPerson": True, "FirstName": "Ola", "LastName": "Hansen", "InvoiceDe
 def rig(kafka: str, tmp_path: Path) -> Iterator[Rig]:
     with Rig(kafka, tmp_path) as held:
         yield held
-
-
-def tandem(rig: Rig, *arguments: str, code: int = 0) -> str:
-    """What the command prints; its complaints when `code` says that it fails."""
-    command = [sys.executable, "-m", "services.console.cli", *arguments]
-    done = subprocess.run(command, env=rig.environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
-    return done.stdout if code == 0 else done.stderr
-
-
-def link_when(rig: Rig, key: str, state: str, entity: EntityName = "customer") -> Link:
-    def there() -> Link | None:
-        link = rig.links(entity).get(key)
-        return link if link is not None and link.state == state and link.flight is None else None
-
-    found: Link = wait_for(f"{key} is {state}", there)
-    return found
 
 
 def test_an_ambiguous_pair_is_picked_parted_and_put_back(rig: Rig) -> None:
