@@ -14,7 +14,7 @@ from simulators.chargebee.settings import Settings
 from simulators.chargebee.site import MAIN_USER
 from simulators.storage import StateFile
 
-HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 
 
 class AnnouncingServer(uvicorn.Server):
@@ -43,6 +43,7 @@ def _named_key(text: str) -> ApiKey:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="simulators.chargebee", description="A local Chargebee site.")
+    parser.add_argument("--host", default=LOOPBACK, help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--api-key", required=True, help=f"the key named {MAIN_USER}")
     parser.add_argument("--extra-api-key", type=_named_key, action="append", default=[], metavar="NAME=KEY[:ROLE]")
@@ -69,8 +70,8 @@ def main() -> None:
     # asyncio turns off the delay of small packets only where the protocol is named; it costs 40 ms per reply.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, arguments.port))
-        address = f"http://{HOST}:{listener.getsockname()[1]}"
+        listener.bind((arguments.host, arguments.port))
+        address = f"http://{arguments.host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
             simulator.app(), log_level="warning", access_log=False, lifespan="on", date_header=False
         )

@@ -1,4 +1,4 @@
-"""`python -m simulators.poweroffice`: serve on 127.0.0.1 until interrupted."""
+"""`python -m simulators.poweroffice`: serve until interrupted, on 127.0.0.1 unless told otherwise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulators.poweroffice.http import Client
 from simulators.poweroffice.settings import Settings
 from simulators.storage import StateFile
 
-HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 MAIN_CLIENT = "tandem"
 
 
@@ -27,6 +27,7 @@ def extra_client(text: str) -> Client:
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulators.poweroffice", description=__doc__)
+    parser.add_argument("--host", default=LOOPBACK, help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
     parser.add_argument("--application-key", required=True)
     parser.add_argument("--client-key", required=True)
@@ -47,9 +48,9 @@ def main(argv: list[str] | None = None) -> None:
     app = build((own, *given.extra_client), Settings(rate_limit_per_s=given.rate_limit), given.data, file)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, given.port))
+        listener.bind((given.host, given.port))
         listener.listen(128)
-        print(f"poweroffice simulator on http://{HOST}:{listener.getsockname()[1]}/v2", flush=True)
+        print(f"poweroffice simulator on http://{given.host}:{listener.getsockname()[1]}/v2", flush=True)
         config = uvicorn.Config(
             app, access_log=False, log_level="warning", lifespan="off", timeout_graceful_shutdown=1, date_header=False
         )
