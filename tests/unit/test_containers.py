@@ -225,7 +225,7 @@ def test_own_settings_and_secrets_are_mounted_read_only(service: str) -> None:
 def test_git_and_docker_never_see_what_is_ones_own() -> None:
     """Secrets are kept out of commits and out of what the image is built from."""
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
-    assert {"/tandem.toml", "/tandem.env", "/secrets/"} <= set(ignored)
+    assert {"/tandem.toml", "/tandem.env", "/secrets/", "/backup/"} <= set(ignored)
     docker = [line for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
     assert docker[0] == "*"
     assert sorted(line for line in docker if line.startswith("!")) == sorted(
