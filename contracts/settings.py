@@ -137,6 +137,7 @@ Country = Annotated[str, _matches(r"[A-Z]{2}", "must be an ISO 3166 code of two 
 Site = Annotated[
     str, _matches(r"[A-Za-z0-9][A-Za-z0-9-]*", "must be the site's name only, the part before .chargebee.com")
 ]
+HostName = Annotated[str, _matches(r"[A-Za-z0-9._-]{1,253}", "must be a host name or an IPv4 address, without port")]
 TopicPrefix = Annotated[str, _matches(r"[A-Za-z0-9._-]{0,100}", "must be letters, digits, dot, dash, underscore")]
 VatRate = Annotated[Decimal, _must(lambda rate: 0 <= rate < 1, "must be a fraction: 0.25 stands for 25 %")]
 Slot = Annotated[tuple[int, int], BeforeValidator(_slot)]
@@ -187,6 +188,18 @@ class PortSettings(_Model):
     chargebee_adapter: Port = Field(default=8081, description="Webhooks, health and metrics of the Chargebee adapter.")
     poweroffice_adapter: Port = Field(default=8082, description="Health and metrics of the PowerOffice adapter.")
     linker: Port = Field(default=8083, description="Health and metrics of the linker.")
+
+
+class ReachSettings(_Model):
+    """Under which host other processes reach the services, where that is not this machine."""
+
+    chargebee_adapter: HostName | None = Field(
+        default=None, description="Host of the Chargebee adapter for others; unset: this machine."
+    )
+    poweroffice_adapter: HostName | None = Field(
+        default=None, description="Host of the PowerOffice adapter for others; unset: this machine."
+    )
+    linker: HostName | None = Field(default=None, description="Host of the linker for others; unset: this machine.")
 
 
 class LogSettings(_Model):
@@ -608,6 +621,7 @@ class Settings(_Model):
 
     kafka: KafkaSettings = KafkaSettings()
     ports: PortSettings = PortSettings()
+    reach: ReachSettings = ReachSettings()
     host: str = Field(default="127.0.0.1", description="Address the services listen on.")
     slot: Slot = Field(default=(0, 1), description="i/n: this process takes the partitions p with p mod n = i.")
     log: LogSettings = LogSettings()

@@ -95,9 +95,11 @@ class Steps:
         return finding(check, words, "try again; if it stays, look at the network between this machine and the vendor")
 
 
-def local_url(settings: Settings, port: int) -> str:
-    """Where a service of this installation answers on this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+def service_url(settings: Settings, service: str) -> str:
+    """Where a service of this installation answers: on this machine, unless `reach` names another host."""
+    port: int = getattr(settings.ports, service)
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    host: str = getattr(settings.reach, service) or here
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from contracts.checks import Checked, finding, not_checked, note, ok
 from contracts.settings import ChargebeeSettings, Settings, variable
-from runtime.checks import Steps, local_url
+from runtime.checks import Steps, service_url
 from runtime.vendor import Refused, Unauthorised
 from services.chargebee_adapter.client import ChargebeeClient, Raw
 from services.chargebee_adapter.webhooks import CHECK_HEADER, REALM
@@ -81,7 +81,7 @@ async def receiver(name: str, settings: Settings, found: list[Receiver]) -> list
         return [note(RECEIVER, words, f"for changes within a second set {_variables(name)}")]
     if port == 0:
         return [not_checked(RECEIVER, "ports.chargebee_adapter is 0, a free port at each start")]
-    base = local_url(settings, port)
+    base = service_url(settings, "chargebee_adapter")
     async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_S) as http:
         try:
             results = await _asked(name, held, base, http)

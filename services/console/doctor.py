@@ -19,7 +19,7 @@ from contracts.entities import SYSTEMS, System
 from contracts.messages import Control
 from contracts.settings import DECISIONS, Settings, Tenant, every_key
 from contracts.topics import TOPICS
-from runtime.checks import FOUND, discreet, local_url, secrets_of
+from runtime.checks import FOUND, discreet, secrets_of, service_url
 from runtime.kafka import Kafka
 
 TOTAL_S, KAFKA_S, VENDOR_S, PORT_S, LEFT_FOR_PORTS_S = 55.0, 8.0, 25.0, 3.0, 4.0
@@ -222,7 +222,7 @@ async def _service(http: httpx.AsyncClient, settings: Settings, service: str) ->
     title, port = SERVICES[service], getattr(settings.ports, service)
     if port == 0:
         return not_checked(title, f"ports.{service} is 0, a free port at each start")
-    base, command = local_url(settings, port), f"python -m services.{service}"
+    base, command = service_url(settings, service), f"python -m services.{service}"
     try:
         async with asyncio.timeout(PORT_S):
             body = (await http.get(f"{base}/health/ready")).json()

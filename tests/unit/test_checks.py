@@ -16,7 +16,7 @@ from rich.console import Console
 from contracts.checks import Checked, finding, not_checked, note, ok
 from contracts.settings import Settings
 from contracts.topics import TOPICS
-from runtime.checks import Seen, Steps, clock, discreet, local_url, secrets_of, span
+from runtime.checks import Seen, Steps, clock, discreet, secrets_of, service_url, span
 from runtime.vendor import Retriable
 from services.chargebee_adapter.check_webhooks import Receiver, _undelivered
 from services.console.doctor import (
@@ -144,7 +144,14 @@ def test_a_check_that_hangs_or_meets_an_outage_still_ends_in_a_result(monkeypatc
 )
 def test_a_service_that_listens_everywhere_is_asked_on_this_machine(host: str, url: str) -> None:
     """An address to listen on is not always one to call."""
-    assert local_url(settings(host=host), 8081) == url
+    assert service_url(settings(host=host), "chargebee_adapter") == url
+
+
+def test_a_service_on_another_host_is_asked_there() -> None:
+    """In containers each has a host of its own."""
+    held = settings(host="0.0.0.0", reach={"linker": "linker"})
+    assert service_url(held, "linker") == "http://linker:8083"
+    assert service_url(held, "chargebee_adapter") == "http://127.0.0.1:8081"
 
 
 # -- Go

@@ -184,6 +184,7 @@ def _fits(settings: Settings, service: str, held: Service) -> None:
     port = getattr(settings.ports, service)
     assert settings.host == "0.0.0.0"
     assert settings.kafka.bootstrap == "kafka:19092"
+    assert settings.reach.model_dump() == {each: each for each in PROGRAMS if each != "console"}
     assert f":{port}/health/ready" in held["healthcheck"]["test"][-1]
     assert all(published.endswith(f":{port}") for published in held.get("ports", []))
     assert _command(held) == ["python", "-m", f"services.{service}"]

@@ -259,7 +259,7 @@ FAULTS = {
     "line break in a key": (
         '"a\\nb" = 1',
         {k: "" for k in SECRETS},
-        '"a\\nb": is an unknown key; remove it; known here: kafka, ports, host, slot, log, console, tenants',
+        '"a\\nb": is an unknown key; remove it; known here: kafka, ports, reach, host, slot, log, console, tenants',
     ),
 }
 
