@@ -90,14 +90,14 @@ async def mirror(settings: Settings) -> AsyncIterator[Mirror]:
     """The read model of an installation with its consumer. Raises KafkaError and OSError."""
     kafka = Kafka(settings.kafka)
     source = f"{await _cluster(kafka)}/{settings.kafka.topic_prefix}"
-    consumer = kafka.consumer()
-    await consumer.start()
     model = ReadModel(Path(settings.console.data), source)
+    consumer = kafka.consumer()
     try:
+        await consumer.start()
         yield Mirror(settings, model, consumer)
     finally:
-        model.close()
         await consumer.stop()
+        model.close()
 
 
 async def _cluster(kafka: Kafka) -> str:
