@@ -243,8 +243,15 @@ def test_the_demo_cannot_meet_real_credentials() -> None:
     code = "\n".join(line.partition("#")[0] for line in text.splitlines())
     assert not re.search(r"tandem\.env|secrets/tandem|\./secrets|source: \./tandem\.toml|\./tandem\.toml", code)
     assert _yaml(ROOT / OWN)["name"] != _yaml(ROOT / DEMO)["name"]
-    assert set(_yaml(ROOT / OWN)["services"]) == {"kafka", *PROGRAMS}
     assert set(_yaml(ROOT / DEMO)["services"]) == {"kafka", *PROGRAMS, *SIMULATORS}
+
+
+def test_the_profile_demo_adds_the_simulators_and_nothing_else() -> None:
+    """Without it the real installation starts none of them."""
+    held = _yaml(ROOT / OWN)["services"]
+    assert set(held) == {"kafka", *PROGRAMS, *SIMULATORS}
+    assert {name for name, service in held.items() if service.get("profiles") == ["demo"]} == set(SIMULATORS)
+    assert not any("profiles" in held[name] for name in ("kafka", *PROGRAMS))
 
 
 def test_the_demo_is_set_as_make_demo_is(tmp_path: Path) -> None:
@@ -384,7 +391,10 @@ def _compose() -> list[str]:
 def test_compose_understands_its_files(name: str) -> None:
     """And makes of `extends` what the tests above make of it."""
     done = subprocess.run(
-        [*_compose(), "-f", name, "config", "--format", "json"], cwd=ROOT, capture_output=True, text=True
+        [*_compose(), "-f", name, "--profile", "demo", "config", "--format", "json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     read = json.loads(done.stdout)["services"]
