@@ -4,7 +4,7 @@ A `State` is immutable to its users but for `child()`: decisions are made on a c
 the Kafka transaction has committed and drops when anything failed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -72,12 +72,12 @@ def by_id(state: State, entity: EntityName, system: System, record_id: str) -> L
     return state.get(*found) if found else None
 
 
-def sides(link: Link) -> Iterable[tuple[System, Side]]:
+def sides(link: Link) -> tuple[tuple[System, Side], ...]:
     """The known sides of a link, Chargebee first."""
-    if link.chargebee is not None:
-        yield "chargebee", link.chargebee
-    if link.poweroffice is not None:
-        yield "poweroffice", link.poweroffice
+    ours, theirs = link.chargebee, link.poweroffice
+    if ours is None:
+        return () if theirs is None else (("poweroffice", theirs),)
+    return (("chargebee", ours),) if theirs is None else (("chargebee", ours), ("poweroffice", theirs))
 
 
 def side_of(link: Link, system: System) -> Side | None:
@@ -214,7 +214,8 @@ def index_keys(link: Link) -> list[str]:
     single = link.chargebee is None or link.poweroffice is None
     for system, side in sides(link):
         keys.append(f"{entity}|id|{system}|{side.id}")
-        keys.extend(_natural_keys(entity, system, side))
+        if side.seen is not None:
+            keys += _natural_keys(entity, system, side.id, side.seen)
         if single and side.stamp:
             keys.append(f"{entity}|stamp|{system}|{side.stamp}")
         if single and system == "chargebee" and len(side.id) > 47:
@@ -233,26 +234,27 @@ def index_keys(link: Link) -> list[str]:
         keys.append(f"pending|{entity}")
     if link.verify and link.flight is None:
         keys.append(f"verify|{link.verify[0]}")
-    keys.extend(f"wait|{name}" for name in link.waiting_on)
-    keys.extend(f"ambiguous|{entity}|{key}" for key in link.candidates)
+    for name in link.waiting_on:
+        keys.append(f"wait|{name}")
+    for key in link.candidates:
+        keys.append(f"ambiguous|{entity}|{key}")
     return keys
 
 
-def _natural_keys(entity: EntityName, system: System, side: Side) -> Iterable[str]:
-    seen = side.seen
-    if seen is None:
-        return
+def _natural_keys(entity: EntityName, system: System, record_id: str, seen: Mapping[str, Any]) -> list[str]:
+    keys = []
     if entity == "customer":
         if email := natural(seen.get("email")):
-            yield f"customer|email|{system}|{email}"
-        if is_company(seen) and seen.get("organisation_number"):
-            yield f"customer|org|{system}|{seen['organisation_number']}"
+            keys.append(f"customer|email|{system}|{email}")
+        if (number := seen.get("organisation_number")) and is_company(seen):
+            keys.append(f"customer|org|{system}|{number}")
     elif entity == "product":
         if name := natural(seen.get("name")):
-            yield f"product|name|{system}|{name}"
-        code = code_for(side.id) if system == "chargebee" else seen.get("code")
+            keys.append(f"product|name|{system}|{name}")
+        code = code_for(record_id) if system == "chargebee" else seen.get("code")
         if code:
-            yield f"product|code|{system}|{code}"
+            keys.append(f"product|code|{system}|{code}")
+    return keys
 
 
 def owner(policy: Policy, link: Link, name: str) -> System:
