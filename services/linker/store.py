@@ -64,7 +64,11 @@ class Store:
         return iter(self.links)
 
     def control(self, kind: str, id: str) -> dict[str, Any] | None:
-        return self.controls.get(f"{kind}/{id}")
+        return self.fact(f"{kind}/{id}")
+
+    def fact(self, name: str) -> dict[str, Any] | None:
+        """A control fact by `kind/id`."""
+        return self.controls.get(name)
 
     def facts(self, kind: str) -> dict[str, dict[str, Any]]:
         """Every control fact of a kind, by id."""
@@ -120,7 +124,9 @@ class Store:
 
 class Overlay:
     """Changes over a store or another overlay: `changes` maps a link to its value and the index keys it leaves and
-    enters."""
+    enters. One is made for every message, and most messages change no bucket."""
+
+    __slots__ = ("_keys_before", "_moves", "changes", "controls", "parent", "policy", "tenant")
 
     def __init__(self, parent: "Store | Overlay") -> None:
         self.parent = parent
@@ -129,8 +135,7 @@ class Overlay:
         self.changes: dict[Id, tuple[bytes | None, list[str], list[str]]] = {}
         self.controls: dict[str, dict[str, Any]] = {}
         self._keys_before: dict[Id, list[str]] = {}
-        self._entered: dict[str, Bucket] = {}
-        self._left: dict[str, set[Id]] = {}
+        self._moves: dict[str, dict[Id, bool]] = {}  # per index key: who entered (True) or left, in this order
 
     def raw(self, name: Id) -> bytes | None:
         changed = self.changes.get(name)
@@ -156,11 +161,10 @@ class Overlay:
     def _change(self, name: Id, value: bytes | None, come: list[str]) -> None:
         changed = self.changes.get(name)
         if changed is not None:
-            gone = changed[1]
-            self._move(name, changed[2], come)
+            _, gone, before = changed
         else:
-            gone = self._keys_before.get(name) or self._index_keys_below(name)
-            self._move(name, gone, come)
+            gone = before = self._keys_before.get(name) or self._index_keys_below(name)
+        self._move(name, before, come)
         self.changes[name] = (value, gone, come)
 
     def _index_keys_below(self, name: Id) -> list[str]:
@@ -170,15 +174,14 @@ class Overlay:
     def _move(self, name: Id, old: list[str], new: list[str]) -> None:
         if old == new:
             return
-        for key in set(old).difference(new):
-            self._left.setdefault(key, set()).add(name)
-            if key in self._entered:
-                self._entered[key].pop(name, None)
+        for key in old:
+            if key not in new:
+                self._moves.setdefault(key, {})[name] = False
         for key in new:
             if key not in old:
-                self._entered.setdefault(key, OrderedDict())[name] = None
-                if key in self._left:
-                    self._left[key].discard(name)
+                moves = self._moves.setdefault(key, {})
+                moves.pop(name, None)
+                moves[name] = True
 
     def first(self, index: str) -> tuple[EntityName, str] | None:
         """The oldest link under an index key."""
@@ -186,39 +189,37 @@ class Overlay:
         return None if name is None else _split(name)
 
     def first_name(self, index: str) -> Id | None:
-        if index not in self._left and index not in self._entered:
-            return self.parent.first_name(index)
-        return next(self._iterate_changed(index), None)
+        return next(self._changed(index), None) if index in self._moves else self.parent.first_name(index)
 
     def find(self, index: str, limit: int | None = None) -> list[tuple[EntityName, str]]:
         """The first links under an index key, oldest entry first."""
+        if self.first_name(index) is None:
+            return []
         return [_split(name) for name in islice(self.iterate(index), limit)]
 
     def iterate(self, index: str) -> Iterator[Id]:
-        if index not in self._left and index not in self._entered:
-            return self.parent.iterate(index)
-        return self._iterate_changed(index)
+        return self._changed(index) if index in self._moves else self.parent.iterate(index)
 
-    def _iterate_changed(self, index: str) -> Iterator[Id]:
-        left, entered = self._left.get(index, ()), self._entered.get(index, ())
+    def _changed(self, index: str) -> Iterator[Id]:
+        moves = self._moves[index]
         for name in self.parent.iterate(index):
-            if name not in left and name not in entered:
+            if name not in moves:
                 yield name
-        yield from entered
+        for name, entered in moves.items():
+            if entered:
+                yield name
 
     def holds(self, index: str, name: Id) -> bool:
-        if name in self._entered.get(index, ()):
-            return True
-        return name not in self._left.get(index, ()) and self.parent.holds(index, name)
+        entered = self._moves[index].get(name) if index in self._moves else None
+        return self.parent.holds(index, name) if entered is None else entered
 
     def count(self, index: str) -> int:
         """How many links stand under an index key."""
-        below = self.parent
-        if index not in self._left and index not in self._entered:
-            return below.count(index)
-        gone = sum(below.holds(index, name) for name in self._left.get(index, ()))
-        come = sum(not below.holds(index, name) for name in self._entered.get(index, ()))
-        return below.count(index) - gone + come
+        count = self.parent.count(index)
+        if index in self._moves:
+            for name, entered in self._moves[index].items():
+                count += entered - self.parent.holds(index, name)
+        return count
 
     def size(self, entity: EntityName) -> int:
         return self.parent.size(entity)
@@ -237,8 +238,11 @@ class Overlay:
         return {**self.parent.facts(kind), **own}
 
     def control(self, kind: str, id: str) -> dict[str, Any] | None:
-        held = self.controls.get(f"{kind}/{id}")
-        return self.parent.control(kind, id) if held is None else held
+        return self.fact(f"{kind}/{id}")
+
+    def fact(self, name: str) -> dict[str, Any] | None:
+        held = self.controls.get(name)
+        return self.parent.fact(name) if held is None else held
 
     def set_control(self, kind: str, id: str, value: dict[str, Any]) -> None:
         self.controls[f"{kind}/{id}"] = value
@@ -250,6 +254,10 @@ class Overlay:
         """Take over what a child changed."""
         for name, (value, gone, come) in overlay.changes.items():
             mine = self.changes.get(name)
-            self._move(name, gone if mine is None else mine[2], come)
-            self.changes[name] = (value, gone if mine is None else mine[1], come)
+            if mine is not None:
+                self._move(name, mine[2], come)
+                gone = mine[1]
+            else:
+                self._move(name, gone, come)
+            self.changes[name] = (value, gone, come)
         self.controls.update(overlay.controls)
