@@ -3,7 +3,6 @@
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from contracts.entities import EntityName, System
 
@@ -123,15 +122,15 @@ def headers(
     *, type: str, id: str, source: str, subject: str, time: str, cause: str | None = None
 ) -> list[tuple[str, bytes]]:
     """CloudEvents attributes in binary mode, plus the event that caused this message."""
-    values: dict[str, Any] = {
-        "ce_specversion": "1.0",
-        "ce_type": type,
-        "ce_id": id,
-        "ce_source": source,
-        "ce_subject": subject,
-        "ce_time": time,
-        "content-type": "application/json",
-    }
+    marks = [
+        ("ce_specversion", b"1.0"),
+        ("ce_type", type.encode()),
+        ("ce_id", id.encode()),
+        ("ce_source", source.encode()),
+        ("ce_subject", subject.encode()),
+        ("ce_time", time.encode()),
+        ("content-type", b"application/json"),
+    ]
     if cause:
-        values["tandem_cause"] = cause
-    return [(name, str(value).encode()) for name, value in values.items()]
+        marks.append(("tandem_cause", cause.encode()))
+    return marks
