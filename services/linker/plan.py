@@ -93,7 +93,8 @@ class Planner:
     def _plan_pair(self, link: Link) -> None:
         a, b = link.chargebee, link.poweroffice
         assert a is not None and b is not None
-        if (is_gone(a) and is_gone(b)) or a.seen is None or b.seen is None:
+        gone: System | None = "chargebee" if is_gone(a) else "poweroffice" if is_gone(b) else None
+        if a.seen is None or b.seen is None or (gone == "chargebee" and is_gone(b)):
             self.rest(link, "ignored", "gone on both sides")
             return
         if link.entity == "order" and self._order_rests(link, a.seen, b.seen):
@@ -106,7 +107,7 @@ class Planner:
             self.note(link, note)
         if link.differences:
             link.differences = [n for n in link.differences if n == "stamp" or a.seen.get(n) != b.seen.get(n)]
-        if self._meets_deletion(link, result.writes):
+        if gone is not None and self._meets_deletion(link, result.writes):
             return
         locked = link.entity == "order" and b.seen.get("status") == "confirmed"
         for target in SYSTEMS:
@@ -115,15 +116,14 @@ class Planner:
                     note for name, note in result.conflicts.items() if name in fields
                 ])  # fmt: skip
                 return
-        if (stamp := self._stamp_wanted(link)) is not None:
+        if gone is None and (stamp := self._stamp_wanted(link)) is not None:
             self.dispatch(link, stamp[0], "stamp", {}, stamp=stamp[1])
             return
         if self._is_confirmable(link, a.seen, b.seen):
             self.dispatch(link, "poweroffice", "update", {"status": "confirmed"})
             return
-        gone = [system for system in SYSTEMS if is_gone(side_of(link, system) or a)]
-        if gone:
-            self.rest(link, "ignored", f"deleted or archived in {gone[0]}; not carried to {other(gone[0])}")
+        if gone is not None:
+            self.rest(link, "ignored", f"deleted or archived in {gone}; not carried to {other(gone)}")
         else:
             words = "confirmed in Go, so its header is locked" if locked and result.writes["poweroffice"] else None
             self.rest(link, "linked", words)
@@ -180,7 +180,7 @@ class Planner:
     def _stamp_wanted(self, link: Link) -> tuple[System, str] | None:
         a, b = link.chargebee, link.poweroffice
         assert a is not None and b is not None
-        if a.id == own_chargebee_id(b.id) or "stamp" in link.differences or is_gone(a) or is_gone(b):
+        if a.id == own_chargebee_id(b.id) or "stamp" in link.differences:
             return None
         if link.entity == "customer" and b.stamp is None:
             return "poweroffice", stamp_for_poweroffice(a.id)
@@ -380,6 +380,11 @@ class Planner:
         if state in ("linked", "sent") and link.flight is None:
             link.backfill = False
         self.state.put(link)
+        if self.state.first("waiting") is not None:
+            self._plan_waiting(link)
+
+    def _plan_waiting(self, link: Link) -> None:
+        """Plan the links that wait for this one."""
         for system, side in sides(link):
             self.plan_bucket(f"wait|{link.entity}|{system}|{side.id}", skip_unlinked=link)
         if link.flight is None:

@@ -234,6 +234,8 @@ def index_keys(link: Link) -> list[str]:
         keys.append(f"pending|{entity}")
     if link.verify and link.flight is None:
         keys.append(f"verify|{link.verify[0]}")
+    if link.waiting_on or link.candidates:
+        keys.append("waiting")
     for name in link.waiting_on:
         keys.append(f"wait|{name}")
     for key in link.candidates:

@@ -53,7 +53,7 @@ MUTANTS = (
            "if False:\n            return"),
     Mutant("the expected values are left out", _PLAN, "expected=guard or (expected(link, target, fields) if side else {})",
            "expected={}"),
-    Mutant("edits against deletions are carried", _PLAN, "if self._meets_deletion(link, result.writes):", "if False:"),
+    Mutant("edits against deletions are carried", _PLAN, "if gone is not None and self._meets_deletion(link, result.writes):", "if False:"),
     Mutant("gone records are created elsewhere", _PLAN, "if is_gone(side) or side.seen is None:",
            "if side.seen is None:"),
     Mutant("sent orders are written to", _PLAN, 'if theirs.get("status") == "sent":', "if False:"),
