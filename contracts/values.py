@@ -1,6 +1,5 @@
 """Canonical forms of text, money and references, the same on both sides and in every service."""
 
-import functools
 import hashlib
 import unicodedata
 from decimal import Decimal
@@ -38,7 +37,6 @@ def decimal(value: Decimal | int | str) -> Decimal:
     return Decimal((sign, digits[:keep], exponent))
 
 
-@functools.lru_cache(maxsize=50_000)
 def natural(value: str | None) -> str | None:
     """The form in which natural keys are compared: trimmed, inner blanks folded, case-folded."""
     cleaned = text(value)
