@@ -154,6 +154,7 @@ class Linker:
             async with self.locks[partition]:
                 with TRANSACTION_S.time():
                     batch = _Batch(self, partition, iso_now())
+                    batch.positions = {record.topic: record.offset + 1 for record in records}  # in order per topic
                     for record in records:
                         batch.take(record, self._short[record.topic])
                     await self._commit(batch)
@@ -198,7 +199,6 @@ class _Batch:
 
     def take(self, record: ConsumerRecord, topic: str) -> None:
         """Decide one record; whatever is wrong with it goes to the dead letters, and the batch goes on."""
-        self.positions[record.topic] = max(self.positions.get(record.topic, 0), record.offset + 1)
         if record.value is None:
             self._results["forgotten"] += 1
             return

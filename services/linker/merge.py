@@ -92,13 +92,14 @@ def merge(policy: Policy, link: Link) -> Merge:
     if a.seen == b.seen and not doubtful:
         a.base, b.base, a.unset, b.unset = {}, {}, [], []
         return result
+    undecided = {*a.base, *b.base, *a.unset, *b.unset, *a.doubt, *b.doubt}
     for name in FIELDS[link.entity]:
+        if name not in undecided:
+            continue
         if name in a.doubt or name in b.doubt:
             _doubtful(policy, link, name, result)
             continue
         first = name in a.unset or name in b.unset
-        if not first and name not in a.base and name not in b.base:
-            continue
         x, y = a.seen.get(name), b.seen.get(name)
         if x == y:
             agree(a, name, x)

@@ -93,7 +93,8 @@ class Store:
             if value is None:
                 self._sizes[_split(name)[0]] -= self.links.pop(name, None) is not None
             else:
-                self._sizes[_split(name)[0]] += name not in self.links
+                if name not in self.links:
+                    self._sizes[_split(name)[0]] += 1
                 self.links[name] = value
             if gone != come:
                 self._unindex(name, gone)
@@ -143,7 +144,9 @@ class Overlay:
 
     def get(self, entity: EntityName, key: str) -> Link | None:
         """A private copy of a link."""
-        name = link_id(entity, key)
+        return self._get(link_id(entity, key))
+
+    def _get(self, name: Id) -> Link | None:
         value = self.raw(name)
         if value is None:
             return None
@@ -187,6 +190,11 @@ class Overlay:
         """The oldest link under an index key."""
         name = self.first_name(index)
         return None if name is None else _split(name)
+
+    def first_link(self, index: str) -> Link | None:
+        """A private copy of the oldest link under an index key."""
+        name = self.first_name(index)
+        return None if name is None else self._get(name)
 
     def first_name(self, index: str) -> Id | None:
         return next(self._changed(index), None) if index in self._moves else self.parent.first_name(index)
