@@ -2,8 +2,8 @@
 
 Input: mixed events of real size on one partition: half are first sights on both sides that match by their reference,
 a fifth are edits on either side, the rest echoes (a new version, nothing changed) and repeats. The bare loop consumes
-the same records and writes, per input record, records of the very sizes the linker wrote, in transactions of the same
-number of inputs.
+the same records and writes, per input record, records of the very sizes the linker wrote to each topic, in transactions
+of the same number of inputs.
 """
 
 import random
@@ -147,28 +147,34 @@ async def run_linker(settings: Settings, kafka: Kafka, partition: int) -> tuple[
     return spent
 
 
-async def outputs(kafka: Kafka, partition: int) -> list[tuple[str, int, int]]:
-    """(topic, key size, value size) of everything the linker wrote."""
-    sizes = []
+async def outputs(kafka: Kafka, partition: int) -> dict[str, list[tuple[int, int]]]:
+    """(key size, value size) of everything the linker wrote, by topic."""
+    sizes: dict[str, list[tuple[int, int]]] = {}
     for topic in ("links", "commands.chargebee", "commands.poweroffice", "journal", "control"):
         async for record in kafka.read((topic,), (partition,)):
-            sizes.append((topic, len(record.key or b""), len(record.value or b"")))
+            sizes.setdefault(topic, []).append((len(record.key or b""), len(record.value or b"")))
     return sizes
 
 
-async def run_bare(kafka: Kafka, partition: int, sizes: list[tuple[str, int, int]], count: int) -> tuple[float, float]:
-    """The same reads and the same written bytes with no decision between them."""
+async def run_bare(
+    kafka: Kafka, partition: int, sizes: dict[str, list[tuple[int, int]]], count: int
+) -> tuple[float, float]:
+    """The same reads and the same written bytes with no decision between them; every transaction writes to every topic
+    that the linker wrote to."""
     transactions = PartitionTransactions(kafka, "bare", partition, "bare")
     await transactions.start()
     filler = b"x" * 100_000
     started, cpu = time.perf_counter(), time.process_time()
-    done, sent = 0, 0
+    before = 0
     topic = kafka.name("customers")
     async for records in batches(kafka, partition):
-        done += len(records)
-        upto = len(sizes) * min(done, count) // count
-        batch = [Record(name, filler[:key], filler[:value]) for name, key, value in sizes[sent:upto]]
-        sent = upto
+        done = min(before + len(records), count)
+        batch = [
+            Record(name, filler[:key], filler[:value])
+            for name, held in sizes.items()
+            for key, value in held[len(held) * before // count : len(held) * done // count]
+        ]
+        before = done
         await transactions.commit(batch, {topic: records[-1].offset + 1})
     spent = time.perf_counter() - started, time.process_time() - cpu
     await transactions.stop()
