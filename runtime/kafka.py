@@ -22,6 +22,8 @@ MAX_MESSAGE_BYTES = 1_000_000
 TRANSACTION_TIMEOUT_MS = 15_000
 RETRY_BACKOFF_MS = 20
 FOLLOW_MS = 1000
+FETCH_BYTES = 1 << 20  # of one partition at once, while a service works
+READ_BYTES = 4 << 20  # when a topic is read through: a fetch is sent only after the last was used up
 _TOPIC_EXISTS = 36
 TAKEN_OVER = (InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState)
 
@@ -78,16 +80,16 @@ class Kafka:
             max_batch_size=MAX_MESSAGE_BYTES, max_request_size=2 * MAX_MESSAGE_BYTES, **extra,
         )  # fmt: skip
 
-    def consumer(self, group: str | None = None) -> AIOKafkaConsumer:
+    def consumer(self, group: str | None = None, fetch_bytes: int = FETCH_BYTES) -> AIOKafkaConsumer:
         """A committed-only consumer from the beginning that commits nothing by itself."""
         return AIOKafkaConsumer(
             **self.options(), group_id=group and self.settings.topic_prefix + group, enable_auto_commit=False,
-            auto_offset_reset="earliest", isolation_level="read_committed",
+            auto_offset_reset="earliest", isolation_level="read_committed", max_partition_fetch_bytes=fetch_bytes,
         )  # fmt: skip
 
     async def read(self, topics: Iterable[str], partitions: Iterable[int]) -> AsyncIterator[ConsumerRecord]:
         """Every committed record of these partitions, from the beginning up to the end at the time of the call."""
-        consumer = self.consumer()
+        consumer = self.consumer(fetch_bytes=READ_BYTES)
         await consumer.start()
         try:
             wanted = [TopicPartition(self.name(topic), each) for topic in topics for each in partitions]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from contracts.entities import EntityName, System
+from contracts.links import LinkKeys, SideKeys
 from contracts.messages import Flight, Link, Observed, Side
 from contracts.values import code_for, natural, stamp_for_poweroffice
 
@@ -208,11 +209,17 @@ def references(link: Link, system: System) -> list[tuple[EntityName, str]]:
     return list(named)
 
 
-def index_keys(link: Link) -> list[str]:
-    """Where a link is found: by its ids, natural keys, references it waits for, and by what it waits to do."""
-    entity, keys = link.entity, []
+def index_keys(link: Link | LinkKeys) -> list[str]:
+    """Where a link is found: by its ids, natural keys, references it waits for, and by what it waits to do. What is
+    read here stands in `LinkKeys`, which is all that a restore decodes."""
+    entity, keys = link.entity, list[str]()
+    both: tuple[tuple[System, Side | SideKeys | None], ...] = (
+        ("chargebee", link.chargebee), ("poweroffice", link.poweroffice),
+    )  # fmt: skip
     single = link.chargebee is None or link.poweroffice is None
-    for system, side in sides(link):
+    for system, side in both:
+        if side is None:
+            continue
         keys.append(f"{entity}|id|{system}|{side.id}")
         if side.seen is not None:
             keys += _natural_keys(entity, system, side.id, side.seen)

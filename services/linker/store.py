@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 
 from contracts.entities import EntityName
+from contracts.links import LinkKeys
 from contracts.messages import Link
 from services.linker.state import Policy, index_keys
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Link)
+_keys_decoder = msgspec.json.Decoder(LinkKeys)
 Id = str  # "entity/key"
 Bucket = OrderedDict[Id, None]
 
@@ -28,7 +30,7 @@ def _split(name: Id) -> tuple[EntityName, str]:
 
 
 class Store:
-    """What has been committed. Only `load`, `load_control` and `absorb` change it."""
+    """What has been committed. `load` and `build_index` restore it, then only `absorb` changes it."""
 
     def __init__(self, tenant: str, policy: Policy) -> None:
         self.tenant, self.policy = tenant, policy
@@ -78,14 +80,19 @@ class Store:
         return Overlay(self)
 
     def load(self, name: Id, value: bytes | None) -> None:
-        """Take one record of the changelog."""
-        if (old := self.links.pop(name, None)) is not None:
-            self._unindex(name, index_keys(_decoder.decode(old)))
-            self._sizes[_split(name)[0]] -= 1
+        """Take one record of the changelog; `build_index` follows the last one."""
+        self.links.pop(name, None)  # the order of the links is that of their last change
         if value is not None:
             self.links[name] = value
-            self._sizes[_split(name)[0]] += 1
-            self._add(name, index_keys(_decoder.decode(value)))
+
+    def build_index(self) -> None:
+        """Index all links at once: of the records of a link only the last is ever decoded."""
+        self._index.clear()
+        self._sizes.clear()
+        for name, value in self.links.items():
+            link = _keys_decoder.decode(value)
+            self._sizes[link.entity] += 1
+            self._add(name, index_keys(link))
 
     def absorb(self, overlay: "Overlay") -> None:
         """Take over what an overlay changed."""

@@ -46,6 +46,8 @@ async def restore(
         if tenant in stores:
             stores[tenant].load(name, record.value)
             count += 1
+    for store in stores.values():
+        store.build_index()
     return count
 
 

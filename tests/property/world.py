@@ -142,6 +142,7 @@ class World:
         fresh.controls = dict(self.store.controls)
         for name, value in self.changelog.items():
             fresh.load(name, value)
+        fresh.build_index()
         self.store = fresh
         self.tell("start")
 

@@ -236,6 +236,8 @@ class Driver:
         async for record in self.kafka.read(("links",), (0, 1)):
             tenant, _, name = record.key.decode().partition("/")
             self.worlds[tenant].store.load(name, record.value)
+        for world in self.worlds.values():
+            world.store.build_index()
         async for record in self.kafka.read(("control",), (0, 1)):
             control = msgspec.json.decode(record.value, type=Control)
             if control.tenant in self.worlds:
