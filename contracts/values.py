@@ -39,8 +39,10 @@ def decimal(value: Decimal | int | str) -> Decimal:
 
 def natural(value: str | None) -> str | None:
     """The form in which natural keys are compared: trimmed, inner blanks folded, case-folded."""
-    cleaned = text(value)
-    return " ".join(cleaned.casefold().split()) if cleaned else None
+    if value is None:
+        return None
+    composed = value if value.isascii() else unicodedata.normalize("NFC", value)
+    return " ".join(composed.casefold().split()) or None
 
 
 def stamp_for_poweroffice(chargebee_id: str) -> str:

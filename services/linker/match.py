@@ -120,11 +120,12 @@ def _open(state: State, found: Found, system: System, record_id: str) -> list[Li
 
 def _unique(state: State, rule: str, system: System, link: Link, value: str) -> tuple[list[Link], bool]:
     theirs = state.find(f"{rule}|{other(system)}|{value}")
-    # A newcomer does not stand in the index yet.
+    # A newcomer does not stand in the index yet. Pairs that hold the value on both sides are no twins of anything.
     ours = state.find(f"{rule}|{system}|{value}", 2)
+    pairs = state.find(f"{rule}|both|{value}", 1)
     side = side_of(link, system)
     assert side is not None
-    alone = len(theirs) == 1 and all(key == link.key for _, key in ours)
+    alone = len(theirs) == 1 and not pairs and all(key == link.key for _, key in ours)
     return _open(state, theirs, system, side.id), alone
 
 

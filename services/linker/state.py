@@ -212,21 +212,20 @@ def references(link: Link, system: System) -> list[tuple[EntityName, str]]:
 def index_keys(link: Link | LinkKeys) -> list[str]:
     """Where a link is found: by its ids, natural keys, references it waits for, and by what it waits to do. What is
     read here stands in `LinkKeys`, which is all that a restore decodes."""
-    entity, keys = link.entity, list[str]()
-    both: tuple[tuple[System, Side | SideKeys | None], ...] = (
-        ("chargebee", link.chargebee), ("poweroffice", link.poweroffice),
-    )  # fmt: skip
-    single = link.chargebee is None or link.poweroffice is None
-    for system, side in both:
-        if side is None:
-            continue
-        keys.append(f"{entity}|id|{system}|{side.id}")
-        if side.seen is not None:
-            keys += _natural_keys(entity, system, side.id, side.seen)
-        if single and side.stamp:
-            keys.append(f"{entity}|stamp|{system}|{side.stamp}")
-        if single and system == "chargebee" and len(side.id) > 47:
-            keys.append(f"{entity}|hashed|{stamp_for_poweroffice(side.id)}")
+    entity, ours, theirs = link.entity, link.chargebee, link.poweroffice
+    keys: list[str] = []
+    if ours is not None:
+        keys.append(f"{entity}|id|chargebee|{ours.id}")
+    if theirs is not None:
+        keys.append(f"{entity}|id|poweroffice|{theirs.id}")
+    keys += _natural_keys(entity, ours, theirs)
+    if theirs is None and ours is not None:
+        if ours.stamp:
+            keys.append(f"{entity}|stamp|chargebee|{ours.stamp}")
+        if len(ours.id) > 47:
+            keys.append(f"{entity}|hashed|{stamp_for_poweroffice(ours.id)}")
+    elif ours is None and theirs is not None and theirs.stamp:
+        keys.append(f"{entity}|stamp|poweroffice|{theirs.stamp}")
     if link.flight is not None:
         command = link.flight.command
         if command.lane == "bulk":
@@ -250,20 +249,35 @@ def index_keys(link: Link | LinkKeys) -> list[str]:
     return keys
 
 
-def _natural_keys(entity: EntityName, system: System, record_id: str, seen: Mapping[str, Any]) -> list[str]:
+def _natural_keys(entity: EntityName, ours: SideKeys | Side | None, theirs: SideKeys | Side | None) -> list[str]:
+    """A value that both sides hold stands once, under `both`: so it is with nearly every linked pair."""
+    in_ours, in_theirs = _naturals(entity, "chargebee", ours), _naturals(entity, "poweroffice", theirs)
     keys = []
+    for rule, value in in_ours.items():
+        keys.append(f"{entity}|{rule}|{'both' if in_theirs.get(rule) == value else 'chargebee'}|{value}")
+    for rule, value in in_theirs.items():
+        if in_ours.get(rule) != value:
+            keys.append(f"{entity}|{rule}|poweroffice|{value}")
+    return keys
+
+
+def _naturals(entity: EntityName, system: System, side: SideKeys | Side | None) -> dict[str, str]:
+    """What a record is known by besides its id, by rule."""
+    found: dict[str, str] = {}
+    if side is None or side.seen is None:
+        return found
+    seen = side.seen
     if entity == "customer":
         if email := natural(seen.get("email")):
-            keys.append(f"customer|email|{system}|{email}")
+            found["email"] = email
         if (number := seen.get("organisation_number")) and is_company(seen):
-            keys.append(f"customer|org|{system}|{number}")
+            found["org"] = number
     elif entity == "product":
         if name := natural(seen.get("name")):
-            keys.append(f"product|name|{system}|{name}")
-        code = code_for(record_id) if system == "chargebee" else seen.get("code")
-        if code:
-            keys.append(f"product|code|{system}|{code}")
-    return keys
+            found["name"] = name
+        if code := code_for(side.id) if system == "chargebee" else seen.get("code"):
+            found["code"] = code
+    return found
 
 
 def owner(policy: Policy, link: Link, name: str) -> System:

@@ -110,12 +110,11 @@ class Store:
 
     def _add(self, name: Id, keys: list[str]) -> None:
         for key in keys:
-            held = self._index.get(key)
-            if held is None:
-                self._index[key] = name
-            elif isinstance(held, str):
-                if held != name:
-                    self._index[key] = OrderedDict.fromkeys((held, name))
+            held = self._index.setdefault(key, name)
+            if held == name:
+                continue
+            if isinstance(held, str):
+                self._index[key] = OrderedDict.fromkeys((held, name))
             else:
                 held[name] = None
 
