@@ -1,11 +1,38 @@
-"""How a link is read from its topic where only a part of it is wanted."""
+"""How a link stands in its topic: the content of a pair once, and the part of a link by which it is found."""
 
 from typing import Any, TypedDict
 
 import msgspec
 
 from contracts.entities import EntityName, System
-from contracts.messages import Lane, LinkState
+from contracts.messages import Lane, Link, LinkState, Side
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(link: Link) -> bytes:
+    """The JSON of a link. Of the Go side of a pair only the fields that are not as in Chargebee are written, as
+    `unlike` in place of `seen`; decoding puts `seen` together again."""
+    theirs = link.poweroffice
+    if theirs is None or (unlike := _unlike(link.chargebee, theirs)) is None:
+        return _encoder.encode(link)
+    seen = theirs.seen
+    theirs.seen, theirs.unlike = None, unlike
+    try:
+        return _encoder.encode(link)
+    finally:
+        theirs.seen, theirs.unlike = seen, None
+
+
+def _unlike(ours: Side | None, theirs: Side) -> dict[str, Any] | None:
+    """The fields of Go's content that differ, or None when it cannot be told by them."""
+    if ours is None or ours.seen is None or theirs.seen is None:
+        return None
+    if ours.seen == theirs.seen:
+        return {}
+    if ours.seen.keys() != theirs.seen.keys():
+        return None
+    return {name: value for name, value in theirs.seen.items() if ours.seen[name] != value}
 
 
 class SeenKeys(TypedDict, total=False):
@@ -24,6 +51,7 @@ class SideKeys(msgspec.Struct, kw_only=True, gc=False):
     id: str
     stamp: str | None = None
     seen: SeenKeys | None = None
+    unlike: SeenKeys | None = None
 
 
 class CommandKeys(msgspec.Struct, kw_only=True, gc=False):
@@ -53,3 +81,9 @@ class LinkKeys(msgspec.Struct, kw_only=True, gc=False):
     candidates: list[str] = []
     batch: str = ""
     verify: list[System] = []
+
+    def __post_init__(self) -> None:
+        """As in `Link`."""
+        if self.poweroffice is not None and self.poweroffice.unlike is not None and self.chargebee is not None:
+            self.poweroffice.seen = {**(self.chargebee.seen or {}), **self.poweroffice.unlike}
+            self.poweroffice.unlike = None

@@ -135,12 +135,14 @@ class Side(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What is known of one system's record. `base` holds only fields whose base differs from `seen`; `unset` the
     fields without a base; `doubt` the fields that a command of ours may have written without telling: what is seen
     there may be our own write, so the other side's value is written again until an answer settles it; `remapped` the
-    agreed values that a newer mapping reads differently: what the other side holds was made from them."""
+    agreed values that a newer mapping reads differently: what the other side holds was made from them; `unlike`
+    stands for `seen` on the topic (`contracts.links`)."""
 
     id: str
     version: str
     mapping: int = 1
     seen: dict[str, Any] | None = None
+    unlike: dict[str, Any] | None = None
     base: dict[str, Any] = {}
     unset: list[str] = []
     deleted: bool = False
@@ -198,6 +200,12 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     passed: bool = False
     verify: list[System] = []
     run: str = ""
+
+    def __post_init__(self) -> None:
+        """Whoever decodes a link finds `seen` on both sides."""
+        if self.poweroffice is not None and self.poweroffice.unlike is not None and self.chargebee is not None:
+            self.poweroffice.seen = {**(self.chargebee.seen or {}), **self.poweroffice.unlike}
+            self.poweroffice.unlike = None
 
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="journal", omit_defaults=True):

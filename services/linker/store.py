@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 
 from contracts.entities import EntityName
-from contracts.links import LinkKeys
+from contracts.links import LinkKeys, encode
 from contracts.messages import Link
 from services.linker.state import Policy, index_keys
 
-_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Link)
 _keys_decoder = msgspec.json.Decoder(LinkKeys)
 Id = str  # "entity/key"
@@ -162,7 +161,7 @@ class Overlay:
         return link
 
     def put(self, link: Link) -> None:
-        self._change(link_id(link.entity, link.key), _encoder.encode(link), index_keys(link))
+        self._change(link_id(link.entity, link.key), encode(link), index_keys(link))
 
     def remove(self, entity: EntityName, key: str) -> None:
         self._change(link_id(entity, key), None, [])

@@ -2,14 +2,16 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts import schema, topics
+from contracts import links, schema, topics
 from contracts.entities import Address, Customer, Invoice, Line, Order, Price, Product, typed, typed_fields, wire
+from contracts.messages import Link, Side
 from contracts.values import code_for, decimal, natural, own_chargebee_id, stamp_for_poweroffice, text
 
 
@@ -78,6 +80,39 @@ def test_fields_of_a_command_are_typed() -> None:
     }
     with pytest.raises(msgspec.ValidationError):
         typed_fields("customer", {"email": 7})
+
+
+KARI = {"kind": "person", "first_name": "Kari", "phone": None, "address": {"city": "Oslo"}}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "written"),
+    [
+        (KARI, {"unlike": {}}),
+        ({**KARI, "phone": "+47 1", "address": None}, {"unlike": {"phone": "+47 1", "address": None}}),
+        ({"kind": "person"}, {"seen": {"kind": "person"}}),
+        (None, {}),
+    ],
+)
+def test_a_link_is_written_with_the_content_of_a_pair_once(theirs: dict[str, Any] | None, written: Any) -> None:
+    """Of Go's side only what differs, as long as both hold the same fields; readers see whole sides."""
+    link = Link(tenant="t", entity="customer", key="kari", chargebee=Side(id="kari", version="1", seen=KARI),
+                poweroffice=Side(id="5", version="2", seen=theirs))  # fmt: skip
+    value = links.encode(link)
+    held = msgspec.json.decode(value)
+    assert held["chargebee"]["seen"] == KARI
+    assert held["poweroffice"] == {"id": "5", "version": "2", **written}
+    assert link.poweroffice is not None and link.poweroffice.seen == theirs
+    assert msgspec.json.decode(value, type=Link) == link
+
+
+def test_links_written_whole_are_read_too() -> None:
+    """As every link with one side is."""
+    link = Link(tenant="t", entity="customer", key="kari", chargebee=Side(id="kari", version="1", seen=KARI),
+                poweroffice=Side(id="5", version="2", seen=KARI))  # fmt: skip
+    assert msgspec.json.decode(msgspec.json.encode(link), type=Link) == link
+    alone = Link(tenant="t", entity="customer", key="go-5", poweroffice=Side(id="5", version="2", seen=KARI))
+    assert msgspec.json.decode(links.encode(alone), type=Link) == alone
 
 
 def test_a_tenant_has_one_partition_everywhere() -> None:
