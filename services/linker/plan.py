@@ -380,7 +380,7 @@ class Planner:
         if state in ("linked", "sent") and link.flight is None:
             link.backfill = False
         self.state.put(link)
-        if self.state.first("waiting") is not None:
+        if self.state.count("waiting"):
             self._plan_waiting(link)
 
     def _plan_waiting(self, link: Link) -> None:

@@ -210,8 +210,8 @@ def references(link: Link, system: System) -> list[tuple[EntityName, str]]:
 
 
 def index_keys(link: Link | LinkKeys) -> list[str]:
-    """Where a link is found: by its ids, natural keys, references it waits for, and by what it waits to do. What is
-    read here stands in `LinkKeys`, which is all that a restore decodes."""
+    """Where a link is found: by its ids, natural keys, references it waits for, and by what it waits to do; each key
+    once. What is read here stands in `LinkKeys`, which is all that a restore decodes."""
     entity, ours, theirs = link.entity, link.chargebee, link.poweroffice
     keys: list[str] = []
     if ours is not None:
@@ -242,10 +242,8 @@ def index_keys(link: Link | LinkKeys) -> list[str]:
         keys.append(f"verify|{link.verify[0]}")
     if link.waiting_on or link.candidates:
         keys.append("waiting")
-    for name in link.waiting_on:
-        keys.append(f"wait|{name}")
-    for key in link.candidates:
-        keys.append(f"ambiguous|{entity}|{key}")
+        keys += [f"wait|{name}" for name in dict.fromkeys(link.waiting_on)]
+        keys += [f"ambiguous|{entity}|{key}" for key in dict.fromkeys(link.candidates)]
     return keys
 
 

@@ -49,10 +49,6 @@ class Store:
         held = self._index.get(index)
         return held if held is None or isinstance(held, str) else next(iter(held), None)
 
-    def holds(self, index: str, name: Id) -> bool:
-        held = self._index.get(index)
-        return held == name if isinstance(held, str) else held is not None and name in held
-
     def count(self, index: str) -> int:
         held = self._index.get(index)
         return 0 if held is None else 1 if isinstance(held, str) else len(held)
@@ -132,7 +128,7 @@ class Overlay:
     """Changes over a store or another overlay: `changes` maps a link to its value and the index keys it leaves and
     enters. One is made for every message, and most messages change no bucket."""
 
-    __slots__ = ("_keys_before", "_moves", "changes", "controls", "parent", "policy", "tenant")
+    __slots__ = ("_grown", "_keys_before", "_moves", "changes", "controls", "parent", "policy", "tenant")
 
     def __init__(self, parent: "Store | Overlay") -> None:
         self.parent = parent
@@ -142,6 +138,7 @@ class Overlay:
         self.controls: dict[str, dict[str, Any]] = {}
         self._keys_before: dict[Id, list[str]] = {}
         self._moves: dict[str, dict[Id, bool]] = {}  # per index key: who entered (True) or left, in this order
+        self._grown: dict[str, int] = {}  # by how many a bucket has grown
 
     def raw(self, name: Id) -> bytes | None:
         changed = self.changes.get(name)
@@ -185,11 +182,13 @@ class Overlay:
         for key in old:
             if key not in new:
                 self._moves.setdefault(key, {})[name] = False
+                self._grown[key] = self._grown.get(key, 0) - 1
         for key in new:
             if key not in old:
                 moves = self._moves.setdefault(key, {})
                 moves.pop(name, None)
                 moves[name] = True
+                self._grown[key] = self._grown.get(key, 0) + 1
 
     def first(self, index: str) -> tuple[EntityName, str] | None:
         """The oldest link under an index key."""
@@ -222,17 +221,9 @@ class Overlay:
             if entered:
                 yield name
 
-    def holds(self, index: str, name: Id) -> bool:
-        entered = self._moves[index].get(name) if index in self._moves else None
-        return self.parent.holds(index, name) if entered is None else entered
-
     def count(self, index: str) -> int:
         """How many links stand under an index key."""
-        count = self.parent.count(index)
-        if index in self._moves:
-            for name, entered in self._moves[index].items():
-                count += entered - self.parent.holds(index, name)
-        return count
+        return self.parent.count(index) + self._grown.get(index, 0)
 
     def size(self, entity: EntityName) -> int:
         return self.parent.size(entity)
