@@ -16,6 +16,7 @@ class Mutant:
 _DECIDE, _PLAN, _MERGE = "services/linker/decide.py", "services/linker/plan.py", "services/linker/merge.py"
 _MATCH, _STATE = "services/linker/match.py", "services/linker/state.py"
 _BREAKERS, _OPERATORS = "services/linker/breakers.py", "services/linker/operators.py"
+_OPERATOR_LINKS = "services/linker/operator_links.py"
 
 MUTANTS = (
     Mutant("older readings are taken", _STATE, 'if event.version < side.version:\n        return "older"',
@@ -23,7 +24,7 @@ MUTANTS = (
     Mutant("an unmoved version is an edit", _STATE, "if event.version == side.version:", "if False:"),
     Mutant("a new mapping is an edit", _STATE, "event.data, edit=False)", "event.data)"),
     Mutant("the base is forgotten when an edit is seen", _STATE,
-           "if edit and old.get(name) != value:\n                side.base[name] = old.get(name)", "pass"),
+           "side.base[name] = old.get(name)", "pass"),
     Mutant("the base of a written field is what was sent", _DECIDE, "agree(target, name, outcome.data.get(name))",
            "agree(target, name, flight.command.fields.get(name))"),
     Mutant("the base of the source is what it holds now", _DECIDE,
@@ -90,5 +91,5 @@ MUTANTS = (
     Mutant("the money breaker is deaf", _BREAKERS, "if limit is None or ours is None or theirs is None:", "if True:"),
     Mutant("a signal runs again", _OPERATORS, 'if work.state.control("signal", signal.id) is not None:', "if False:"),
     Mutant("another account is pinned anew", _OPERATORS, "if pinned is None:", "if True:"),
-    Mutant("a linked record is linked twice", _OPERATORS, "        if taken is not None:\n", "        if False:\n"),
+    Mutant("a linked record is linked twice", _OPERATOR_LINKS, "        if taken is not None:\n", "        if False:\n"),
 )  # fmt: skip
