@@ -59,12 +59,13 @@ class Planner:
         if link.verify and runs.verify(self, link):
             return
         link.plan, link.waiting_on, link.candidates, link.problem = None, [], [], None
-        known = list(sides(link))
-        problem = next((side.problem for _, side in known if side.problem), None)
-        if problem is not None:
-            link.problem = problem
-            self.rest(link, "rejected", f"{problem.field or link.entity}: {problem.message}")
-        elif any(side.seen is None and not side.deleted for _, side in known):
+        known, empty = sides(link), False
+        for _, side in known:
+            link.problem = link.problem or side.problem
+            empty = empty or (side.seen is None and not side.deleted)
+        if link.problem is not None:
+            self.rest(link, "rejected", f"{link.problem.field or link.entity}: {link.problem.message}")
+        elif empty:
             self.rest(link, "rejected", "the record has no content")
         elif link.aside is not None:
             self._rest_aside(link)
