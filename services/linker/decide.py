@@ -28,9 +28,8 @@ from contracts.values import own_chargebee_id
 from services.linker import match as matching
 from services.linker import runs
 from services.linker.breakers import money_differs, trip
-from services.linker.operator_runs import is_forgotten
 from services.linker.operators import carry_out
-from services.linker.plan import Output, Planner, Tombstone
+from services.linker.plan import Output, Planner
 from services.linker.state import (
     FIELDS,
     MAX_WRITES,
@@ -83,10 +82,9 @@ class Worker(Planner):
         self.cause = ce_id(event)
         link = by_id(self.state, event.entity, event.system, event.id)
         if link is None:
-            if is_forgotten(self.state, event.entity, event.system, event.id, event.version):
+            if runs.is_forgotten(self.state, event.entity, event.system, event.id, event.version):
                 # A webhook days late: what it brings back is erased again.
-                key = record_key(event.tenant, event.system, event.id).decode()
-                self.outputs.append(Tombstone(ENTITY_TOPICS[event.entity], key))
+                self.erase(ENTITY_TOPICS[event.entity], record_key(event.tenant, event.system, event.id).decode())
                 return
             if event.entity == "order" and self._before_start(event):
                 return

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from contracts.entities import ENTITIES, SYSTEMS, EntityName, System
+from contracts.entities import ENTITIES, SYSTEMS, EntityName
 from contracts.messages import Link
 from contracts.topics import ENTITY_TOPICS, link_key, reading_key, record_key
 from services.linker import runs
 from services.linker.arguments import Arguments, Refused, entities_of, entity_of, link_of
-from services.linker.plan import MAX_AT_ONCE, Planner, Tombstone
+from services.linker.plan import MAX_AT_ONCE, Planner
 from services.linker.state import State, sides
 
 FORGOTTEN_WITHIN_DAYS = 35
@@ -184,7 +184,8 @@ def _keys_of(work: Planner, link: Link, journal: list[str], letters: list[str]) 
 
 
 def _erase(work: Planner, keys: list[list[str]]) -> None:
-    work.outputs.extend(Tombstone(topic, key) for topic, key in keys)
+    for topic, key in keys:
+        work.erase(topic, key)
 
 
 def erase_again(work: Planner, today: str) -> None:
@@ -200,9 +201,3 @@ def erase_again(work: Planner, today: str) -> None:
 def days_between(since: str, until: str) -> int:
     """Whole days between two ISO 8601 times."""
     return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).days
-
-
-def is_forgotten(state: State, entity: EntityName, system: System, record_id: str, version: str) -> bool:
-    """Whether a reading is of a record that was forgotten in this state; a reused id comes with a newer version."""
-    fact = state.control("forgotten", f"{entity}/{system}/{record_id}")
-    return bool(fact) and version <= (fact or {})["version"]

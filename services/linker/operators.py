@@ -15,7 +15,7 @@ from services.linker import runs as readings
 from services.linker.arguments import Arguments, Refused, entities_of, entity_of, link_of, targets_of
 from services.linker.breakers import close, open_batches
 from services.linker.merge import CREATE_ONLY, may_write
-from services.linker.plan import MAX_AT_ONCE, Planner, Tombstone
+from services.linker.plan import MAX_AT_ONCE, Planner
 from services.linker.state import agree, born_in_go, side_of, sides
 
 
@@ -211,7 +211,8 @@ def _redrive(work: Planner, args: Arguments) -> dict[str, Any]:
             link.aside, link.stales, link.lane = None, 0, "live" if "key" in args else "bulk"
             work.plan(link)
             planned += 1
-    work.outputs.extend(Tombstone("dead-letters", key) for key in args.get("letters", ()))
+    for key in args.get("letters", ()):
+        work.erase("dead-letters", key)
     return {"planned": planned}
 
 

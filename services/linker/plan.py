@@ -452,6 +452,10 @@ class Planner:
         takeover = self.state.policy.takeover
         return seen.get("status") == "sent" or (takeover == "confirmed" and seen.get("status") == "confirmed")
 
+    def erase(self, topic: str, key: str) -> None:
+        """Take everything under a key out of a topic."""
+        self.outputs.append(Tombstone(topic, key))
+
     # -- journal
 
     def acknowledge(self, signal: Signal, answer: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.entities import SYSTEMS, EntityName, System, other
 from contracts.messages import Command, Flight, Link, Observed, Outcome, Reading, ReadingCompleted, Side
+from contracts.topics import reading_key
 from services.linker.state import FIELDS, State, by_id, set_seen, side_of
 
 if TYPE_CHECKING:
@@ -164,7 +165,10 @@ def reading(work: "Worker", message: Reading) -> None:
     count(work.state, run_id, **{f"{event.system}/{event.entity}": 1})
     link = by_id(work.state, event.entity, event.system, event.id)
     if link is None:
-        if run.get("repair"):
+        if is_forgotten(work.state, event.entity, event.system, event.id, event.version):
+            key = reading_key(event.tenant, event.system, event.entity, event.id).decode()
+            work.erase("readings", key)
+        elif run.get("repair"):
             work.observed(event)
         return
     side = side_of(link, event.system)
@@ -196,6 +200,12 @@ def take_completed(state: State, run_id: str, system: System, entity: EntityName
         return
     parts = {**run["parts"], f"{system}/{entity}": records}
     update(state, run_id, parts=parts, state="done" if None not in parts.values() else run["state"])
+
+
+def is_forgotten(state: State, entity: EntityName, system: System, record_id: str, version: str) -> bool:
+    """Whether a reading is of a record that was forgotten in this state; a reused id comes with a newer version."""
+    fact = state.control("forgotten", f"{entity}/{system}/{record_id}")
+    return bool(fact) and version <= (fact or {})["version"]
 
 
 def _fold(link: Link, side: Side, event: Observed) -> None:

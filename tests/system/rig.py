@@ -184,6 +184,11 @@ poweroffice.read_lag_s = 0.1
         for name in names or SERVICES:
             wait_for(f"{name} is ready", lambda name=name: self._ready(name))
 
+    def start_as(self, name: str, module: str, *arguments: str) -> None:
+        """Start another program in the place of a service and wait until it is ready."""
+        self._start(module, name, list(arguments))
+        wait_for(f"{name} is ready", lambda: self._ready(name))
+
     def start_second(self, name: str) -> str:
         """One more process of a service, with a port of its own; returns its name once it is ready."""
         second = f"{name}_2"

@@ -1,0 +1,160 @@
+"""Every command that only looks, and those that put things right, as a person types them; their output word by word."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.system.rig import Rig, link_when, tandem, wait_for
+
+HANSEN = {"IsPerson": True, "FirstName": "Ola", "LastName": "Hansen", "InvoiceDeliveryType": "Print"}
+
+
+@pytest.fixture
+def rig(kafka: str, tmp_path: Path) -> Iterator[Rig]:
+    with Rig(kafka, tmp_path) as held:
+        yield held
+
+
+def same(text: str) -> str:
+    """Output without what differs from run to run: times, versions, ids of signals and runs, blanks at line ends."""
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z(#\d+)?", "TIME", text)
+    text = re.sub(r"\d\d:\d\d:\d\d\.\d{3}", "CLOCK", text)
+    text = re.sub(r"\b\d{13}(\.\d+)?\b", "VERSION", text)
+    text = re.sub(r"\b[0-9a-f]{12}\b", "ID", text)
+    text = re.sub(r"\b\d+ (s|min) ago", "AGO", text)
+    text = re.sub(r"[\w.-]+@[\w.-]+ asked", "SOMEBODY asked", text)
+    text = re.sub(r"(chargebee|poweroffice) \d+ %", r"\1 N %", text)
+    return "\n".join(" ".join(line.split()) if "  " in line.strip() else line.rstrip() for line in text.splitlines())
+
+
+def world(rig: Rig) -> dict[str, str]:
+    """One linked customer, two that share a mailbox, one whose edit Go refuses, and a message nobody can read."""
+    person = rig.add_go_customer(**HANSEN, EmailAddress="post@eksempel.no")
+    rig.add_customer(id="per", first_name="Per", last_name="Post", email="post@eksempel.no")
+    rig.add_customer(id="kari", first_name="Kari", last_name="Nordmann", email="kari@eksempel.no")
+    rig.start()
+    link_when(rig, "kari", "linked")
+    link_when(rig, "per", "ambiguous")
+    go_id = rig.links()["kari"].poweroffice.id  # type: ignore[union-attr]
+    rig.fault("poweroffice", kind="error", match="PATCH /Customers/{id}", status=400)
+    rig.chargebee.post("/customers/kari", data={"phone": "+47 1"}).raise_for_status()
+    link_when(rig, "kari", "rejected")
+    rig.send("customers", b"demo/chargebee/x", b'{"type":"observed"')
+    wait_for("the message is dead", lambda: len(rig.records("dead-letters")) == 2)
+    return {"kari": go_id, "ola": str(person["Id"])}
+
+
+def test_what_the_reading_commands_print(rig: Rig, tmp_path: Path) -> None:
+    """Word by word, but for times and numbers that differ from run to run."""
+    ids = world(rig)
+    shown = same(tandem(rig, "status")).splitlines()
+    rows = ("Tenant", "in ", "linked", "ambiguous", "rejected", "dead")
+    assert [line for line in shown if line.startswith(rows)] == [
+        "Tenant demo customer product order", "in Chargebee 2 0 0", "in Go 2 0 0", "linked 0 0 0", "ambiguous 2 0 0",
+        "rejected 1 0 0", "dead letters 2 0 0",
+    ]  # fmt: skip
+    assert "Mode sync" in shown
+    assert shown[-7:] == [
+        "Rejected (1)", "  customer kari poweroffice refused: injected", "Ambiguous: a person picks (2)",
+        *(f"  customer {key} the e-mail is equal, but name, kind or organisation number differ (candidates: {other})"
+          for key, other in (("go-" + ids["ola"], "per"), ("per", "go-" + ids["ola"]))),
+        "Messages not taken yet: linker 0, chargebee_adapter 0, poweroffice_adapter 0",
+    ]  # fmt: skip
+    assert same(tandem(rig, "links", "find", "KARI")) == "\n".join([
+        "entity link state Chargebee Go name reason",
+        f"customer kari rejected kari {ids['kari']} Kari Nordmann poweroffice refused: injected",
+        "1 found",
+    ])  # fmt: skip
+    letters = same(tandem(rig, "letters")).splitlines()
+    assert letters[0] == "id at what reason"
+    assert letters[-1] == "2 dead letters"
+    assert "demo/customer/kari/2 TIME update in poweroffice rejected: injected" in letters
+
+
+def test_redrive_by_letter_by_words_and_all(rig: Rig) -> None:
+    """What was refused is planned again from the present state; a message is read once more, and dies again."""
+    world(rig)
+    assert "there is no dead letter 'x'" in tandem(rig, "redrive", "--letter", "x", code=2)
+    assert "--key needs --entity" in tandem(rig, "redrive", "--key", "kari", code=2)
+    assert tandem(rig, "redrive", "--reason", "no such words") == "0 planned again, 0 messages sent again\n"
+    rig.fault("poweroffice", kind="error", match="PATCH /Customers/{id}", status=400)
+    assert tandem(rig, "redrive", "--letter", "demo/customer/kari/2") == "1 planned again, 0 messages sent again\n"
+    wait_for("it was refused again", lambda: "demo/customer/kari/3" in tandem(rig, "letters"))
+    assert "demo/customer/kari/2" not in tandem(rig, "letters")
+    assert tandem(rig, "redrive", "--reason", "injected") == "1 planned again, 0 messages sent again\n"
+    link_when(rig, "kari", "linked")
+    assert [each.get("PhoneNumber") for each in rig.go_customers()].count("+47 1") == 1
+    before = set(keys_of(rig))
+    assert tandem(rig, "redrive").endswith("1 messages sent again\n")
+    wait_for("it died again under its new place", lambda: len(set(keys_of(rig)) - before) == 1)
+    assert len(keys_of(rig)) == 1
+
+
+def keys_of(rig: Rig) -> list[str]:
+    found: list[dict[str, Any]] = msgspec.json.decode(tandem(rig, "letters", "--json"))
+    return [each["id"] for each in found]
+
+
+def test_watch_shows_changes_as_they_happen_until_ctrl_c(rig: Rig) -> None:
+    """A line for the edit, one for what an operator does; Ctrl-C is how it ends."""
+    rig.start()
+    rig.add_customer(id="kari", first_name="Kari", last_name="Nordmann")
+    link_when(rig, "kari", "linked")
+    command = [sys.executable, "-m", "services.console.cli", "watch"]
+    with subprocess.Popen(command, env=rig.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          start_new_session=True) as process:  # fmt: skip
+        try:
+            assert process.stderr is not None
+            assert process.stderr.readline() == "watching demo; Ctrl-C ends it\n"
+            rig.chargebee.post("/customers/kari", data={"phone": "+47 2"}).raise_for_status()
+            link_when(rig, "kari", "linked")
+            wait_for("it crossed", lambda: rig.go_customers()[0].get("PhoneNumber") == "+47 2")
+            tandem(rig, "pause", "--entity", "order")
+            assert process.stdout is not None
+            lines = [process.stdout.readline(), process.stdout.readline()]
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert re.fullmatch(r"CLOCK customer kari: update in poweroffice \(phone\): applied \d+ ms", same(lines[0]))
+    assert same(lines[1]) == "CLOCK signal ID: SOMEBODY asked for pause: done"
+
+
+def test_a_command_for_a_tenant_that_is_not_there_does_nothing(rig: Rig) -> None:
+    """Whatever it is; and with several tenants one has to be named."""
+    rig.start()
+    for arguments in (
+        ("status",), ("plan",), ("letters",), ("pause",), ("resume",), ("mode", "sync"), ("redrive",), ("watch",),
+        ("held", "release", "order"), ("links", "unlink", "order", "x"), ("forget", "order", "x"), ("reconcile",),
+        ("rebuild",), ("runs", "list"),
+    ):  # fmt: skip
+        assert tandem(rig, *arguments, "--tenant", "acme", code=2) == "no tenant 'acme'; there are: demo\n"
+    assert rig.records("signals") == [] or all(each["kind"] in ("identity", "vendor_reachable")
+                                               for each in rig.records("signals"))  # fmt: skip
+    assert "no tenant 'acme'" in tandem(rig, "plan", code=2, TANDEM_TENANT="acme")
+
+
+def test_without_the_linker_a_signal_is_kept_for_it(rig: Rig) -> None:
+    """Code 1 and words; it is carried out once the linker runs."""
+    rig.start()
+    rig.stop("linker")
+    said = tandem(rig, "pause", "--entity", "order", code=1)
+    assert said == "sent, but the linker has not taken it yet; it will when it runs\n"
+    rig.start("linker")
+    wait_for("it is carried out", lambda: "order to chargebee is paused" in tandem(rig, "status"))
+
+
+def test_the_shell_completes_the_commands() -> None:
+    """`tandem --install-completion` installs what this prints."""
+    done = subprocess.run([sys.executable, "-m", "services.console.cli", "--show-completion", "bash"],
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "complete" in done.stdout

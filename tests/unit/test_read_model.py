@@ -1,0 +1,257 @@
+"""The read model: what the topics hold, folded by key, and what is computed from it."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts.links import encode
+from contracts.messages import Command, Control, DeadLetter, JournalEntry, Link, Observed, Problem, Reading, Side
+from services.console import drift, totals
+from services.console.base import NotFound
+from services.console.letters import choose, words_of
+from services.console.model import Mirrored, ReadModel
+from services.console.ranges import moment_of
+from services.console.rebuilding import compare_pairs
+
+AT = "2026-11-20T10:00:00.000000Z"
+KARI = {"kind": "person", "first_name": "Kari", "last_name": "Nordmann", "email": "kari@eksempel.no", "phone": "+47 1"}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> ReadModel:
+    return ReadModel(tmp_path, "cluster/tandem.")
+
+
+def put(model: ReadModel, topic: str, key: str, value: Any) -> None:
+    held = model.positions().get((topic, 0), 0)
+    body = encode(value) if isinstance(value, Link) else None if value is None else msgspec.json.encode(value)
+    assert model.apply([Mirrored(topic, key, body)], {(topic, 0): held}, {(topic, 0): held + 1})
+
+
+def side(record_id: str, seen: Any = None, version: str = "1700000000000", **more: Any) -> Side:
+    return Side(id=record_id, version=version, seen=KARI if seen is None else seen, **more)
+
+
+def link(key: str, entity: Any = "customer", **fields: Any) -> Link:
+    return Link(**{"tenant": "t", "entity": entity, "key": key, "state": "linked", **fields})
+
+
+def put_link(model: ReadModel, held: Link) -> None:
+    put(model, "links", f"t/{held.entity}/{held.key}", held)
+
+
+def put_reading(model: ReadModel, system: Any, id: str, data: Any, entity: Any = "customer", **more: Any) -> None:
+    record = Observed(tenant="t", system=system, entity=entity, id=id, version="1700000000000", mapping=1,
+                      observed_at=AT, data=data, **more)  # fmt: skip
+    put(model, "readings", f"t/{system}/{entity}/{id}", Reading(run="r1", record=record))
+
+
+def put_run(model: ReadModel, **facts: Any) -> None:
+    value = {"kind": "reconcile", "state": "done", "at": AT, "counts": {}, **facts}
+    put(model, "control", "t/run/r1", Control(tenant="t", kind="run", id="r1", at=AT, value=value))
+
+
+# -- the model
+
+
+def test_a_link_is_found_by_key_by_either_id_and_by_a_part_of_a_name(model: ReadModel) -> None:
+    """The newest record of a key counts; an empty one takes it away."""
+    put_link(model, link("kari", chargebee=side("kari"), poweroffice=side("5")))
+    put_link(model, link("kari", chargebee=side("kari", {**KARI, "last_name": "Åsheim"}), poweroffice=side("5")))
+    assert model.link_of("t", "customer", "poweroffice", "5") == model.link("t", "customer", "kari")
+    assert [each.key for each in model.find("t", "åSHEIM", None)] == ["kari"]
+    assert list(model.find("t", "Nordmann'; drop table links", None)) == []
+    assert list(model.find("other", "kari", None)) == []
+    put(model, "links", "t/customer/kari", None)
+    assert model.link("t", "customer", "kari") is None
+
+
+def test_whoever_finds_that_another_has_gone_on_does_nothing(model: ReadModel, tmp_path: Path) -> None:
+    """Two processes keep the same file; a batch is taken once."""
+    other = ReadModel(tmp_path, "cluster/tandem.")
+    batch = [Mirrored("links", "t/customer/kari", encode(link("kari", chargebee=side("kari"))))]
+    assert model.apply(batch, {("links", 0): 0}, {("links", 0): 1})
+    assert not other.apply([Mirrored("links", "t/customer/kari", None)], {("links", 0): 0}, {("links", 0): 1})
+    assert other.link("t", "customer", "kari") is not None
+    assert other.positions() == {("links", 0): 1}
+
+
+def test_another_kafka_or_an_old_copy_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka drops the word that a key is gone after 30 days, so a copy left for long may have missed it."""
+    for change in ("source", "age"):
+        model = ReadModel(tmp_path / change, "cluster/tandem.")
+        put_link(model, link("kari", chargebee=side("kari")))
+        model.close()
+        if change == "age":
+            later = (datetime.now(UTC) + timedelta(days=21)).timestamp()
+            monkeypatch.setattr("services.console.model.time.time", lambda later=later: later)
+        again = ReadModel(tmp_path / change, "another/tandem." if change == "source" else "cluster/tandem.")
+        assert again.positions() == {}
+        assert list(again.links("t")) == []
+
+
+def test_only_its_owner_may_read_the_file(model: ReadModel) -> None:
+    """It holds names and addresses."""
+    assert model.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_erased_leaves_no_bytes(model: ReadModel) -> None:
+    """Neither in the file nor in its journal."""
+    put_link(model, link("kari", chargebee=side("kari")))
+    put(model, "links", "t/customer/kari", None)
+    held = b"".join(file.read_bytes() for file in model.path.parent.iterdir())
+    assert b"kari@eksempel.no" not in held
+
+
+def test_what_cannot_be_read_is_left_out(model: ReadModel) -> None:
+    """A record of a newer release must not stop the rest."""
+    assert model.apply([Mirrored("links", "t/customer/x", b"{")], {("links", 0): 0}, {("links", 0): 1})
+    assert model.positions() == {("links", 0): 1}
+
+
+# -- drift
+
+
+def test_the_drift_report_tells_different_missing_extra_unlinked_and_listed(model: ReadModel) -> None:
+    """One customer of each kind."""
+    put_run(model, parts={"chargebee/customer": 5, "poweroffice/customer": 4})
+    put_link(model, link("same", chargebee=side("same"), poweroffice=side("1")))
+    put_link(model, link("moved", chargebee=side("moved"), poweroffice=side("2")))
+    put_link(model, link("absent", chargebee=side("absent"), poweroffice=side("3")))
+    put_link(model, link("alone", state="ambiguous", reason="two candidates", chargebee=side("alone")))
+    put_link(model, link("apart", chargebee=side("apart"), poweroffice=side("4"), differences=["phone"]))
+    put_link(model, link("gone", state="ignored", reason="deleted", chargebee=side("gone", deleted=True)))
+    for name in ("same", "moved", "absent", "alone", "apart"):
+        put_reading(model, "chargebee", name, KARI)
+    for name in ("1", "2", "4"):
+        put_reading(model, "poweroffice", name, KARI)
+    put_reading(model, "poweroffice", "9", KARI)
+    put_reading(model, "chargebee", "erased", KARI, deleted=True)
+    entry = JournalEntry(tenant="t", entity="customer", link="moved", entry="run-r1-chargebee-phone", at=AT,
+                         rule="drift", text="phone ...", cause="t/run/r1", system="chargebee", field="phone",
+                         value="+47 2", losing="+47 1")  # fmt: skip
+    put(model, "journal", "t/customer/moved/run-r1-chargebee-phone", entry)
+    report = drift.drift_of(model, "t", "r1")
+    assert report.records == {"chargebee/customer": 5, "poweroffice/customer": 4}
+    assert report.matched == {"customer": 2}
+    assert [(d.link, d.field, d.found, d.believed, d.other) for d in report.different] == [
+        ("moved", "phone", "+47 2", "+47 1", "+47 1")
+    ]
+    assert [(each.system, each.id) for each in report.missing] == [("poweroffice", "3")]
+    assert [(each.system, each.id) for each in report.extra] == [("poweroffice", "9")]
+    assert [(each.id, each.reason) for each in report.unlinked] == [("alone", "ambiguous: two candidates")]
+    assert [(each.link, each.reason) for each in report.listed] == [("apart", "phone")]
+    assert report.left == 3
+    assert [row[0] for row in drift.rows(report)] == ["different", "missing", "extra", "unlinked", "listed"]
+
+
+def test_an_edit_that_the_ordinary_stream_brought_meanwhile_is_no_drift(model: ReadModel) -> None:
+    """The run was quicker than the webhook."""
+    put_run(model, parts={"chargebee/customer": 1})
+    put_link(model, link("kari", chargebee=side("kari", {**KARI, "phone": "+47 2"}), poweroffice=side("1")))
+    entry = JournalEntry(tenant="t", entity="customer", link="kari", entry="run-r1-chargebee-phone", at=AT,
+                         rule="drift", text="phone ...", cause="t/run/r1", system="chargebee", field="phone",
+                         value="+47 2", losing="+47 1")  # fmt: skip
+    put(model, "journal", "t/customer/kari/run-r1-chargebee-phone", entry)
+    assert drift.drift_of(model, "t", "r1").different == []
+
+
+@pytest.mark.parametrize(("system", "version"), [
+    ("chargebee", "1795860000000"), ("poweroffice", "2026-11-28T10:00:00.0000000Z#000000000007"),
+])  # fmt: skip
+def test_a_record_made_while_the_run_was_reading_is_not_missing(model: ReadModel, system: Any, version: str) -> None:
+    """The listing had passed its place."""
+    put_run(model, at="2026-11-28T09:59:00.000000Z", parts={f"{system}/customer": 0})
+    put_link(model, link("new", **{system: side("new", version=version)}))
+    assert drift.drift_of(model, "t", "r1").missing == []
+
+
+# -- totals
+
+
+def order(number: str, total: str, currency: str = "NOK", date: str = "2026-10-03", **more: Any) -> dict[str, Any]:
+    return {"number": number, "currency": currency, "order_date": date, "status": "draft", "net": total, "tax": "0",
+            "total": total, "lines": [], **more}  # fmt: skip
+
+
+def test_totals_are_by_currency_and_leave_out_other_months_and_cancelled_orders(model: ReadModel) -> None:
+    """Decimal, never float: 0.1 and 0.2 are 0.3."""
+    rows = {"1": ("0.1", "NOK"), "2": ("0.2", "NOK"), "3": ("5", "EUR")}
+    for number, (total, currency) in rows.items():
+        put_link(model, link(number, "order", chargebee=side(number, {}), poweroffice=side(f"u{number}", {})))
+        invoice = {"number": f"I{number}", "paid": number != "3"}
+        put_reading(model, "chargebee", number, order(f"O{number}", total, currency, invoice=invoice), "order")
+        put_reading(model, "poweroffice", f"u{number}", order(f"2000{number}", total, currency), "order")
+    put_link(model, link("4", "order", chargebee=side("4", {}), poweroffice=side("u4", {})))
+    put_reading(model, "chargebee", "4", order("O4", "9", status="cancelled"), "order")
+    put_link(model, link("5", "order", state="waiting", reason="customer x", chargebee=side("5", {})))
+    put_reading(model, "chargebee", "5", order("O5", "7"), "order")
+    put_link(model, link("6", "order", chargebee=side("6", {})))
+    put_reading(model, "chargebee", "6", order("O6", "100", date="2026-11-01"), "order")
+    found = totals.totals_of(model, "t", "r1", "2026-10")
+    assert {name: (sums.orders, sums.total) for name, sums in found.sums["NOK"].items()} == {
+        "chargebee": (3, Decimal("7.3")), "poweroffice": (2, Decimal("0.3")), "difference": (1, Decimal(7)),
+    }  # fmt: skip
+    assert found.sums["EUR"]["difference"] == totals.Sums()
+    assert found.differs
+    assert [row.link for row in found.orders] == ["1", "2", "3"]
+    assert [(row.link, row.note) for row in found.unlinked] == [("5", "waiting: customer x")]
+    assert totals.line_of(found.orders[2]) == ("2026-10-03  Chargebee O3 (invoice I3, unpaid)  Go 20003  EUR 5 / 5")
+
+
+@pytest.mark.parametrize("text", ["2026-13", "2026-1", "202610", "", "10-2026"])
+def test_a_month_that_is_none_is_refused(text: str) -> None:
+    """With what is accepted."""
+    with pytest.raises(ValueError, match="give it as 2026-11"):
+        totals.month_of(text)
+
+
+# -- words of the command line
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("1200", 1200),
+    ("2h", datetime(2026, 11, 28, 8, tzinfo=UTC)),
+    ("3d", datetime(2026, 11, 25, 10, tzinfo=UTC)),
+    ("2026-11-28T10:00", datetime(2026, 11, 28, 9, tzinfo=UTC)),
+    ("2026-07-01T10:00", datetime(2026, 7, 1, 8, tzinfo=UTC)),
+    ("2026-11-28T10:00:00Z", datetime(2026, 11, 28, 10, tzinfo=UTC)),
+    ("2026-11-28", datetime(2026, 11, 27, 23, tzinfo=UTC)),
+])  # fmt: skip
+def test_a_moment_is_an_offset_a_span_or_a_time_in_the_tenants_zone(text: str, expected: Any) -> None:
+    """Oslo is an hour ahead of UTC in winter and two in summer."""
+    assert moment_of(text, "Europe/Oslo", datetime(2026, 11, 28, 10, tzinfo=UTC)) == expected
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2h30", "-5", "12.5", "2026-02-30", "٣"])
+def test_a_moment_that_is_none_is_refused(text: str) -> None:
+    """With what is accepted."""
+    with pytest.raises(ValueError, match="give a time such as"):
+        moment_of(text, "Europe/Oslo", datetime(2026, 11, 28, 10, tzinfo=UTC))
+
+
+def test_dead_letters_are_chosen_by_id_by_words_or_all() -> None:
+    """Commands by their link, messages that could not be read by themselves."""
+    command = Command(tenant="t", entity="customer", link="kari", seq=4, target="poweroffice", op="update", lane="live",
+                      cause="")  # fmt: skip
+    refused = DeadLetter(reason="rejected", at=AT, topic="commands.poweroffice", command=command,
+                         problem=Problem(code="x", message="Zip code is wrong", field="address"))  # fmt: skip
+    unread = DeadLetter(reason="DecodeError: truncated", at=AT, topic="tandem.customers", partition=0, offset=7)
+    letters = {"t/customer/kari/4": refused, "tandem.customers/0/7": unread}
+    assert words_of(refused) == "rejected: address: Zip code is wrong"
+    assert choose(letters, None, None) == ({("customer", "kari"): ["t/customer/kari/4"]},
+                                           {"tandem.customers/0/7": unread})  # fmt: skip
+    assert choose(letters, None, "ZIP") == ({("customer", "kari"): ["t/customer/kari/4"]}, {})
+    assert choose(letters, "tandem.customers/0/7", None) == ({}, {"tandem.customers/0/7": unread})
+    with pytest.raises(NotFound, match="there is no dead letter 'x'"):
+        choose(letters, "x", None)
+
+
+def test_maps_are_compared_pair_by_pair() -> None:
+    """What is gone, and what has come."""
+    a, b, c = ({"entity": "customer", "chargebee": name, "poweroffice": name} for name in "abc")
+    assert compare_pairs([a, b], [b, c]) == ([a], [c])
