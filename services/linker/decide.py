@@ -18,6 +18,7 @@ from contracts.messages import (
     Problem,
     Reading,
     ReadingCompleted,
+    Side,
     Signal,
     SnapshotCompleted,
     Write,
@@ -95,9 +96,14 @@ class Worker(Planner):
             in_flight = link.flight is not None and link.flight.command.target == event.system
             if in_flight and link.flight is not None:
                 note_during(link.flight, event)
+            before = _looks(side)
             folded = fold(event.entity, side, event)
             if folded == "older":
                 self._late(link, event)
+            if folded == "newer" and link.state == "rejected" and _looks(side) == before:
+                # Only read again, as Go's source does after every attempt to write: no reason to try once more.
+                self.state.put(link)
+                return
             if folded in ("older", "same"):
                 if in_flight:
                     self.state.put(link)
@@ -261,7 +267,7 @@ class Worker(Planner):
                                problem=problem)
                 )  # fmt: skip
                 side = side_of(link, command.target)
-                if side is not None and side.version != command.target_version:
+                if side is not None and _changed_since(side, command):
                     self.plan(link)  # the record changed meanwhile, so the refusal may be out of date
                 else:
                     self.rest(link, "rejected", f"{command.target} refused: {problem.message}")
@@ -339,3 +345,16 @@ class Worker(Planner):
         start = self.state.policy.start_orders
         date = (event.data or {}).get("order_date")
         return start is None or (date is not None and date < start)
+
+
+def _looks(side: Side) -> tuple[Any, ...]:
+    """Everything a vendor says of a record; of its version, the vendor's own part (Go's time of change)."""
+    return side.version.partition("#")[0], side.seen, side.deleted, side.stamp, side.problem
+
+
+def _changed_since(side: Side, command: Command) -> bool:
+    """Whether a record has moved since a command was planned; being read again is no move."""
+    planned = (command.target_version or "").partition("#")[0]
+    return side.version.partition("#")[0] != planned or any(
+        (side.seen or {}).get(name) != value for name, value in command.expected.items()
+    )

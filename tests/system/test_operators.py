@@ -46,7 +46,7 @@ def test_an_ambiguous_pair_is_picked_parted_and_put_back(rig: Rig) -> None:
     assert (len(rig.go_customers()), len(rig.chargebee_list("/customers", "customer"))) == (1, 1)
 
 
-def _the_plan_is_written_for_sign_off(rig: Rig, tmp_path: Path) -> None:
+def _the_plan_is_written_for_sign_off(rig: Rig, tmp_path: Path, held: list[str]) -> None:
     """Every field of every plan, to be signed; text from a customer can neither calculate nor be markup."""
     table, page = tmp_path / "plan.csv", tmp_path / "plan.html"
     printed = tandem(rig, "plan", "--csv", str(table), "--html", str(page))
@@ -54,7 +54,7 @@ def _the_plan_is_written_for_sign_off(rig: Rig, tmp_path: Path) -> None:
     with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     written = {row["link"]: row["planned"] for row in rows if row["field"] == "first_name"}
-    assert written == {"k1": "'=1+1", "k2": "'=1+1", "k3": "'=1+1"}
+    assert sorted(written) == held and set(written.values()) == {"'=1+1"}
     assert {(row["op"], row["target"], row["batch"], row["present"]) for row in rows} == {
         ("create", "poweroffice", "creates-1", "")
     }
@@ -133,7 +133,7 @@ def test_a_breaker_holds_a_mass_of_creations_for_a_person(kafka: str, tmp_path: 
         }
         assert sorted(plan["link"] for plan in plans) == held
         assert "creates-1" in tandem(rig, "held", "show")
-        _the_plan_is_written_for_sign_off(rig, tmp_path)
+        _the_plan_is_written_for_sign_off(rig, tmp_path, held)
         assert "creates-9" in tandem(rig, "held", "release", "customer", "--batch", "creates-9", code=2)
         tandem(rig, "held", "release", "customer", "--batch", "creates-1")
         in_state(rig, "linked", 5)

@@ -1,5 +1,6 @@
 """What the linker decides, example by example."""
 
+import msgspec
 import pytest
 
 from contracts.messages import Command, Observed, Outcome, Problem, Signal
@@ -196,6 +197,27 @@ def test_what_cannot_be_mapped_is_rejected_and_tried_again_when_it_changes() -> 
     assert (link.state, link.problem) == ("rejected", problem)
     (create,) = bench.see("chargebee", "kari", 2, KARI)
     assert create.op == "create"
+
+
+def test_a_refused_command_is_tried_again_when_a_record_changes_not_when_it_is_only_read_again() -> None:
+    """Go's source reads a record anew after every attempt to write: each try would bring the next."""
+    bench = Bench()
+    bench.linked_pair()
+    again = Observed(tenant="t", system="poweroffice", entity="customer", id="5", version="0000000000001#2", mapping=1,
+                     observed_at=NOW, data=KARI, stamp="cb-kari")  # fmt: skip
+    refused = {"result": "rejected", "error": Problem(code="refused", message="no")}
+    (update,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
+    assert bench.say(again) == []
+    assert bench.answer(update, "", 0, None, **refused) == []
+    assert bench.say(msgspec.structs.replace(again, version="0000000000001#3")) == []
+    assert bench.link("kari").state == "rejected"
+    (second,) = bench.say(msgspec.structs.replace(again, version="0000000000002#4"))
+    bench.say(msgspec.structs.replace(again, version="0000000000002#5", data={**KARI, "phone": "+47 5"}))
+    (third,) = bench.answer(second, "", 0, None, **refused)
+    assert third.expected == {"phone": "+47 5"}
+    assert bench.answer(third, "", 0, None, **refused) == []
+    (fourth,) = bench.see("chargebee", "kari", 3, {**KARI, "phone": "+47 3"})
+    assert fourth.fields == {"phone": "+47 3"}
 
 
 def test_parked_commands_go_on_when_the_vendor_answers_again() -> None:
