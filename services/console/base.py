@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NoReturn, TypeVar
 import msgspec
 import typer
 from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, RequestTimedOutError
+from rich.table import Column, Table
 
 from contracts.settings import Settings, SettingsError, load
 from runtime.kafka import Kafka, TopicError
@@ -157,6 +158,11 @@ def operator() -> str:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):
         return "somebody"
+
+
+def table(*headers: str) -> Table:
+    """A table without lines whose cells break rather than lose their end: ids are there to be copied."""
+    return Table(*(Column(header, overflow="fold") for header in headers), box=None, pad_edge=False)
 
 
 def print_json(value: Any) -> None:

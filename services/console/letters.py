@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from contracts.messages import DeadLetter
@@ -32,17 +31,15 @@ def words_of(letter: DeadLetter) -> str:
 
 
 def show_letters(console: Console, letters: Mapping[str, DeadLetter], *, as_json: bool) -> None:
-    """One line for each."""
+    """Two lines for each, the first with the id that `redrive --letter` takes."""
     if as_json:
         print_json([{"id": key, "letter": letter} for key, letter in letters.items()])
         return
-    table = Table("id", "at", "what", "reason", box=None, pad_edge=False)
     for key, letter in letters.items():
         command = letter.command
         what = f"{command.op} in {command.target}" if command else f"message of {letter.topic}"
-        table.add_row(*map(Text, (key, letter.at[:19] + "Z", what, words_of(letter))))
-    if letters:
-        console.print(table)
+        console.print(Text(key), soft_wrap=True)
+        console.print(Text(f"  {letter.at[:19]}Z  {what}: {words_of(letter)}"), soft_wrap=True)
     console.print(f"{len(letters)} dead letters")
 
 

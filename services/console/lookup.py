@@ -4,12 +4,11 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from contracts.entities import SYSTEMS, EntityName, System
 from contracts.messages import JournalEntry, Link
-from services.console.base import NotFound, print_json
+from services.console.base import NotFound, print_json, table
 from services.console.model import ReadModel, side_of
 
 
@@ -51,12 +50,12 @@ def show_links(console: Console, links: list[Link], *, as_json: bool) -> None:
     if as_json:
         print_json(links)
         return
-    table = Table("entity", "link", "state", "Chargebee", "Go", "name", "reason", box=None, pad_edge=False)
+    shown = table("entity", "link", "state", "Chargebee", "Go", "name", "reason")
     for link in links:
         ids = [side.id if (side := side_of(link, system)) else "-" for system in SYSTEMS]
         cells = (link.entity, link.key, link.state, *ids, _name(link), link.reason or "")
-        table.add_row(*map(Text, cells))
-    console.print(table)
+        shown.add_row(*map(Text, cells))
+    console.print(shown)
     console.print(f"{len(links)} found")
 
 
@@ -73,20 +72,14 @@ def show_link(console: Console, link: Link, *, as_json: bool) -> None:
         return
     _say(console, f"{link.entity} {link.key}: {link.state}{f', {link.reason}' if link.reason else ''}")
     sides = {system: side_of(link, system) for system in SYSTEMS}
-    table = Table(
-        "",
-        "field",
-        *(f"{system} {side.id if side else '-'}" for system, side in sides.items()),
-        box=None,
-        pad_edge=False,
-    )
+    shown = table("", "field", *(f"{system} {side.id if side else '-'}" for system, side in sides.items()))
     seen = [side.seen if side and side.seen else {} for side in sides.values()]
     for name in dict.fromkeys(name for each in seen for name in each):
         values = [each.get(name) for each in seen]
         differ = all(side is not None for side in sides.values()) and values[0] != values[1]
-        table.add_row("*" if differ else "", name, *(Text(_text(value)) for value in values))
-    table.add_row("", "version", *(side.version if side else "" for side in sides.values()))
-    console.print(table)
+        shown.add_row("*" if differ else "", name, *(Text(_text(value)) for value in values))
+    shown.add_row("", "version", *(side.version if side else "" for side in sides.values()))
+    console.print(shown)
     for title, words in (("waits on", link.waiting_on), ("candidates", link.candidates)):
         if words:
             _say(console, f"{title}: {', '.join(words)}")

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from services.console.base import print_json
+from services.console.base import print_json, table
 from services.console.files import cell, write_csv, write_html
 from services.console.model import ReadModel
 
@@ -35,12 +34,12 @@ def show_plans(console: Console, plans: list[dict[str, Any]], *, as_json: bool, 
     if not plans:
         console.print(nothing)
         return
-    table = Table("batch", "entity", "link", "would", "fields", box=None)
+    shown = table("batch", "entity", "link", "would", "fields")
     for plan in plans:
         fields = ", ".join(f"{name}={value}" for name, value in plan["fields"].items())
         would = f"{plan['op']} in {plan['target']}"
-        table.add_row(*map(Text, (plan["batch"], plan["entity"], plan["link"], would, fields[:80])))
-    console.print(table)
+        shown.add_row(*map(Text, (plan["batch"], plan["entity"], plan["link"], would, fields[:80])))
+    console.print(shown)
     console.print(summary(plans), soft_wrap=True)
 
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from contracts.entities import ENTITIES
 from contracts.messages import Control
-from services.console.base import INTERRUPTED, Meant, print_json, run
+from services.console.base import INTERRUPTED, Meant, print_json, run, table
 from services.console.mirror import Mirror, mirror
 from services.console.model import ReadModel
 
@@ -90,13 +89,13 @@ def show_runs(console: Console, controls: list[Control], *, as_json: bool) -> No
     if as_json:
         print_json([{"id": control.id, **control.value} for control in held])
         return
-    table = Table("run", "kind", "state", "begun", "figures", box=None, pad_edge=False)
+    shown = table("run", "kind", "state", "begun", "figures")
     for control in held:
         fact = control.value
         cells = (control.id, str(fact.get("kind")), str(fact.get("state")), str(fact.get("at", ""))[:19] + "Z")
-        table.add_row(*map(Text, (*cells, words_of(fact))))
+        shown.add_row(*map(Text, (*cells, words_of(fact))))
     if held:
-        console.print(table)
+        console.print(shown)
     console.print(f"{len(held)} runs")
 
 
