@@ -52,7 +52,7 @@ def test_k_fields_changed_behind_the_back_are_reported_and_repaired_as_k(rig: Ri
     said = tandem(rig, "reconcile", "--csv", str(table), "--html", str(page), code=3)
     found = {tuple(line.split()[1:5]) for line in said.splitlines() if line.startswith("different ")}
     assert found == {(entity, f"{link}:", field, "in") for _, entity, link, field in changed}
-    rows = list(csv.DictReader(table.open(encoding="utf-8")))
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
     assert {(r["system"], r["entity"], r["link"], r["field"]) for r in rows if r["kind"] == "different"} == changed
     assert page.read_text(encoding="utf-8").count("<td>different</td>") == len(changed)
     as_json = json.loads(tandem(rig, "reconcile", "--json", code=3))
@@ -145,7 +145,7 @@ def test_totals_add_up_a_month_on_both_sides(rig: Rig, tmp_path: Path) -> None:
     apart = tandem(rig, "reconcile", "--totals", month, "--csv", str(table), "--html", str(page), code=3)
     assert "NOK       difference   1       300  75   375" in apart
     assert "On one side (1)\n" in apart
-    (alone,) = [row for row in csv.DictReader(table.open(encoding="utf-8")) if not row["Go order"]]
+    (alone,) = [row for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines()) if not row["Go order"]]
     assert (alone["Chargebee invoice"], alone["paid"], alone["gross Chargebee"], alone["note"]) == (
         "2", "paid", "375", "held: order to poweroffice is paused; would create in poweroffice",
     )  # fmt: skip
