@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, get_args
 
+import msgspec
 import structlog
 
 from contracts.entities import EntityName, System
@@ -46,7 +47,9 @@ class RunPublisher:
         await self._may_go_on.wait()
         if self._kind == "rebuild":
             return await self._inner.publish(events, again=True)
-        await self._inner.publish_readings(self._run, events)
+        # Of a deleted record only its id counts; Chargebee lists what it held for ever, also once it was forgotten here.
+        bare = [msgspec.structs.replace(event, data=None) if event.deleted else event for event in events]
+        await self._inner.publish_readings(self._run, bare)
         return len(events)
 
     async def snapshot_completed(self, message: SnapshotCompleted) -> None:

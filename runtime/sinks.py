@@ -149,9 +149,10 @@ class SinkRunner:
         partition = self._partitions[record.partition]
         job = _Job(None, record.partition, record.offset)
         partition.jobs[record.offset] = job
+        if record.value is None:  # the word that a command was erased
+            self._done(job, [])
+            return
         try:
-            if record.value is None:
-                raise msgspec.DecodeError("the command is empty")
             command = _command_decoder.decode(record.value)
         except msgspec.MsgspecError as error:
             log.error("command.undecodable", topic=record.topic, offset=record.offset, reason=str(error))

@@ -44,8 +44,8 @@ def test_an_erased_email_is_nowhere_afterwards(broker: EmbeddedKafka, tmp_path: 
         rig.fault("poweroffice", kind="error", match="PATCH /Customers/{id}", status=400)
         rig.chargebee.post("/customers/glem", data={"email": f"ny.{EMAIL}"}).raise_for_status()
         link_when(rig, "glem", "rejected")
-        assert holding(tmp_path / "kafka") and holding(tmp_path / "console")
         assert "1 dead letters" in tandem(rig, "letters")
+        assert holding(tmp_path / "kafka") and holding(tmp_path / "console")
         go_id = rig.links()["glem"].poweroffice.id  # type: ignore[union-attr]
         rig.chargebee.post("/customers/glem/delete").raise_for_status()
         wait_for("Chargebee's deletion is seen", lambda: rig.links()["glem"].chargebee.deleted)  # type: ignore[union-attr]
