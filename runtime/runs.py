@@ -47,7 +47,7 @@ class RunPublisher:
         await self._may_go_on.wait()
         if self._kind == "rebuild":
             return await self._inner.publish(events, again=True)
-        # Of a deleted record only its id counts; Chargebee lists what it held for ever, also once it was forgotten here.
+        # Of a deleted record only its id counts; Chargebee lists what it held for ever, also once it is forgotten.
         bare = [msgspec.structs.replace(event, data=None) if event.deleted else event for event in events]
         await self._inner.publish_readings(self._run, bare)
         return len(events)
