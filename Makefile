@@ -48,8 +48,9 @@ format: env ## rewrite the code in the one style
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+# Two processes, each with a Kafka of its own; ARGS="-n 0" for one.
 test: env ## every test, the ones on a real Kafka included; ARGS="-k name" chooses
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 prove: env ## the linker's state machine on ten times as many random histories
 	TANDEM_PROVE=10 $(BIN)/python -m pytest -s -p no:cacheprovider --timeout=3600 --hypothesis-show-statistics tests/property/test_linker_machine.py $(ARGS)

@@ -47,7 +47,10 @@ def replay(
     to: Annotated[str | None, typer.Option("--to", help="The end of the range; without it, now.")] = None,
     entity: EntityOption = None,
     record: Annotated[str | None, typer.Option("--id", help="Only the record with this id.")] = None,
-    side: Annotated[SystemLiteral | None, typer.Option("--side", help="Only events of this system.")] = None,
+    side: Annotated[
+        SystemLiteral | None,
+        typer.Option("--side", help="Only events of this system; only the other system is read then."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be written, and change nothing.")
     ] = False,
@@ -55,7 +58,7 @@ def replay(
     detach: DetachOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Plan the records again that have events in a range: each is read anew, and what converged is not written."""
+    """Plan the records again that have events in a range: both sides are read anew; what converged is not written."""
     about = meant(tenant)
     now, zone = utc_now(), about.settings.tenants[about.tenant].zone
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from contracts.entities import SYSTEMS, EntityName, System, other
 from contracts.messages import Command, Flight, Link, Observed, Outcome, Reading, ReadingCompleted, Side
 from contracts.topics import reading_key
-from services.linker.state import FIELDS, State, by_id, set_seen, side_of
+from services.linker.state import FIELDS, State, by_id, set_seen, side_of, sides
 
 if TYPE_CHECKING:
     from services.linker.decide import Worker
@@ -70,16 +70,24 @@ def _ask(work: "Planner", run_id: str, system: System, entity: EntityName, recor
     if link is None:
         count(work.state, run_id, records=1, unknown=1)
         return
-    target = other(system) if side_of(link, other(system)) is not None else system
-    side = side_of(link, target)
     if _is_left_alone(work, run_id, link):
         count(work.state, run_id, records=1, left_alone=1)
-    elif side is None or side.deleted or target in link.verify:
-        count(work.state, run_id, records=1)
-    else:
-        count(work.state, run_id, records=1, asked=1)
-        link.verify, link.run = [*link.verify, target], run_id
+        return
+    targets = _targets(work.state, run_id, link, system)
+    count(work.state, run_id, records=1, asked=len(targets))
+    if targets:
+        link.verify, link.run = [*link.verify, *targets], run_id
         work.plan(link)
+
+
+def _targets(state: State, run_id: str, link: Link, system: System) -> list[System]:
+    """Which sides of a link are to be read for an event of `system`: both, once, since either event may be missing from
+    the range; only the other one where the run is about the events of one system."""
+    there = [name for name, side in sorted(sides(link), key=lambda each: each[0] == system) if not side.deleted]
+    if ((state.control("run", run_id) or {}).get("args") or {}).get("side") is not None:
+        named = other(system) if side_of(link, other(system)) is not None else system
+        return [name for name in there if name == named and name not in link.verify]
+    return [] if link.run == run_id else there
 
 
 def _is_left_alone(work: "Planner", run_id: str, link: Link) -> bool:

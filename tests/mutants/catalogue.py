@@ -17,6 +17,7 @@ _DECIDE, _PLAN, _MERGE = "services/linker/decide.py", "services/linker/plan.py",
 _MATCH, _STATE = "services/linker/match.py", "services/linker/state.py"
 _BREAKERS, _OPERATORS = "services/linker/breakers.py", "services/linker/operators.py"
 _OPERATOR_LINKS = "services/linker/operator_links.py"
+_RUNS, _OPERATOR_RUNS = "services/linker/runs.py", "services/linker/operator_runs.py"
 
 MUTANTS = (
     Mutant("older readings are taken", _STATE, 'if event.version < side.version:\n        return "older"',
@@ -96,4 +97,22 @@ MUTANTS = (
     Mutant("a signal runs again", _OPERATORS, 'if work.state.control("signal", signal.id) is not None:', "if False:"),
     Mutant("another account is pinned anew", _OPERATORS, "if pinned is None:", "if True:"),
     Mutant("a linked record is linked twice", _OPERATOR_LINKS, "        if taken is not None:\n", "        if False:\n"),
+    Mutant("a dry run folds", _RUNS, 'if found and run.get("dry_run"):', "if False:"),
+    Mutant("a report repairs", _RUNS, 'if run.get("repair"):\n        link.cause', "if True:\n        link.cause"),
+    Mutant("a repair forgets what an older mapping carried", _RUNS, "side.base.setdefault(name, carried)", "pass"),
+    Mutant("what we are changing counts as drift", _RUNS,
+           "if event.version < side.version or (link.flight is not None and link.flight.command.target == event.system):",
+           "if event.version < side.version:"),
+    Mutant("a held batch changes under its reader", _RUNS, 'return link.state == "held" or (dry', "return (dry"),
+    Mutant("a part of a replay is asked for again", _RUNS, 'fresh = [each for each in records if each > run.get("after", [])]',
+           "fresh = records"),
+    Mutant("a forgotten record comes back", _RUNS, 'return bool(fact) and version <= (fact or {})["version"]', "return False"),
+    Mutant("what is there is forgotten", _OPERATOR_RUNS, "if not side.deleted:", "if False:"),
+    Mutant("two runs at once", _OPERATOR_RUNS, "if (under_way := runs.active(state)) is not None:",
+           "if (under_way := None) is not None:"),
+    Mutant("a rebuild goes on sending", _OPERATOR_RUNS, 'work.state.set_control("mode", "~", {"mode": "observe"})', "pass"),
+    Mutant("a rebuild numbers commands anew", _OPERATOR_RUNS, "            raise_floor(work.state, link)\n            _keep", "            _keep"),
+    Mutant("a rebuild forgets what a person decided", _OPERATOR_RUNS, "            _keep(work.state, link)\n", ""),
+    Mutant("a rebuild clears twice", _OPERATOR_RUNS,
+           'if (work.state.control("run", run_id) or {}).get("state") != "clearing":', "if False:"),
 )  # fmt: skip

@@ -55,6 +55,11 @@ def tandem(rig: "Rig", *arguments: str, code: int = 0, **variables: str) -> str:
     return done.stdout + done.stderr
 
 
+def interruptible() -> None:
+    """Runs in a child before its program: Ctrl-C reaches it, also where the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def link_when(rig: "Rig", key: str, state: str, entity: EntityName = "customer") -> Link:
     def there() -> Link | None:
         link = rig.links(entity).get(key)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.system.rig import Rig, link_when, tandem, wait_for
+from tests.system.rig import Rig, interruptible, link_when, tandem, wait_for
 
 REFUSED = "Internal Server Error: An unexpected error occurred."
 HANSEN = {"IsPerson": True, "FirstName": "Ola", "LastName": "Hansen", "InvoiceDeliveryType": "Print"}
@@ -130,7 +130,7 @@ def test_watch_shows_changes_as_they_happen_until_ctrl_c(rig: Rig) -> None:
     link_when(rig, "kari", "linked")
     command = [sys.executable, "-m", "services.console.cli", "watch"]
     with subprocess.Popen(command, env=rig.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          start_new_session=True) as process:  # fmt: skip
+                          start_new_session=True, preexec_fn=interruptible) as process:  # fmt: skip
         try:
             assert process.stderr is not None
             assert process.stderr.readline() == "watching demo; Ctrl-C ends it\n"
@@ -161,6 +161,33 @@ def test_a_command_for_a_tenant_that_is_not_there_does_nothing(rig: Rig) -> None
     assert rig.records("signals") == [] or all(each["kind"] in ("identity", "vendor_reachable")
                                                for each in rig.records("signals"))  # fmt: skip
     assert "no tenant 'acme'" in tandem(rig, "plan", code=2, TANDEM_TENANT="acme")
+
+
+def test_two_customers_that_were_linked_wrongly_are_parted(rig: Rig) -> None:
+    """Neither is made anew on the other side, and an edit of one stays with it."""
+    rig.start()
+    rig.add_customer(id="kari", first_name="Kari", last_name="Nordmann")
+    link_when(rig, "kari", "linked")
+    rig.quiet()
+    assert re.fullmatch(r"done \(signal ID\)\n?", same(tandem(rig, "links", "unlink", "customer", "kari")).strip())
+    link_when(rig, "kari", "ignored")
+    wait_for("our reference is gone from Go", lambda: not rig.go_customers()[0].get("ExternalImportReference"))
+    rig.chargebee.post("/customers/kari", data={"phone": "+47 2"}).raise_for_status()
+    rig.quiet()
+    assert [each.get("PhoneNumber") for each in rig.go_customers()] == [None]
+    assert "there is no customer link 'nobody'" in tandem(rig, "links", "unlink", "customer", "nobody", code=2)
+
+
+def test_topics_are_checked_and_made(rig: Rig) -> None:
+    """What is missing is named with code 3; making them anew changes nothing."""
+    other = {"TANDEM_KAFKA__TOPIC_PREFIX": rig.prefix + "other."}
+    missing = tandem(rig, "topics", "check", code=3, **other).splitlines()
+    assert (len(missing), missing[0]) == (13, f"{rig.prefix}other.customers: does not exist")
+    assert tandem(rig, "topics", "create", **other).splitlines()[0] == f"created {rig.prefix}other.customers"
+    assert tandem(rig, "topics", "create", **other) == "all topics exist as they should\n"
+    assert tandem(rig, "topics", "check", **other) == "all topics exist as they should\n"
+    wrong = tandem(rig, "topics", "check", code=3, TANDEM_KAFKA__PARTITIONS="2", **other)
+    assert "has 1 partitions, kafka.partitions says 2; set kafka.partitions to what exists" in wrong
 
 
 def test_without_the_linker_a_signal_is_kept_for_it(rig: Rig) -> None:

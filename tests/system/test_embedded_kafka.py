@@ -112,7 +112,7 @@ def test_the_broker_ends_with_a_killed_parent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_ends_in_order(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C and SIGTERM stop the foreground command with exit code 0; one line said where it is."""
-    command = [sys.executable, "-m", "runtime.embedded_kafka", "--data", str(tmp_path), "--port", "0"]
+    command = [sys.executable, "-m", "services.console.cli", "kafka", "--data", str(tmp_path), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
