@@ -25,7 +25,8 @@ def undecodable(record: ConsumerRecord, reason: str) -> Record:
 
 
 def reason_of(error: Exception) -> str:
-    """An exception as one line with the place where it was raised."""
+    """An exception as one line with the place where it was raised, and what caused it."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+    cause = f" because of {type(error.__cause__).__name__}: {error.__cause__}" if error.__cause__ is not None else ""
+    return f"{type(error).__name__}: {error}{place}{cause}"

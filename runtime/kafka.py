@@ -4,15 +4,17 @@ One transactional.id per partition: whoever takes a partition first fences its f
 are not exactly-once with aiokafka (it sends TxnOffsetCommit without generation), so partitions are static.
 """
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState, ProducerFenced
+from aiokafka.errors import InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState, KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
 from contracts.settings import KafkaSettings
@@ -25,7 +27,7 @@ FOLLOW_MS = 1000
 FETCH_BYTES = 1 << 20  # of one partition at once, while a service works
 READ_BYTES = 4 << 20  # when a topic is read through: a fetch is sent only after the last was used up
 _TOPIC_EXISTS = 36
-TAKEN_OVER = (InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState)
+TAKEN_OVER = (InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState, ProducerFenced)
 
 
 class TopicError(Exception):
@@ -87,11 +89,20 @@ class Kafka:
             auto_offset_reset="earliest", isolation_level="read_committed", max_partition_fetch_bytes=fetch_bytes,
         )  # fmt: skip
 
-    async def read(self, topics: Iterable[str], partitions: Iterable[int]) -> AsyncIterator[ConsumerRecord]:
-        """Every committed record of these partitions, from the beginning up to the end at the time of the call."""
-        consumer = self.consumer(fetch_bytes=READ_BYTES)
+    @asynccontextmanager
+    async def _started(self, consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
+        """Started, and stopped at the end."""
         await consumer.start()
         try:
+            yield consumer
+        finally:
+            # One that is stopped before its task has taken a step, as with no partition to read, raises CancelledError.
+            await asyncio.sleep(0)
+            await consumer.stop()
+
+    async def read(self, topics: Iterable[str], partitions: Iterable[int]) -> AsyncIterator[ConsumerRecord]:
+        """Every committed record of these partitions, from the beginning up to the end at the time of the call."""
+        async with self._started(self.consumer(fetch_bytes=READ_BYTES)) as consumer:
             wanted = [TopicPartition(self.name(topic), each) for topic in topics for each in partitions]
             consumer.assign(wanted)
             ends = await consumer.end_offsets(wanted)
@@ -104,14 +115,10 @@ class Kafka:
                 for tp in list(open_ends):
                     if await consumer.position(tp) >= ends[tp]:
                         open_ends.discard(tp)
-        finally:
-            await consumer.stop()
 
     async def read_range(self, topic: str, partition: int, begin: int, end: int) -> AsyncIterator[ConsumerRecord]:
         """The committed records of one partition with offsets from `begin` up to, not including, `end`."""
-        consumer = self.consumer()
-        await consumer.start()
-        try:
+        async with self._started(self.consumer()) as consumer:
             tp = TopicPartition(self.name(topic), partition)
             consumer.assign([tp])
             consumer.seek(tp, begin)
@@ -121,15 +128,11 @@ class Kafka:
                     for record in records:
                         if record.offset < end:
                             yield record
-        finally:
-            await consumer.stop()
 
     async def follow(self, topics: Iterable[str], partitions: Iterable[int]) -> AsyncIterator[ConsumerRecord | None]:
         """Every committed record of these partitions from the beginning, and what comes, for ever. None stands where
         the end at the time of the call was reached."""
-        consumer = self.consumer()
-        await consumer.start()
-        try:
+        async with self._started(self.consumer()) as consumer:
             wanted = [TopicPartition(self.name(topic), each) for topic in topics for each in partitions]
             consumer.assign(wanted)
             ends = await consumer.end_offsets(wanted) if wanted else {}
@@ -145,18 +148,12 @@ class Kafka:
                 for records in (await consumer.getmany(timeout_ms=FOLLOW_MS)).values():
                     for record in records:
                         yield record
-        finally:
-            await consumer.stop()
 
     async def end_offsets(self, topics: Iterable[str], partitions: Iterable[int]) -> dict[TopicPartition, int]:
         """The end of each of these partitions."""
-        consumer = self.consumer()
-        await consumer.start()
-        try:
+        async with self._started(self.consumer()) as consumer:
             wanted = [TopicPartition(self.name(topic), each) for topic in topics for each in partitions]
             return dict(await consumer.end_offsets(wanted))
-        finally:
-            await consumer.stop()
 
     async def keep_positions(
         self, group: str, topics: Iterable[str], partitions: Iterable[int], known: Mapping[str, int]
@@ -166,9 +163,7 @@ class Kafka:
         Where the group has no offset the one in `known` (`topic/partition` -> offset) is taken, else 0. Returns the
         positions the group starts from.
         """
-        consumer = self.consumer(group)
-        await consumer.start()
-        try:
+        async with self._started(self.consumer(group)) as consumer:
             wanted = [TopicPartition(self.name(topic), each) for topic in topics for each in partitions]
             consumer.assign(wanted)
             start: dict[TopicPartition, int] = {}
@@ -176,10 +171,9 @@ class Kafka:
                 committed = await consumer.committed(tp)
                 held = known.get(f"{tp.topic}/{tp.partition}", 0)
                 start[tp] = held if committed is None else max(committed, held)
-            await consumer.commit({tp: OffsetAndMetadata(offset, "") for tp, offset in start.items()})
+            if start:
+                await consumer.commit({tp: OffsetAndMetadata(offset, "") for tp, offset in start.items()})
             return {f"{tp.topic}/{tp.partition}": offset for tp, offset in start.items()}
-        finally:
-            await consumer.stop()
 
     async def ensure_topics(self) -> list[str]:
         """Create the topics of the table that do not exist; returns the names created.
@@ -279,9 +273,12 @@ class PartitionTransactions:
         of this partition, all or nothing. Raises aiokafka's ProducerFenced when another process took over."""
         try:
             await self._commit(records, positions)
-        except TAKEN_OVER as error:
-            # Which of these the broker answers depends on how far the other's InitProducerId has aborted ours.
-            raise ProducerFenced from error
+        except KafkaError as error:
+            # Which of these the broker answers depends on how far the other's InitProducerId has aborted ours; aiokafka
+            # wraps those it does not expect.
+            if isinstance(error, TAKEN_OVER) or isinstance(error.__cause__, TAKEN_OVER):
+                raise ProducerFenced from error
+            raise
 
     async def _commit(self, records: Sequence[Record], positions: Mapping[str, int]) -> None:
         producer = self._producer

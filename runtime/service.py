@@ -185,9 +185,12 @@ def make_app(service: Service) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         with restoring():
             await service.running.start()
-        broker = make_broker(service.settings, service.subscriptions)
-        if any(subscription.partitions for subscription in service.subscriptions):
+        busy = [subscription for subscription in service.subscriptions if subscription.partitions]
+        broker = make_broker(service.settings, busy)
+        if busy:
             await broker.start()
+        elif service.subscriptions:
+            log.warning("idle", service=service.name, reason="no configured tenant belongs to this slot")
         ready["started"] = True
         log.info("started", service=service.name)
         try:

@@ -129,7 +129,7 @@ def reconcile(
     report = _reported(about, run_id)
     _save(to_csv, to_html, report, about.tenant)
     if repair and not as_json:
-        _show(report)
+        _show(report, known=False)
         typer.echo("repaired; reading once more")
     if repair:
         left = _reported(about, signal(about, "reconcile", entity=entity)["run"])
@@ -163,8 +163,8 @@ def _save(to_csv: Path | None, to_html: Path | None, report: drift.Report, tenan
         stop(f"the file cannot be written: {error}")
 
 
-def _show(report: drift.Report) -> None:
-    lines = list(drift.lines(report))
+def _show(report: drift.Report, *, known: bool = True) -> None:
+    lines = list(drift.lines(report, known=known))
     for line in lines[:LIST_MAX]:
         typer.echo(line)
     if len(lines) > LIST_MAX:

@@ -146,18 +146,19 @@ def summary(report: Report) -> str:
     return f"matched {matched}; {drift}; unlinked for a reason {len(report.unlinked)}; listed {len(report.listed)}"
 
 
-def lines(report: Report) -> Iterator[str]:
-    """One line for each finding."""
+def lines(report: Report, *, known: bool = True) -> Iterator[str]:
+    """One line for each finding; without `known` only for drift, not for what stands apart for a reason."""
     for each in report.different:
         note = "; ".join(report.would.get(f"{each.entity} {each.link}", []))
         is_, was, theirs = map(_shown, (each.found, each.believed, each.other))
-        known = f"{each.entity} {each.link}: {each.field} in {each.system} is {is_}, taken for {was}"
-        yield f"different {known}; {other(each.system)} has {theirs}{f'; {note}' if note else ''}"
-    for kind, found in (("missing", report.missing), ("extra", report.extra), ("unlinked", report.unlinked)):
+        what = f"{each.entity} {each.link}: {each.field} in {each.system} is {is_}, taken for {was}"
+        yield f"different {what}; {other(each.system)} has {theirs}{f'; {note}' if note else ''}"
+    unlinked = report.unlinked if known else []
+    for kind, found in (("missing", report.missing), ("extra", report.extra), ("unlinked", unlinked)):
         for one in found:
             yield f"{kind} {one.entity} {one.id} in {one.system}{f': {one.reason}' if one.reason else ''}"
-    for one in report.listed:
-        yield f"listed {one.entity} {one.link}: {one.reason} differ and are left to a person"
+    for one in report.listed if known else []:
+        yield f"listed {one.entity} {one.link}: not the same on both sides and left to a person: {one.reason}"
 
 
 def _shown(value: Any) -> str:

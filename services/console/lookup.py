@@ -50,13 +50,12 @@ def show_links(console: Console, links: list[Link], *, as_json: bool) -> None:
     if as_json:
         print_json(links)
         return
-    shown = table("entity", "link", "state", "Chargebee", "Go", "name", "reason")
     for link in links:
-        ids = [side.id if (side := side_of(link, system)) else "-" for system in SYSTEMS]
-        cells = (link.entity, link.key, link.state, *ids, _name(link), link.reason or "")
-        shown.add_row(*map(Text, cells))
-    console.print(shown)
-    console.print(f"{len(links)} found")
+        ours, theirs = (side.id if (side := side_of(link, system)) else "-" for system in SYSTEMS)
+        reason = f"  ({link.reason})" if link.reason else ""
+        named = f"  {name}" if (name := _name(link)) else ""
+        _say(console, f"{link.entity} {link.key}: {link.state}  Chargebee {ours}  Go {theirs}{named}{reason}")
+    _say(console, f"{len(links)} found")
 
 
 def _name(link: Link) -> str:

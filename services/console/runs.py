@@ -106,12 +106,10 @@ def words_of(fact: Mapping[str, Any]) -> str:
         names = ("records", "asked", "answered", "different", "failed", "left_alone", "unknown")
         said = [f"{name.replace('_', ' ')} {counts[name]}" for name in names if counts.get(name)]
         return ", ".join(said) or "no record"
-    parts: Mapping[str, Any] = fact.get("parts", {})
-    said = []
-    for entity in ENTITIES:
-        for name, total in parts.items():
-            if name.endswith(f"/{entity}"):
-                said.append(f"{name} {counts.get(name, 0)}{'' if total is None else f' of {total}'}")
+    parts: Mapping[str, int | None] = fact.get("parts", {})
+    left = [name for entity in ENTITIES for name in parts if name.endswith(f"/{entity}") and parts[name] is None]
+    read, whole = figures(fact)
+    said = [f"{read if whole is None else whole} records read", *(f"{name} not complete" for name in left)]
     if "different" in counts:
         said.append(f"different {counts['different']}")
     if "cleared" in counts:

@@ -4,7 +4,10 @@ Rules in order: stamped references, organisation number, natural key; the first 
 over everything known on both sides, so the result does not depend on the order of arrival.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
 from contracts.entities import EntityName, System, other
 from contracts.messages import Link, Side
@@ -50,6 +53,34 @@ class Single:
 
 
 Match = Twin | Unclear | Unknown | Busy | Single
+
+
+def id_in(state: State, target: System, entity: EntityName, record_id: str | None) -> str | None:
+    """The twin's id in `target` of a record of the other system."""
+    holder = by_id(state, entity, other(target), record_id) if record_id else None
+    side = side_of(holder, target) if holder is not None else None
+    return side.id if side is not None else None
+
+
+def same_in_order(state: State, name: str, ours: Any, theirs: Any) -> bool | None:
+    """Whether a customer or the lines of an order are the same in Chargebee and in Go, each in its own ids; None where
+    something has no twin yet."""
+    if ours is None or theirs is None:
+        return False
+    if name == "customer_id":
+        twin = id_in(state, "poweroffice", "customer", ours)
+        return None if twin is None else twin == theirs
+    named = [line.get("product_id") for line in ours]
+    twins = {product: id_in(state, "poweroffice", "product", product) for product in named if product is not None}
+    if None in twins.values():
+        return None
+    return _counted({**line, "product_id": twins.get(line.get("product_id"))} for line in ours) == _counted(theirs)
+
+
+def _counted(lines: Iterable[Mapping[str, Any]]) -> list[tuple[str, Decimal, Decimal]]:
+    """What is sold, how much of it and for how much, in an order of its own."""
+    return sorted((str(line.get("product_id")), Decimal(line.get("quantity", "1")), Decimal(line.get("net", "0")))
+                  for line in lines)  # fmt: skip
 
 
 def find_stamped(state: State, entity: EntityName, system: System, record_id: str, stamp: str | None) -> Link | None:

@@ -4,6 +4,7 @@ A field whose base differs from what is seen was changed on that side; a field w
 for a first link. Nested values (address, price, lines) are atomic.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,8 +82,9 @@ def fit(name: str, value: Any) -> bool:
     return name != "price" or value is not None
 
 
-def merge(policy: Policy, link: Link) -> Merge:
-    """Compare both sides of a link; moves bases where they agree or agree to differ, writes nothing itself."""
+def merge(policy: Policy, link: Link, untold: Sequence[str] = ()) -> Merge:
+    """Compare both sides of a link; moves bases where they agree or agree to differ, writes nothing itself. Fields that
+    are `untold` cannot be compared yet."""
     a, b = link.chargebee, link.poweroffice
     assert a is not None and b is not None and a.seen is not None and b.seen is not None
     result = Merge()
@@ -94,7 +96,7 @@ def merge(policy: Policy, link: Link) -> Merge:
         return result
     undecided = {*a.base, *b.base, *a.unset, *b.unset, *a.doubt, *b.doubt}
     for name in FIELDS[link.entity]:
-        if name not in undecided:
+        if name not in undecided or name in untold:
             continue
         if name in a.doubt or name in b.doubt:
             _doubtful(policy, link, name, result)

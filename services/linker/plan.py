@@ -15,6 +15,7 @@ from services.linker.breakers import batch_for, class_of
 from services.linker.merge import Note, carries_removal, expected, fit, merge
 from services.linker.state import (
     State,
+    agree,
     apart,
     born_in_go,
     by_id,
@@ -103,7 +104,7 @@ class Planner:
         if link.entity == "customer" and a.seen.get("kind") != b.seen.get("kind"):
             self.rest(link, "conflict", "one side is a person and the other a company")
             return
-        result = merge(self.state.policy, link)
+        result = merge(self.state.policy, link, self._recognise(link))
         for note in result.notes:
             self.note(link, note)
         if link.differences:
@@ -128,6 +129,22 @@ class Planner:
         else:
             words = "confirmed in Go, so its header is locked" if locked and result.writes["poweroffice"] else None
             self.rest(link, "linked", words)
+
+    def _recognise(self, link: Link) -> list[str]:
+        """Agree, at an order's first link, on what is the same in the ids of both systems; the names of what cannot be
+        told yet, since a customer or product has no twin so far."""
+        a, b = link.chargebee, link.poweroffice
+        assert a is not None and b is not None
+        untold = []
+        for name in ("customer_id", "lines") if link.entity == "order" else ():
+            if name in a.unset or name in b.unset:
+                same = matching.same_in_order(self.state, name, (a.seen or {}).get(name), (b.seen or {}).get(name))
+                if same:
+                    agree(a, name, (a.seen or {}).get(name))
+                    agree(b, name, (b.seen or {}).get(name))
+                elif same is None:
+                    untold.append(name)
+        return untold
 
     def _meets_deletion(self, link: Link, writes: dict[System, dict[str, Any]]) -> bool:
         """An edit on one side meets a deletion on the other: neither is carried, a person decides."""
@@ -176,7 +193,8 @@ class Planner:
         """A delivered order is confirmed in Go once, and never while its money differs."""
         asked = link.entity == "order" and self.state.policy.confirm_on_delivered and not link.confirmed
         delivered = ours.get("status") == "confirmed" and theirs.get("status") == "draft" and not born_in_go(link)
-        return asked and delivered and not {"lines", "net", "tax", "total"}.intersection(link.differences)
+        doubtful = {*link.differences, *(link.poweroffice.unset if link.poweroffice else ())}
+        return asked and delivered and not {"lines", "net", "tax", "total"}.intersection(doubtful)
 
     def _stamp_wanted(self, link: Link) -> tuple[System, str] | None:
         a, b = link.chargebee, link.poweroffice
@@ -290,18 +308,13 @@ class Planner:
         planned = {name: value for name, value in fields.items() if name in ("customer_id", "lines")}
         translated = dict(fields)
         if "customer_id" in fields:
-            translated["customer_id"] = self._id_in(target, "customer", fields["customer_id"])
+            translated["customer_id"] = matching.id_in(self.state, target, "customer", fields["customer_id"])
         if "lines" in fields:
             translated["lines"] = [
-                {**line, "product_id": self._id_in(target, "product", line.get("product_id"))}
+                {**line, "product_id": matching.id_in(self.state, target, "product", line.get("product_id"))}
                 for line in fields["lines"]
             ]
         return translated, planned
-
-    def _id_in(self, target: System, entity: EntityName, record_id: str | None) -> str | None:
-        holder = by_id(self.state, entity, other(target), record_id) if record_id else None
-        side = side_of(holder, target) if holder is not None else None
-        return side.id if side is not None else None
 
     # -- ends of planning
 

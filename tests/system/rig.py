@@ -126,13 +126,13 @@ class Rig:
         for client in (self.chargebee, self.go, self.control):
             client.close()
 
-    def write_settings(self) -> None:
+    def write_settings(self, *, partitions: int = 1) -> None:
         groups = "".join(f'{name} = "{name}"\n' for name in ("abonnement", "tillegg", "varer"))
         (self.directory / "tandem.toml").write_text(f"""
 [kafka]
 bootstrap = "{self.bootstrap}"
 topic_prefix = "{self.prefix}"
-partitions = 1
+partitions = {partitions}
 [console]
 data = "{self.directory / "console"}"
 [ports]

@@ -67,6 +67,7 @@ def test_the_map_anew_from_its_topic_and_from_both_systems(rig: Rig) -> None:
     said = tandem(rig, "rebuild", "--from-vendors")
     assert "6 pairs linked; 0 no longer, 0 newly; nothing was created\n" in said
     assert tandem(rig, "links", "export") == exported
+    assert not any(link.differences for link in rig.links("order").values())
     assert tandem(rig, "status").count("Mode observe") == 1
     assert (rig.quiet(polls=5), records(rig)) == (writes, before)
     tandem(rig, "mode", "sync")

@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
 from tests.system.linker_rig import TENANTS, Driver, KafkaWorld, LinkerRig
-from tests.system.rig import wait_for
+from tests.system.rig import Rig, link_when, tandem, wait_for
 from tests.system.test_linker_machine_on_kafka import PAUSE_MS, at_rest
 
 _numbers = itertools.count(1)
@@ -110,3 +110,18 @@ def test_offsets_past_their_retention_execute_nothing_again(kafka: str, tmp_path
         asyncio.run(scene())
     finally:
         rig.stop_all()
+
+
+def test_a_slot_without_a_tenant_waits_in_good_health(kafka: str, tmp_path: Path) -> None:
+    """There may be more slots than tenants; the one that has work does it."""
+    with Rig(kafka, tmp_path) as rig:
+        rig.write_settings(partitions=2)
+        assert tandem(rig, "topics", "create").startswith("created")
+        for slot in ("0/2", "1/2"):
+            rig.variables = {"TANDEM_SLOT": slot}
+            rig.start("linker") if slot == "0/2" else rig.start_second("linker")
+        rig.variables = {}
+        rig.start("chargebee_adapter", "poweroffice_adapter")
+        rig.add_customer(id="kari", first_name="Kari", last_name="Nordmann")
+        link_when(rig, "kari", "linked")
+        assert {rig.problem("linker"), rig.problem("linker_2")} == {None}

@@ -1,10 +1,12 @@
 """What the linker decides, example by example."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
-from contracts.messages import Command, Observed, Outcome, Problem, Signal
-from tests.unit.bench import KARI, NOW, Bench, order
+from contracts.messages import Command, Link, Observed, Outcome, Problem, Signal
+from tests.unit.bench import KARI, NOW, WHEEL, Bench, order
 
 
 def test_nothing_is_created_before_both_snapshots_completed() -> None:
@@ -481,3 +483,45 @@ def test_a_refusal_of_a_record_that_changed_meanwhile_is_not_final() -> None:
                                  result="rejected", at=NOW, error=problem))  # fmt: skip
     assert (again.target, again.fields) == ("chargebee", {"email": "ny@eksempel.no"})
     assert bench.link("kari").state == "linked"
+
+
+def both_orders(bench: Bench, lines: list[dict[str, Any]]) -> Link:
+    """An order that both systems had before they were linked: Go's draft carries our reference."""
+    bench.open()
+    bench.see("poweroffice", "u-1", 1, {**order("5", "7"), "lines": lines}, "order", stamp="cb-900")
+    bench.see("chargebee", "900", 1, order("kari", "hjul"), "order")
+    return bench.link("900", "order")
+
+
+def test_an_order_of_both_systems_is_compared_in_the_ids_of_each() -> None:
+    """As after a lost map: the customer and the products are the same though their ids are not."""
+    bench = Bench()
+    bench.linked_pair()
+    bench.linked_product()
+    link = both_orders(bench, [{"id": "77", "product_id": "7", "net": "10.00", "quantity": "1.0", "description": "x"}])
+    assert (link.state, link.differences) == ("linked", [])
+    assert link.chargebee.unset == link.poweroffice.unset == []
+
+
+def test_other_lines_of_an_order_are_listed_at_its_first_link() -> None:
+    """Another quantity, and one line more."""
+    for lines in (
+        [{"id": "1", "product_id": "7", "net": "20", "quantity": "2"}],
+        [{"id": "1", "product_id": "7", "net": "10", "quantity": "1"}, {"id": "2", "product_id": "7", "net": "10"}],
+    ):
+        bench = Bench()
+        bench.linked_pair()
+        bench.linked_product()
+        assert both_orders(bench, lines).differences == ["lines"]
+
+
+def test_what_an_order_names_is_not_compared_before_it_has_a_twin() -> None:
+    """Nothing is listed by mistake; the order is compared once all it names is linked."""
+    bench = Bench()
+    bench.linked_pair()
+    link = both_orders(bench, [{"id": "77", "product_id": "7", "net": "10", "quantity": "1"}])
+    assert (link.differences, link.chargebee.unset) == ([], ["lines"])
+    (create,) = bench.see("chargebee", "hjul", 1, WHEEL, "product")
+    bench.answer(create, "7", 1, WHEEL)
+    bench.see("chargebee", "900", 2, {**order("kari", "hjul"), "number": "O-900"}, "order")
+    assert (bench.link("900", "order").differences, bench.link("900", "order").chargebee.unset) == ([], [])
