@@ -5,6 +5,7 @@ A tenant whose key is refused is stopped with words and tried again when the ven
 
 import asyncio
 import copy
+import itertools
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,7 +30,8 @@ from runtime.sinks import Apply, Lane, SinkRunner
 from runtime.vendor import RateLimiter, VendorError, VendorHttp
 
 log = structlog.get_logger()
-HEALTH_EVERY_S = 5.0
+HEALTH_EVERY_LOOKS = 5  # one each second
+_FIGURES = ("last_poll_at", "last_sweep_at", "budget_percent")
 BUDGET_SAMPLES = 12  # of the health loop: the share of the last minute
 MAX_WAIT_S = 60.0
 
@@ -171,14 +173,25 @@ class Adapter:
 
     async def _health_loop(self) -> None:
         last: dict[str, dict[str, Any]] = {}
-        while True:
-            await asyncio.sleep(HEALTH_EVERY_S)
+        for look in itertools.count(1):
+            await asyncio.sleep(1)
+            regular = look % HEALTH_EVERY_LOOKS == 0
             for name in self.vendors:
-                self._budgets[name].sample()
-                facts = self.health_of(name)
-                if facts != last.get(name):
+                if regular:
+                    self._budgets[name].sample()
+                facts, before = self.health_of(name), last.get(name, {})
+                # Trouble is told at once, and its end; times and figures now and then.
+                if facts != before if regular else _trouble(facts) != _trouble(before):
                     await self.publisher.save_cursor(name, self.system, "health", facts)
                     last[name] = facts
+
+
+def _trouble(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What is wrong, without the figures and times that move by themselves."""
+    told = {name: fact for name, fact in facts.items() if name not in _FIGURES}
+    if isinstance(errors := told.get("last_error"), Mapping):
+        told["last_error"] = {name: {**error, "at": None} for name, error in errors.items()}
+    return told
 
 
 class _Budget:

@@ -135,7 +135,7 @@ class Planner:
         told yet, since a customer or product has no twin so far."""
         a, b = link.chargebee, link.poweroffice
         assert a is not None and b is not None
-        untold = []
+        untold: list[str] = []
         for name in ("customer_id", "lines") if link.entity == "order" else ():
             if name in a.unset or name in b.unset:
                 same = matching.same_in_order(self.state, name, (a.seen or {}).get(name), (b.seen or {}).get(name))
