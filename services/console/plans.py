@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from services.console.base import print_json, table
+from services.console.base import print_json
 from services.console.files import cell, write_csv, write_html
 from services.console.model import ReadModel
 
@@ -27,19 +27,20 @@ def plans_of(model: ReadModel, tenant: str, *, held_only: bool = False) -> list[
 
 
 def show_plans(console: Console, plans: list[dict[str, Any]], *, as_json: bool, nothing: str) -> None:
-    """As a table with a count for each kind, or as JSON; `nothing` is what is said of no plans."""
+    """A line for each and a count for each kind, or JSON; `nothing` is what is said of no plans."""
     if as_json:
         print_json(plans)
         return
     if not plans:
         console.print(nothing)
         return
-    shown = table("batch", "entity", "link", "would", "fields")
     for plan in plans:
-        fields = ", ".join(f"{name}={value}" for name, value in plan["fields"].items())
-        would = f"{plan['op']} in {plan['target']}"
-        shown.add_row(*map(Text, (plan["batch"], plan["entity"], plan["link"], would, fields[:80])))
-    console.print(shown)
+        # A blank that is created blank says nothing; one that takes the place of a value does.
+        fields = ", ".join(f"{name}={cell(value) or 'blank'}" for name, value in plan["fields"].items()
+                           if plan["op"] != "create" or value is not None)  # fmt: skip
+        batch = f"{plan['batch']}  " if plan["batch"] else ""
+        said = f"{batch}{plan['entity']} {plan['link']}: {plan['op']} in {plan['target']}"
+        console.print(Text(f"{said}: {fields}" if fields else said), soft_wrap=True)
     console.print(summary(plans), soft_wrap=True)
 
 
