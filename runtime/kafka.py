@@ -6,6 +6,7 @@ are not exactly-once with aiokafka (it sends TxnOffsetCommit without generation)
 
 import asyncio
 import ssl
+import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +15,14 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState, KafkaError, ProducerFenced
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    InvalidTxnState,
+    KafkaError,
+    ProducerFenced,
+    UnknownError,
+)  # fmt: skip
 from aiokafka.structs import OffsetAndMetadata
 
 from contracts.settings import KafkaSettings
@@ -27,6 +35,8 @@ FOLLOW_MS = 1000
 FETCH_BYTES = 1 << 20  # of one partition at once, while a service works
 READ_BYTES = 4 << 20  # when a topic is read through: a fetch is sent only after the last was used up
 _TOPIC_EXISTS = 36
+OWNER = uuid.uuid4().hex[:12]  # of this process; stands beside every position it commits
+OVERTAKEN_LOOKS = 20  # one each second: the next owner commits its positions once it has restored its state
 TAKEN_OVER = (InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState, ProducerFenced)
 
 
@@ -172,8 +182,18 @@ class Kafka:
                 held = known.get(f"{tp.topic}/{tp.partition}", 0)
                 start[tp] = held if committed is None else max(committed, held)
             if start:
-                await consumer.commit({tp: OffsetAndMetadata(offset, "") for tp, offset in start.items()})
+                await consumer.commit({tp: OffsetAndMetadata(offset, OWNER) for tp, offset in start.items()})
             return {f"{tp.topic}/{tp.partition}": offset for tp, offset in start.items()}
+
+    async def owners(self, group: str, partition: int) -> set[str]:
+        """Who committed the positions of a partition: the `OWNER` of a process, of several only in between."""
+        admin = AIOKafkaAdminClient(**self.options())
+        await admin.start()
+        try:
+            held = await admin.list_consumer_group_offsets(self.settings.topic_prefix + group)
+            return {each.metadata for tp, each in held.items() if tp.partition == partition}
+        finally:
+            await admin.close()
 
     async def ensure_topics(self) -> list[str]:
         """Create the topics of the table that do not exist; returns the names created.
@@ -256,7 +276,7 @@ class PartitionTransactions:
 
     def __init__(self, kafka: Kafka, service: str, partition: int, group: str) -> None:
         self._kafka, self.partition = kafka, partition
-        self._group = kafka.settings.topic_prefix + group
+        self._short_group, self._group = group, kafka.settings.topic_prefix + group
         self._id = f"{service}.p{partition:02d}"
         self._producer: AIOKafkaProducer = None
 
@@ -276,9 +296,18 @@ class PartitionTransactions:
         except KafkaError as error:
             # Which of these the broker answers depends on how far the other's InitProducerId has aborted ours; aiokafka
             # wraps those it does not expect.
-            if isinstance(error, TAKEN_OVER) or isinstance(error.__cause__, TAKEN_OVER):
+            told = isinstance(error, TAKEN_OVER) or isinstance(error.__cause__, TAKEN_OVER)
+            if told or (isinstance(error.__cause__, UnknownError) and await self._overtaken()):
                 raise ProducerFenced from error
             raise
+
+    async def _overtaken(self) -> bool:
+        """After an answer that says nothing: whether another process goes on with this partition."""
+        for _ in range(OVERTAKEN_LOOKS):
+            if await self._kafka.owners(self._short_group, self.partition) - {OWNER, ""}:
+                return True
+            await asyncio.sleep(1)
+        return False
 
     async def _commit(self, records: Sequence[Record], positions: Mapping[str, int]) -> None:
         producer = self._producer
@@ -298,7 +327,8 @@ class PartitionTransactions:
                         raise ValueError(f"a message of {len(record.value or b'')} bytes does not fit into {name}")
             futures.append(await producer.send_batch(batch, name, partition=self.partition))
         if positions:
-            offsets = {TopicPartition(topic, self.partition): offset for topic, offset in positions.items()}
+            offsets = {TopicPartition(topic, self.partition): OffsetAndMetadata(offset, OWNER)
+                       for topic, offset in positions.items()}  # fmt: skip
             await producer.send_offsets_to_transaction(offsets, self._group)
         await producer.commit_transaction()
         for future in futures:
