@@ -289,8 +289,9 @@ class Planner:
             if holder is not None and side_of(holder, other(system)) is not None:
                 continue
             missing.append((entity, record_id))
-            known = f"is {holder.state}: {holder.reason}" if holder is not None else "is not known yet"
-            words.append(f"{entity} {record_id} {known}")
+            # Not why it is held: that changes with the mode and the batches, and nobody would tell those who wait.
+            why = f": {holder.reason}" if holder is not None and holder.reason and holder.state != "held" else ""
+            words.append(f"{entity} {record_id} is {holder.state if holder is not None else 'not known yet'}{why}")
         if not missing:
             return True
         link.waiting_on = [f"{entity}|{system}|{record_id}" for entity, record_id in missing]
