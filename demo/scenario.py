@@ -166,6 +166,10 @@ The demo stays up until Ctrl-C. Try, in another terminal:
   # how the tenant '{TENANT}' stands
   . {installation.env_path}
   .venv/bin/tandem status
+  .venv/bin/tandem watch                          # the live flow; make the edits below beside it
+  .venv/bin/tandem reconcile                      # both systems read whole and compared
+  .venv/bin/tandem replay --from 1h --dry-run     # what would be written again: nothing
+  .venv/bin/tandem explain chargebee customer ida-berge-118 phone
 
   # an edit in Chargebee, and what PowerOffice Go then holds
   curl -s -u {installation.person_chargebee_key}: {chargebee}/api/v2/customers/demo-ny-kunde \\
