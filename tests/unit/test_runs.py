@@ -336,6 +336,25 @@ def test_a_rebuild_makes_the_same_map_and_creates_nothing() -> None:
     assert bench.told["reason"] == "no run is under way"
 
 
+def test_what_a_rebuild_finds_without_a_twin_is_held_and_what_a_person_parted_stays_apart() -> None:
+    """Ola's twin is gone from Go; kari and 5 were unlinked by hand, and would match by their e-mail."""
+    bench = Bench()
+    bench.linked_pair()
+    ola = {**KARI, "first_name": "Ola", "email": "ola@eksempel.no"}
+    (create,) = bench.see("chargebee", "ola", 1, ola)
+    bench.answer(create, "6", 1, ola)
+    (unstamp,) = bench.tell("unlink", entity="customer", key="kari")
+    bench.answer(unstamp, "5", 2, KARI)
+    bench.tell("rebuild")
+    commands = bench.see("chargebee", "kari", 1, KARI) + bench.see("poweroffice", "5", 2, KARI)
+    commands += bench.see("chargebee", "ola", 1, ola)
+    assert commands + bench.open("customer") == []
+    assert (bench.link("ola").state, bench.link("ola").batch) == ("held", "observe")
+    assert [(bench.link(key).state, bench.link(key).aside is not None) for key in ("kari", "go-5")] == [
+        ("ignored", True), ("ignored", True),
+    ]  # fmt: skip
+
+
 def test_a_rebuild_is_not_cancelled() -> None:
     """There is nothing to go back to."""
     bench = Bench()
