@@ -39,6 +39,7 @@ from services.linker.state import (
     apart,
     by_id,
     fold,
+    free_key,
     new_side,
     note_during,
     set_seen,
@@ -335,7 +336,8 @@ class Worker(Planner):
         name = f"{event.entity}/{event.system}/{event.id}"
         kept = self.state.control("kept", name)
         floor = self.state.control("floor", "~")
-        link = Link(tenant=event.tenant, entity=event.entity, key=key, **(floor or {}), **(kept or {}))
+        link = Link(tenant=event.tenant, entity=event.entity, key=free_key(self.state, event.entity, key),
+                    **(floor or {}), **(kept or {}))  # fmt: skip
         if kept:
             self.state.set_control("kept", name, {})
         set_side(link, event.system, side)

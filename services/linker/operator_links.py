@@ -8,7 +8,7 @@ from contracts.messages import Link
 from contracts.values import own_chargebee_id
 from services.linker.arguments import Arguments, Refused, entity_of, link_of
 from services.linker.plan import Planner
-from services.linker.state import FIELDS, by_id, set_side, side_of, sides
+from services.linker.state import FIELDS, by_id, free_key, set_side, side_of, sides
 
 
 def join(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,9 +108,7 @@ def _part(work: Planner, link: Link, aside: str) -> dict[str, str]:
     for side in (ours, theirs):
         side.base, side.unset, side.writes = {}, list(FIELDS[link.entity]), []
     work.journal(link, "unlinked", f"Chargebee {ours.id} and Go {theirs.id} are parted", "poweroffice")
-    key = own_chargebee_id(theirs.id)
-    while work.state.get(link.entity, key) is not None or key == link.key:
-        key += "~"
+    key = free_key(work.state, link.entity, own_chargebee_id(theirs.id))
     parted = Link(tenant=link.tenant, entity=link.entity, key=key, seq=link.seq, entries=link.entries,
                   cause=work.cause, aside=aside)  # fmt: skip
     set_side(parted, "poweroffice", theirs)

@@ -278,6 +278,13 @@ class Planner:
         fields = {name: value for name, value in seen.items() if fit(name, value)}
         if target == "chargebee":
             fields.pop("organisation_number", None)
+            side = side_of(link, system)
+            own_id = own_chargebee_id(side.id) if side is not None else ""
+            if (holder := by_id(self.state, entity, "chargebee", own_id)) is not None:
+                # Parted by an operator, or made by somebody with our kind of id: a creation would adopt it.
+                link.candidates = [holder.key]
+                self.rest(link, "ambiguous", f"Chargebee {own_id}, the id its twin would get, is another record")
+                return
         self.dispatch(link, target, "create", fields)
 
     def _translatable(self, link: Link, system: System) -> bool:

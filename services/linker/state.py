@@ -73,6 +73,13 @@ def by_id(state: State, entity: EntityName, system: System, record_id: str) -> L
     return state.first_link(f"{entity}|id|{system}|{record_id}")
 
 
+def free_key(state: State, entity: EntityName, key: str) -> str:
+    """A key that no link has: this one, or with as many tildes as it takes."""
+    while state.get(entity, key) is not None:
+        key += "~"
+    return key
+
+
 def sides(link: Link) -> tuple[tuple[System, Side], ...]:
     """The known sides of a link, Chargebee first."""
     ours, theirs = link.chargebee, link.poweroffice

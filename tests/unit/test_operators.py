@@ -355,3 +355,26 @@ def test_what_is_left_out_of_a_creation_is_journalled() -> None:
     assert create.op == "create"
     (entry,) = [each for each in bench.journal if each.rule == "not_carried"]
     assert (entry.system, entry.field) == ("poweroffice", "text_lines")
+
+
+def test_a_parted_pair_born_in_go_is_not_adopted_anew() -> None:
+    """Chargebee's record has the id that a new twin would get."""
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("poweroffice", "5", 1, KARI)
+    bench.answer(create, "go-5", 1, KARI)
+    bench.tell("unlink", entity="customer", key="go-5")
+    assert bench.tell("redrive", entity="customer", key="go-5~") == []
+    parted = bench.link("go-5~")
+    assert (parted.state, parted.candidates) == ("ambiguous", ["go-5"])
+    assert "go-5, the id its twin would get, is another record" in (parted.reason or "")
+
+
+def test_records_whose_keys_would_be_equal_have_links_of_their_own() -> None:
+    """Somebody gave a Chargebee customer our kind of id; no record is lost by it."""
+    bench = Bench()
+    bench.see("chargebee", "go-5", 1, KARI)
+    bench.see("poweroffice", "5", 1, {**KARI, "first_name": "Ola", "email": "ola@eksempel.no"})
+    (create,) = bench.open("customer")
+    assert (create.link, create.op, create.target) == ("go-5", "create", "poweroffice")
+    assert (bench.link("go-5~").state, bench.link("go-5~").candidates) == ("ambiguous", ["go-5"])
