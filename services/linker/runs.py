@@ -73,21 +73,24 @@ def _ask(work: "Planner", run_id: str, system: System, entity: EntityName, recor
     if _is_left_alone(work, run_id, link):
         count(work.state, run_id, records=1, left_alone=1)
         return
-    targets = _targets(work.state, run_id, link, system)
+    first = link.run != run_id
+    if first:  # what an earlier run still wished for is not this one's
+        link.verify, link.run = [], run_id
+    targets = _targets(work.state, run_id, link, system, first=first)
     count(work.state, run_id, records=1, asked=len(targets))
     if targets:
-        link.verify, link.run = [*link.verify, *targets], run_id
+        link.verify = [*link.verify, *targets]
         work.plan(link)
 
 
-def _targets(state: State, run_id: str, link: Link, system: System) -> list[System]:
+def _targets(state: State, run_id: str, link: Link, system: System, *, first: bool) -> list[System]:
     """Which sides of a link are to be read for an event of `system`: both, once, since either event may be missing from
     the range; only the other one where the run is about the events of one system."""
     there = [name for name, side in sorted(sides(link), key=lambda each: each[0] == system) if not side.deleted]
     if ((state.control("run", run_id) or {}).get("args") or {}).get("side") is not None:
         named = other(system) if side_of(link, other(system)) is not None else system
         return [name for name in there if name == named and name not in link.verify]
-    return [] if link.run == run_id else there
+    return there if first else []
 
 
 def _is_left_alone(work: "Planner", run_id: str, link: Link) -> bool:
@@ -132,6 +135,10 @@ def verified(work: "Worker", link: Link, flight: Flight, outcome: Outcome) -> No
     work.cause = _cause(link.tenant, run_id)
     if outcome.result == "parked":
         work.park(link, outcome)
+        return
+    if target not in link.verify:  # asked for by a run that was cancelled; the next one does not want it
+        work.plan(link)
+        work.next_in_queue(target)
         return
     link.verify = [each for each in link.verify if each != target]
     side = side_of(link, target)

@@ -168,6 +168,19 @@ def test_a_reading_that_fails_is_told_and_the_run_ends() -> None:
     assert run_of(bench)["counts"]["failed"] == 1
 
 
+def test_a_run_counts_no_answer_to_the_one_before() -> None:
+    """It was cancelled with a reading under way, and the next run asks for the other side only."""
+    bench = Bench()
+    bench.linked_pair()
+    (old,) = replay(bench, ("chargebee", "customer", "kari"))
+    bench.tell("run_cancel", run=bench.run_id)
+    assert replay(bench, ("poweroffice", "customer", "5"), side="poweroffice") == []
+    (asked,) = bench.answer(old, "5", 1, {**KARI, "phone": "+47 9"})
+    assert (asked.target, bench.link("kari").poweroffice.seen["phone"]) == ("chargebee", "+47 1")
+    bench.answer(asked, "kari", 1, KARI)
+    assert run_of(bench) == {"state": "done", "counts": {"records": 1, "asked": 1, "answered": 1, "different": 0}}
+
+
 def test_a_parked_reading_waits_for_its_vendor() -> None:
     """The link goes on being what it was afterwards."""
     bench = Bench()
