@@ -97,11 +97,11 @@ class Worker(Planner):
             in_flight = link.flight is not None and link.flight.command.target == event.system
             if in_flight and link.flight is not None:
                 note_during(link.flight, event)
-            before = _looks(side)
+            before = _looks(side) if link.state == "rejected" else None
             folded = fold(event.entity, side, event)
             if folded == "older":
                 self._late(link, event)
-            if folded == "newer" and link.state == "rejected" and _looks(side) == before:
+            if folded == "newer" and before is not None and _looks(side) == before:
                 # Only read again, as Go's source does after every attempt to write: no reason to try once more.
                 self.state.put(link)
                 return

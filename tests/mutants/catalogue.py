@@ -50,7 +50,7 @@ MUTANTS = (
            "return start is None or (date is not None and date < start)", "return False"),
     Mutant("a refusal out of date is final", _DECIDE, "if side is not None and _changed_since(side, command):",
            "if False:"),
-    Mutant("being read again is a reason to try again", _DECIDE, 'if folded == "newer" and link.state == "rejected" and _looks(side) == before:',
+    Mutant("being read again is a reason to try again", _DECIDE, 'if folded == "newer" and before is not None and _looks(side) == before:',
            "if False:"),
     Mutant("a re-reading makes a refusal out of date", _DECIDE, 'planned = (command.target_version or "").partition("#")[0]',
            'planned = command.target_version or ""'),
