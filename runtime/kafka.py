@@ -100,19 +100,31 @@ class Kafka:
         )  # fmt: skip
 
     @asynccontextmanager
-    async def _started(self, consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
-        """Started, and stopped at the end."""
-        await consumer.start()
+    async def consuming(self, group: str | None = None, *, fetch_bytes: int = FETCH_BYTES
+                        ) -> AsyncIterator[AIOKafkaConsumer]:  # fmt: skip
+        """A consumer that is started, and stopped at the end."""
+        consumer = self.consumer(group, fetch_bytes=fetch_bytes)
         try:
+            await consumer.start()
             yield consumer
         finally:
             # One that is stopped before its task has taken a step, as with no partition to read, raises CancelledError.
             await asyncio.sleep(0)
             await consumer.stop()
 
+    @asynccontextmanager
+    async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        """An admin client that is started, and closed at the end."""
+        admin = AIOKafkaAdminClient(**self.options())
+        await admin.start()
+        try:
+            yield admin
+        finally:
+            await admin.close()
+
     async def read(self, topics: Iterable[str], partitions: Iterable[int]) -> AsyncIterator[ConsumerRecord]:
         """Every committed record of these partitions, from the beginning up to the end at the time of the call."""
-        async with self._started(self.consumer(fetch_bytes=READ_BYTES)) as consumer:
+        async with self.consuming(fetch_bytes=READ_BYTES) as consumer:
             wanted = [TopicPartition(self.name(topic), each) for topic in topics for each in partitions]
             consumer.assign(wanted)
             ends = await consumer.end_offsets(wanted)
@@ -128,7 +140,7 @@ class Kafka:
 
     async def read_range(self, topic: str, partition: int, begin: int, end: int) -> AsyncIterator[ConsumerRecord]:
         """The committed records of one partition with offsets from `begin` up to, not including, `end`."""
-        async with self._started(self.consumer()) as consumer:
+        async with self.consuming() as consumer:
             tp = TopicPartition(self.name(topic), partition)
             consumer.assign([tp])
             consumer.seek(tp, begin)
@@ -142,7 +154,7 @@ class Kafka:
     async def follow(self, topics: Iterable[str], partitions: Iterable[int]) -> AsyncIterator[ConsumerRecord | None]:
         """Every committed record of these partitions from the beginning, and what comes, for ever. None stands where
         the end at the time of the call was reached."""
-        async with self._started(self.consumer()) as consumer:
+        async with self.consuming() as consumer:
             wanted = [TopicPartition(self.name(topic), each) for topic in topics for each in partitions]
             consumer.assign(wanted)
             ends = await consumer.end_offsets(wanted) if wanted else {}
@@ -161,7 +173,7 @@ class Kafka:
 
     async def end_offsets(self, topics: Iterable[str], partitions: Iterable[int]) -> dict[TopicPartition, int]:
         """The end of each of these partitions."""
-        async with self._started(self.consumer()) as consumer:
+        async with self.consuming() as consumer:
             wanted = [TopicPartition(self.name(topic), each) for topic in topics for each in partitions]
             return dict(await consumer.end_offsets(wanted))
 
@@ -173,7 +185,7 @@ class Kafka:
         Where the group has no offset the one in `known` (`topic/partition` -> offset) is taken, else 0. Returns the
         positions the group starts from.
         """
-        async with self._started(self.consumer(group)) as consumer:
+        async with self.consuming(group) as consumer:
             wanted = [TopicPartition(self.name(topic), each) for topic in topics for each in partitions]
             consumer.assign(wanted)
             start: dict[TopicPartition, int] = {}
@@ -187,22 +199,16 @@ class Kafka:
 
     async def owners(self, group: str, partition: int) -> set[str]:
         """Who committed the positions of a partition: the `OWNER` of a process, of several only in between."""
-        admin = AIOKafkaAdminClient(**self.options())
-        await admin.start()
-        try:
+        async with self.admin() as admin:
             held = await admin.list_consumer_group_offsets(self.settings.topic_prefix + group)
             return {each.metadata for tp, each in held.items() if tp.partition == partition}
-        finally:
-            await admin.close()
 
     async def ensure_topics(self) -> list[str]:
         """Create the topics of the table that do not exist; returns the names created.
 
         Raises TopicError when a topic cannot be created or exists with other settings.
         """
-        admin = AIOKafkaAdminClient(**self.options())
-        await admin.start()
-        try:
+        async with self.admin() as admin:
             existing = set(await admin.list_topics())
             missing = [topic for topic in TOPICS if self.name(topic.name) not in existing]
             if missing:
@@ -211,19 +217,13 @@ class Kafka:
             if problems:
                 raise TopicError("\n".join(problems))
             return [self.name(topic.name) for topic in missing]
-        finally:
-            await admin.close()
 
     async def check_topics(self) -> list[str]:
         """What is missing or differs from the table, in words; empty when all is right."""
-        admin = AIOKafkaAdminClient(**self.options())
-        await admin.start()
-        try:
+        async with self.admin() as admin:
             existing = set(await admin.list_topics())
             missing = [f"{self.name(t.name)}: does not exist" for t in TOPICS if self.name(t.name) not in existing]
             return missing + await self._differences(admin, [t for t in TOPICS if self.name(t.name) in existing])
-        finally:
-            await admin.close()
 
     async def _create(self, admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
         replication = self.settings.replication
@@ -276,7 +276,7 @@ class PartitionTransactions:
 
     def __init__(self, kafka: Kafka, service: str, partition: int, group: str) -> None:
         self._kafka, self.partition = kafka, partition
-        self._short_group, self._group = group, kafka.settings.topic_prefix + group
+        self._group = group
         self._id = f"{service}.p{partition:02d}"
         self._producer: AIOKafkaProducer = None
 
@@ -304,7 +304,7 @@ class PartitionTransactions:
     async def _overtaken(self) -> bool:
         """After an answer that says nothing: whether another process goes on with this partition."""
         for _ in range(OVERTAKEN_LOOKS):
-            if await self._kafka.owners(self._short_group, self.partition) - {OWNER, ""}:
+            if await self._kafka.owners(self._group, self.partition) - {OWNER, ""}:
                 return True
             await asyncio.sleep(1)
         return False
@@ -329,7 +329,7 @@ class PartitionTransactions:
         if positions:
             offsets = {TopicPartition(topic, self.partition): OffsetAndMetadata(offset, OWNER)
                        for topic, offset in positions.items()}  # fmt: skip
-            await producer.send_offsets_to_transaction(offsets, self._group)
+            await producer.send_offsets_to_transaction(offsets, self._kafka.settings.topic_prefix + self._group)
         await producer.commit_transaction()
         for future in futures:
             future.result()

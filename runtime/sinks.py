@@ -22,7 +22,7 @@ from contracts.entities import System
 from contracts.messages import Command, Outcome, Problem
 from contracts.topics import headers, link_key
 from runtime.clock import iso_now
-from runtime.dead_letters import undecodable
+from runtime.dead_letters import reason_of, undecodable
 from runtime.kafka import Kafka, PartitionTransactions, Record
 from runtime.vendor import Refused, Retriable, Unauthorised
 
@@ -293,7 +293,7 @@ class SinkRunner:
                 self.on_fenced()
                 return
             except Exception as error:
-                log.critical("kafka.failed", partition=number, reason=f"{type(error).__name__}: {error}")
+                log.critical("kafka.failed", partition=number, reason=reason_of(error))
                 os._exit(3)
 
 

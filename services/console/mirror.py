@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.settings import Settings
 from runtime.kafka import Kafka
@@ -90,20 +89,11 @@ async def mirror(settings: Settings) -> AsyncIterator[Mirror]:
     """The read model of an installation with its consumer. Raises KafkaError and OSError."""
     kafka = Kafka(settings.kafka)
     source = f"{await _cluster(kafka)}/{settings.kafka.topic_prefix}"
-    model = ReadModel(Path(settings.console.data), source)
-    consumer = kafka.consumer()
-    try:
-        await consumer.start()
-        yield Mirror(settings, model, consumer)
-    finally:
-        await consumer.stop()
-        model.close()
+    with contextlib.closing(ReadModel(Path(settings.console.data), source)) as model:
+        async with kafka.consuming() as consumer:
+            yield Mirror(settings, model, consumer)
 
 
 async def _cluster(kafka: Kafka) -> str:
-    admin = AIOKafkaAdminClient(**kafka.options())
-    await admin.start()
-    try:
+    async with kafka.admin() as admin:
         return str((await admin.describe_cluster())["cluster_id"])
-    finally:
-        await admin.close()

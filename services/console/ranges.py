@@ -50,9 +50,7 @@ async def ranges_of(
         raise ValueError("--to is not later than --from")
     kafka, partition = Kafka(settings.kafka), settings.partition_of(tenant)
     topics = [ENTITY_TOPICS[entity]] if entity else list(ENTITY_TOPICS.values())
-    consumer = kafka.consumer()
-    await consumer.start()
-    try:
+    async with kafka.consuming() as consumer:
         held = {topic: TopicPartition(kafka.name(topic), partition) for topic in topics}
         ends = await consumer.end_offsets(list(held.values()))
         begins = await consumer.beginning_offsets(list(held.values()))
@@ -63,8 +61,6 @@ async def ranges_of(
             await _refuse_dropped(consumer, topic, tp, begin, begins[tp], now)
             if first < min(last, ends[tp]):
                 found[topic] = (first, min(last, ends[tp]))
-    finally:
-        await consumer.stop()
     if not found:
         raise NotFound("there is nothing in that range")
     return found

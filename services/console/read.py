@@ -1,7 +1,6 @@
 """The status of every tenant, and how far the services' consumer groups are behind. Writes nothing."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -36,9 +35,7 @@ async def read_status(settings: Settings, model: ReadModel, tenants: Sequence[st
 async def _lag(kafka: Kafka, group: str, topics: Sequence[str], settings: Settings) -> int:
     """Messages the group has not taken. Offsets alone would count transaction markers, so messages are counted;
     beyond MAX_COUNTED the difference of the offsets stands in."""
-    consumer: Any = kafka.consumer(group)
-    await consumer.start()
-    try:
+    async with kafka.consuming(group) as consumer:
         partitions = sorted(set(map(settings.partition_of, settings.tenants)))
         wanted = [TopicPartition(kafka.name(topic), each) for topic in topics for each in partitions]
         consumer.assign(wanted)
@@ -48,8 +45,6 @@ async def _lag(kafka: Kafka, group: str, topics: Sequence[str], settings: Settin
         if sum(behind.values()) > MAX_COUNTED:
             return sum(behind.values())
         return await _count(consumer, {tp: ends[tp] for tp in behind}, starts)
-    finally:
-        await consumer.stop()
 
 
 async def _count(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int], starts: dict[TopicPartition, int]) -> int:

@@ -24,9 +24,7 @@ async def send_signal(
     WAIT_S."""
     kafka, partition = Kafka(settings.kafka), settings.partition_of(tenant)
     signal = Signal(tenant=tenant, id=uuid.uuid4().hex[:12], kind=kind, at=iso_now(), args=args, by=by)
-    consumer = kafka.consumer()
-    await consumer.start()
-    try:
+    async with kafka.consuming() as consumer:
         control = TopicPartition(kafka.name("control"), partition)
         consumer.assign([control])
         # What comes after this moment: the answer is written after the signal was read.
@@ -39,8 +37,6 @@ async def send_signal(
                 if fact is not None and (fact.kind, fact.id) == ("signal", signal.id):
                     return {"signal": signal.id, **fact.value}
         return None
-    finally:
-        await consumer.stop()
 
 
 async def _send(kafka: Kafka, partition: int, signal: Signal) -> None:

@@ -105,9 +105,7 @@ async def watch(about: Meant, tell: Callable[[Line], Any], *, begun: Callable[[]
     """Tell of every change from now on, for ever; `begun` is called when nothing is missed any more."""
     kafka, partition = Kafka(about.settings.kafka), about.settings.partition_of(about.tenant)
     prefix, flow = len(about.settings.kafka.topic_prefix), Flow(about.tenant)
-    consumer = kafka.consumer()
-    await consumer.start()
-    try:
+    async with kafka.consuming() as consumer:
         wanted = [TopicPartition(kafka.name(topic), partition) for topic in TOPICS]
         consumer.assign(wanted)
         for tp, end in (await consumer.end_offsets(wanted)).items():
@@ -120,8 +118,6 @@ async def watch(about: Meant, tell: Callable[[Line], Any], *, begun: Callable[[]
                     for line in flow.take(record.topic[prefix:], record.value):
                         tell(line)
             await asyncio.sleep(0)
-    finally:
-        await consumer.stop()
 
 
 def _order(record: ConsumerRecord) -> tuple[int, int]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from contracts.topics import TOPICS
@@ -76,12 +75,8 @@ def test_an_erased_email_is_nowhere_afterwards(broker: EmbeddedKafka, tmp_path: 
 
 
 async def compact_at_once(rig: Rig) -> None:
-    admin = AIOKafkaAdminClient(**rig.kafka.options())
-    await admin.start()
-    try:
+    async with rig.kafka.admin() as admin:
         for topic in TOPICS:
             config = dict(topic.config) | (AT_ONCE if "compact" in topic.config["cleanup.policy"] else {})
             resource = ConfigResource(ConfigResourceType.TOPIC, rig.kafka.name(topic.name), config)
             await admin.alter_configs([resource])
-    finally:
-        await admin.close()

@@ -151,15 +151,11 @@ def test_a_replay_that_cannot_be_is_refused_in_words(rig: Rig) -> None:
 
 async def drop(rig: Rig, offset: int) -> None:
     """As retention does."""
-    admin = AIOKafkaAdminClient(**rig.kafka.options())
-    await admin.start()
-    try:
+    async with rig.kafka.admin() as admin:
         tp = TopicPartition(rig.kafka.name("customers"), 0)
         config = {rig.kafka.name("customers"): {"cleanup.policy": "compact,delete"}}
         await allow_deletion(admin, config)
         await admin.delete_records({tp: RecordsToDelete(before_offset=offset)})
-    finally:
-        await admin.close()
 
 
 async def allow_deletion(admin: AIOKafkaAdminClient, configs: dict[str, dict[str, str]]) -> None:

@@ -125,3 +125,5 @@ def test_a_slot_without_a_tenant_waits_in_good_health(kafka: str, tmp_path: Path
         rig.add_customer(id="kari", first_name="Kari", last_name="Nordmann")
         link_when(rig, "kari", "linked")
         assert {rig.problem("linker"), rig.problem("linker_2")} == {None}
+        (owner,) = asyncio.run(rig.kafka.owners("linker", 0))
+        assert len(owner) == 12
