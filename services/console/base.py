@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NoReturn, TypeVar
 import msgspec
 import typer
 from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, RequestTimedOutError
+from rich.console import Console
 from rich.table import Column, Table
 
 from contracts.settings import Settings, SettingsError, load
@@ -163,6 +164,11 @@ def operator() -> str:
 def table(*headers: str) -> Table:
     """A table without lines whose cells break rather than lose their end: ids are there to be copied."""
     return Table(*(Column(header, overflow="fold") for header in headers), box=None, pad_edge=False)
+
+
+def say(console: Console, words: str) -> None:
+    """A line as it is: what a record holds is no markup, and no line is broken at the width of the screen."""
+    console.print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.text import Text
 
 from contracts.messages import DeadLetter
 from contracts.settings import Settings
 from runtime.kafka import Kafka
-from services.console.base import NotFound, print_json
+from services.console.base import NotFound, print_json, say
 
 NAMES_AT_ONCE = 200
 
@@ -38,8 +37,8 @@ def show_letters(console: Console, letters: Mapping[str, DeadLetter], *, as_json
     for key, letter in letters.items():
         command = letter.command
         what = f"{command.op} in {command.target}" if command else f"message of {letter.topic}"
-        console.print(Text(key), soft_wrap=True)
-        console.print(Text(f"  {letter.at[:19]}Z  {what}: {words_of(letter)}"), soft_wrap=True)
+        say(console, key)
+        say(console, f"  {letter.at[:19]}Z  {what}: {words_of(letter)}")
     console.print(f"{len(letters)} dead letters")
 
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from contracts.entities import SYSTEMS, EntityName, System
 from contracts.messages import JournalEntry, Link
-from services.console.base import NotFound, print_json, table
+from services.console.base import NotFound, print_json, say, table
 from services.console.model import ReadModel, side_of
 
 
@@ -54,8 +54,8 @@ def show_links(console: Console, links: list[Link], *, as_json: bool) -> None:
         ours, theirs = (side.id if (side := side_of(link, system)) else "-" for system in SYSTEMS)
         reason = f"  ({link.reason})" if link.reason else ""
         named = f"  {name}" if (name := _name(link)) else ""
-        _say(console, f"{link.entity} {link.key}: {link.state}  Chargebee {ours}  Go {theirs}{named}{reason}")
-    _say(console, f"{len(links)} found")
+        say(console, f"{link.entity} {link.key}: {link.state}  Chargebee {ours}  Go {theirs}{named}{reason}")
+    say(console, f"{len(links)} found")
 
 
 def _name(link: Link) -> str:
@@ -69,7 +69,7 @@ def show_link(console: Console, link: Link, *, as_json: bool) -> None:
     if as_json:
         print_json(link)
         return
-    _say(console, f"{link.entity} {link.key}: {link.state}{f', {link.reason}' if link.reason else ''}")
+    say(console, f"{link.entity} {link.key}: {link.state}{f', {link.reason}' if link.reason else ''}")
     sides = {system: side_of(link, system) for system in SYSTEMS}
     shown = table("", "field", *(f"{system} {side.id if side else '-'}" for system, side in sides.items()))
     seen = [side.seen if side and side.seen else {} for side in sides.values()]
@@ -81,9 +81,9 @@ def show_link(console: Console, link: Link, *, as_json: bool) -> None:
     console.print(shown)
     for title, words in (("waits on", link.waiting_on), ("candidates", link.candidates)):
         if words:
-            _say(console, f"{title}: {', '.join(words)}")
+            say(console, f"{title}: {', '.join(words)}")
     if link.plan is not None:
-        _say(console, f"planned: {link.plan.op} in {link.plan.target}: {_text(link.plan.fields)}")
+        say(console, f"planned: {link.plan.op} in {link.plan.target}: {_text(link.plan.fields)}")
 
 
 def show_entries(console: Console, link: Link, entries: list[JournalEntry], *, field: str | None, as_json: bool
@@ -92,25 +92,20 @@ def show_entries(console: Console, link: Link, entries: list[JournalEntry], *, f
     if as_json:
         print_json(entries)
         return
-    _say(console, f"{link.entity} {link.key}: {link.state}{f', {link.reason}' if link.reason else ''}")
+    say(console, f"{link.entity} {link.key}: {link.state}{f', {link.reason}' if link.reason else ''}")
     if field is not None:
         for system in SYSTEMS:
             side = side_of(link, system)
             held = _text(side.seen.get(field)) if side is not None and side.seen is not None else "-"
-            _say(console, f"  {field} in {system}: {held}")
+            say(console, f"  {field} in {system}: {held}")
     for entry in entries:
-        _say(console, f"{entry.at[:19]}Z  {entry.rule}: {entry.text}")
+        say(console, f"{entry.at[:19]}Z  {entry.rule}: {entry.text}")
         for title, value in (("value", entry.value), ("instead of", entry.losing)):
             if value is not None:
-                _say(console, f"    {title}: {_text(value)}")
-        _say(console, f"    because of {entry.cause}")
+                say(console, f"    {title}: {_text(value)}")
+        say(console, f"    because of {entry.cause}")
     if not entries:
         console.print("the journal says nothing of it: it came with the first snapshot and nothing was decided since")
-
-
-def _say(console: Console, words: str) -> None:
-    """A line as it is: what a record holds is no markup, and no line is broken at the width of the screen."""
-    console.print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 def _text(value: Any) -> str:

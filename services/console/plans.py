@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
-from services.console.base import print_json
+from services.console.base import print_json, say
 from services.console.files import cell, write_csv, write_html
 from services.console.model import ReadModel
 
@@ -40,7 +39,7 @@ def show_plans(console: Console, plans: list[dict[str, Any]], *, as_json: bool, 
                            if plan["op"] != "create" or value is not None)  # fmt: skip
         batch = f"{plan['batch']}  " if plan["batch"] else ""
         said = f"{batch}{plan['entity']} {plan['link']}: {plan['op']} in {plan['target']}"
-        console.print(Text(f"{said}: {fields}" if fields else said), soft_wrap=True)
+        say(console, f"{said}: {fields}" if fields else said)
     console.print(summary(plans), soft_wrap=True)
 
 

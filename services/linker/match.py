@@ -74,10 +74,10 @@ def same_in_order(state: State, name: str, ours: Any, theirs: Any) -> bool | Non
     twins = {product: id_in(state, "poweroffice", "product", product) for product in named if product is not None}
     if None in twins.values():
         return None
-    return _counted({**line, "product_id": twins.get(line.get("product_id"))} for line in ours) == _counted(theirs)
+    return _sold({**line, "product_id": twins.get(line.get("product_id"))} for line in ours) == _sold(theirs)
 
 
-def _counted(lines: Iterable[Mapping[str, Any]]) -> list[tuple[str, Decimal]]:
+def _sold(lines: Iterable[Mapping[str, Any]]) -> list[tuple[str, Decimal]]:
     """What is sold and for how much, sorted; no quantities, since Go may hold three with an odd discount as one."""
     return sorted((str(line.get("product_id")), Decimal(line.get("net", "0"))) for line in lines)
 

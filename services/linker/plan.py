@@ -138,10 +138,11 @@ class Planner:
         untold: list[str] = []
         for name in ("customer_id", "lines") if link.entity == "order" else ():
             if name in a.unset or name in b.unset:
-                same = matching.same_in_order(self.state, name, (a.seen or {}).get(name), (b.seen or {}).get(name))
+                x, y = (a.seen or {}).get(name), (b.seen or {}).get(name)
+                same = matching.same_in_order(self.state, name, x, y)
                 if same:
-                    agree(a, name, (a.seen or {}).get(name))
-                    agree(b, name, (b.seen or {}).get(name))
+                    agree(a, name, x)
+                    agree(b, name, y)
                 elif same is None:
                     untold.append(name)
         return untold
@@ -264,22 +265,21 @@ class Planner:
         return link
 
     def _create(self, link: Link, system: System, target: System, seen: dict[str, Any]) -> None:
-        policy, entity = self.state.policy, link.entity
+        policy, entity, side = self.state.policy, link.entity, side_of(link, system)
+        assert side is not None
         if (entity, target) in policy.create_off:
             self.rest(link, "ignored", f"create.{entity}.to_{target} is off")
             return
-        if entity == "customer" and policy.customers_in_scope == "referenced":
-            side = side_of(link, system)
-            if side is not None and not self.state.count(f"wait|customer|{system}|{side.id}"):
-                self.rest(link, "ignored", "no order in scope refers to it")
-                return
+        referenced_only = entity == "customer" and policy.customers_in_scope == "referenced"
+        if referenced_only and not self.state.count(f"wait|customer|{system}|{side.id}"):
+            self.rest(link, "ignored", "no order in scope refers to it")
+            return
         if entity == "order" and not self._translatable(link, system):
             return
         fields = {name: value for name, value in seen.items() if fit(name, value)}
         if target == "chargebee":
             fields.pop("organisation_number", None)
-            side = side_of(link, system)
-            own_id = own_chargebee_id(side.id) if side is not None else ""
+            own_id = own_chargebee_id(side.id)
             if (holder := by_id(self.state, entity, "chargebee", own_id)) is not None:
                 # Parted by an operator, or made by somebody with our kind of id: a creation would adopt it.
                 link.candidates = [holder.key]

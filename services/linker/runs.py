@@ -5,6 +5,7 @@ and lets complete readings make them anew. One run of a tenant at a time; contro
 `active/run` which one it is.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from contracts.entities import SYSTEMS, EntityName, System, other
@@ -61,42 +62,39 @@ def take_part(work: "Planner", run_id: str, records: list[list[str]], *, last: b
     facts: dict[str, Any] = {"after": fresh[-1]} if fresh else {}
     update(work.state, run_id, **facts, state="working" if last else "reading")
     for system, entity, record_id in fresh:
-        _ask(work, run_id, system, entity, record_id)  # type: ignore[arg-type]
+        _ask(work, run_id, run, system, entity, record_id)  # type: ignore[arg-type]
     _end_if_answered(work.state, run_id)
 
 
-def _ask(work: "Planner", run_id: str, system: System, entity: EntityName, record_id: str) -> None:
+def _ask(
+    work: "Planner", run_id: str, run: Mapping[str, Any], system: System, entity: EntityName, record_id: str
+) -> None:  # fmt: skip
     link = by_id(work.state, entity, system, record_id)
     if link is None:
         count(work.state, run_id, records=1, unknown=1)
         return
-    if _is_left_alone(work, run_id, link):
+    if _is_left_alone(link, dry=run["dry_run"]):
         count(work.state, run_id, records=1, left_alone=1)
         return
     first = link.run != run_id
     if first:  # what an earlier run still wished for is not this one's
         link.verify, link.run = [], run_id
-    targets = _targets(work.state, run_id, link, system, first=first)
+    there = [name for name, side in sorted(sides(link), key=lambda each: each[0] == system) if not side.deleted]
+    if run["args"].get("side") is not None:
+        # About the events of one system: only the other side is read, where there is one.
+        named = other(system) if side_of(link, other(system)) is not None else system
+        targets = [name for name in there if name == named and name not in link.verify]
+    else:
+        targets = there if first else []  # both, once: either event may be missing from the range
     count(work.state, run_id, records=1, asked=len(targets))
     if targets:
         link.verify = [*link.verify, *targets]
         work.plan(link)
 
 
-def _targets(state: State, run_id: str, link: Link, system: System, *, first: bool) -> list[System]:
-    """Which sides of a link are to be read for an event of `system`: both, once, since either event may be missing from
-    the range; only the other one where the run is about the events of one system."""
-    there = [name for name, side in sorted(sides(link), key=lambda each: each[0] == system) if not side.deleted]
-    if ((state.control("run", run_id) or {}).get("args") or {}).get("side") is not None:
-        named = other(system) if side_of(link, other(system)) is not None else system
-        return [name for name in there if name == named and name not in link.verify]
-    return there if first else []
-
-
-def _is_left_alone(work: "Planner", run_id: str, link: Link) -> bool:
+def _is_left_alone(link: Link, *, dry: bool) -> bool:
     """A held batch is being looked at, and must not change under the reader; a dry run must not try again what was
     refused."""
-    dry = bool((work.state.control("run", run_id) or {}).get("dry_run"))
     return link.state == "held" or (dry and link.state in ("rejected", "broken", "conflict"))
 
 
