@@ -4,23 +4,14 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from tests.system.rig import Rig, interruptible, link_when, tandem, wait_for
 
 REFUSED = "Internal Server Error: An unexpected error occurred."
 HANSEN = {"IsPerson": True, "FirstName": "Ola", "LastName": "Hansen", "InvoiceDeliveryType": "Print"}
-
-
-@pytest.fixture
-def rig(kafka: str, tmp_path: Path) -> Iterator[Rig]:
-    with Rig(kafka, tmp_path) as held:
-        yield held
 
 
 def same(text: str) -> str:

@@ -13,12 +13,6 @@ from tests.system.rig import Rig, wait_for
 
 
 @pytest.fixture
-def rig(kafka: str, tmp_path: Path) -> Iterator[Rig]:
-    with Rig(kafka, tmp_path) as held:
-        yield held
-
-
-@pytest.fixture
 def demo_rig(kafka: str, tmp_path: Path) -> Iterator[Rig]:
     with Rig(kafka, tmp_path, data="demo") as held:
         yield held

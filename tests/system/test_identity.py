@@ -1,21 +1,11 @@
 """Another vendor account behind the same tenant name writes nothing and is told in words."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.system.rig import Rig, wait_for
 from tests.system.test_vendor_trouble import add_people, wait_linked
 
 OTHER_CLIENT = "00000000-0000-4000-8000-000000000002"
-
-
-@pytest.fixture
-def rig(kafka: str, tmp_path: Path) -> Iterator[Rig]:
-    with Rig(kafka, tmp_path) as held:
-        yield held
 
 
 def troubles(rig: Rig) -> list[str]:

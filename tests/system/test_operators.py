@@ -1,24 +1,16 @@
 """What an operator tells the system, as a person would: real processes, real Kafka, the command `tandem`."""
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from contracts.settings import KafkaSettings
 from runtime.kafka import Kafka
 from tests.system.rig import Rig, link_when, tandem, wait_for
 
 HANSEN = {"IsPerson": True, "FirstName": "Ola", "LastName": "Hansen", "InvoiceDeliveryType": "Print"}
-
-
-@pytest.fixture
-def rig(kafka: str, tmp_path: Path) -> Iterator[Rig]:
-    with Rig(kafka, tmp_path) as held:
-        yield held
 
 
 def test_an_ambiguous_pair_is_picked_parted_and_put_back(rig: Rig) -> None:

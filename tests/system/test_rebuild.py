@@ -1,10 +1,7 @@
 """`tandem rebuild`: the map of ids anew, equal to the old one; nothing is created, also of orders sent meanwhile."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from contracts.settings import KafkaSettings
 from runtime.kafka import Kafka
@@ -12,12 +9,6 @@ from tests.system.rig import SERVICES, Rig, link_when, tandem, wait_for
 
 OTHERS = {"IsPerson": True, "FirstName": "Ola", "LastName": "Hansen", "EmailAddress": "ola@eksempel.no",
           "ExternalImportReference": "crm-77", "InvoiceDeliveryType": "Print"}  # fmt: skip
-
-
-@pytest.fixture
-def rig(kafka: str, tmp_path: Path) -> Iterator[Rig]:
-    with Rig(kafka, tmp_path) as held:
-        yield held
 
 
 def linked_world(rig: Rig) -> list[dict[str, Any]]:
