@@ -19,8 +19,9 @@ from contracts.entities import SYSTEMS
 from contracts.messages import Observed, SnapshotCompleted
 from contracts.settings import KafkaSettings, Settings, Tenant
 from contracts.topics import partition_of, record_key
-from runtime.kafka import Kafka, PartitionTransactions, Record
+from runtime.kafka import Kafka, Record
 from runtime.service import restoring
+from runtime.transactions import PartitionTransactions
 from services.linker.handlers import Linker
 
 ROUNDS = 3

@@ -23,7 +23,8 @@ from contracts.messages import Command, Outcome, Problem
 from contracts.topics import headers, link_key
 from runtime.clock import iso_now
 from runtime.dead_letters import reason_of, undecodable
-from runtime.kafka import Kafka, PartitionTransactions, Record
+from runtime.kafka import Kafka, Record
+from runtime.transactions import PartitionTransactions
 from runtime.vendor import Refused, Retriable, Unauthorised
 
 _encoder = msgspec.json.Encoder()

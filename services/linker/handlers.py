@@ -30,7 +30,8 @@ from contracts.settings import Settings
 from contracts.topics import LINKER_INPUTS, headers
 from runtime.clock import iso_now
 from runtime.dead_letters import reason_of, undecodable
-from runtime.kafka import Kafka, PartitionTransactions, Record
+from runtime.kafka import Kafka, Record
+from runtime.transactions import PartitionTransactions
 from services.linker.decide import Message, decide
 from services.linker.plan import Output, Tombstone
 from services.linker.policy import policy_of

@@ -71,7 +71,7 @@ class MemoryKafka:
 
 
 class MemoryTransactions:
-    """The transactions of one partition on a MemoryKafka; made like runtime.kafka.PartitionTransactions."""
+    """The transactions of one partition on a MemoryKafka; made like runtime.transactions.PartitionTransactions."""
 
     def __init__(self, kafka: Any, service: str, partition: int, group: str) -> None:
         self._kafka, self.partition = kafka, partition

@@ -15,7 +15,8 @@ from aiokafka.errors import (
 )  # fmt: skip
 
 from contracts.settings import KafkaSettings
-from runtime.kafka import OWNER, Kafka, PartitionTransactions
+from runtime.kafka import OWNER, Kafka
+from runtime.transactions import PartitionTransactions
 
 
 class Refusing:
@@ -69,7 +70,7 @@ def test_what_aiokafka_wraps_is_looked_into(cause: Exception) -> None:
 
 def test_an_answer_that_says_nothing_is_fencing_once_another_process_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may still restore its state; without such a process it is trouble of Kafka's."""
-    monkeypatch.setattr("runtime.kafka.asyncio.sleep", _at_once)
+    monkeypatch.setattr("runtime.transactions.asyncio.sleep", _at_once)
     with pytest.raises(ProducerFenced):
         commit(KafkaError, UnknownError(), owners=[{OWNER}, {OWNER, "another"}])
     with pytest.raises(KafkaError) as raised:
