@@ -12,6 +12,7 @@ from contracts.entities import EntityName, System
 Op = Literal["create", "update", "stamp", "verify", "delete"]
 Lane = Literal["bulk", "live"]
 Result = Literal["applied", "adopted", "stale", "rejected", "parked"]
+Author = Literal["tandem", "others"]
 LinkState = Literal[
     "pending", "waiting", "creating", "linked", "ambiguous", "conflict", "rejected", "held", "parked", "broken",
     "sent", "ignored",
@@ -31,7 +32,9 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
     `data` is None when the record is deleted and its content is not known, or when `problem` says why it cannot be
     mapped. `stamp` is the reference the record carries to the other system (`cb-<id>` in Go, `go-<Id>` in Chargebee).
-    `incomplete` names fields that the vendor holds but that are unfit to be carried.
+    `incomplete` names fields that the vendor holds but that are unfit to be carried. `made_by` says who made this
+    version where the vendor names it: our own key, or anybody else. A field that is missing from `data` is one that
+    the mapping of this reading did not know yet.
     """
 
     tenant: str
@@ -47,6 +50,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     stamp: str | None = None
     incomplete: tuple[str, ...] = ()
     problem: Problem | None = None
+    made_by: Author | None = None
 
 
 class SnapshotCompleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="snapshot_completed"):
@@ -81,7 +85,10 @@ class ReadingCompleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="command"):
     """One write for one sink. `fields` are the values to write in the target's own ids, `expected` what the target
     held when it was planned. `stamp` is the own id of a create in Chargebee or the reference to write into Go.
-    `look_first` says that an earlier attempt may have got through."""
+    `look_first` says that an earlier attempt may have got through. `look_for_twins` asks a create to look in the
+    target for the same organisation number, e-mail and name, or code before it writes. `mapping` is the mapping under
+    which the target was last read: a sink with a newer one answers an update as stale, with what it reads, and writes
+    nothing."""
 
     tenant: str
     entity: EntityName
@@ -97,12 +104,16 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     expected: dict[str, Any] = {}
     stamp: str | None = None
     look_first: bool = False
+    look_for_twins: bool = False
+    mapping: int = 1
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="outcome"):
     """What became of a command. `data` is the state as the vendor returned it, `done` the fields that already held
     our value when the result is stale, `deleted` that the record is gone, `calls` the vendor requests made, `at` when
-    it finished."""
+    it finished. `wrote` is False where nothing had to be written. `skipped` holds the fields that the target cannot
+    take, each with the reason in words; the others were written. `twins` are the ids of records that a create found
+    with the same organisation number, e-mail and name, or code: the result is then stale and nothing was created."""
 
     tenant: str
     entity: EntityName
@@ -121,6 +132,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     error: Problem | None = None
     calls: int = 0
     deleted: bool = False
+    wrote: bool = True
+    skipped: dict[str, str] = {}
+    twins: tuple[str, ...] = ()
 
 
 class Write(msgspec.Struct, kw_only=True, array_like=True):
