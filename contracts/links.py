@@ -39,6 +39,9 @@ class SeenKeys(TypedDict, total=False):
     """The fields of a record that it can be found by."""
 
     kind: Any
+    first_name: Any
+    last_name: Any
+    company: Any
     email: Any
     organisation_number: Any
     name: Any
@@ -79,6 +82,8 @@ class LinkKeys(msgspec.Struct, kw_only=True, gc=False):
     plan: CommandKeys | None = None
     waiting_on: list[str] = []
     candidates: list[str] = []
+    candidates_count: int = 0
+    twins: list[str] = []
     batch: str = ""
     verify: list[System] = []
 

@@ -138,19 +138,25 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
 
 class Write(msgspec.Struct, kw_only=True, array_like=True):
-    """One finished write: the version it was planned at, the version it returned, what the written fields held."""
+    """One finished write: the version it was planned at, the version it returned, what the written fields held before,
+    what was written, what the vendor made of it where that is something else, and when it finished (ISO 8601)."""
 
     planned: str
     returned: str
     expected: dict[str, Any]
+    written: dict[str, Any] = {}
+    returned_as: dict[str, Any] = {}
+    at: str = ""
 
 
 class Side(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What is known of one system's record. `base` holds only fields whose base differs from `seen`; `unset` the
     fields without a base; `doubt` the fields that a command of ours may have written without telling: what is seen
     there may be our own write, so the other side's value is written again until an answer settles it; `remapped` the
-    agreed values that a newer mapping reads differently: what the other side holds was made from them; `unlike`
-    stands for `seen` on the topic (`contracts.links`)."""
+    agreed values that a newer mapping reads differently: what the other side holds was made from them; `late` the
+    fields that a request of our own reached after newer values were agreed, which are written again; `suspect` those
+    that may be such, or a person's: nobody named the author, so a person decides; `unlike` stands for `seen` on the
+    topic (`contracts.links`)."""
 
     id: str
     version: str
@@ -165,16 +171,19 @@ class Side(msgspec.Struct, kw_only=True, omit_defaults=True):
     problem: Problem | None = None
     writes: list[Write] = []
     doubt: list[str] = []
+    late: list[str] = []
+    suspect: list[str] = []
     remapped: dict[str, Any] = {}
 
 
 class Flight(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The command in flight, with the source's values where they differ from the translated ones, and the events
-    that arrived meanwhile."""
+    that arrived meanwhile: version and written fields, with their authors by version where they are known."""
 
     command: Command
     planned: dict[str, Any] = {}
     during: list[tuple[str, dict[str, Any]]] = []
+    authors: dict[str, Author] = {}
 
 
 class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -184,7 +193,10 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     why an operator took it out of the sync; link, pick and redrive bring it back. `confirmed`: we have confirmed the
     order in Go; a person who takes that back is not overruled. `restore`: an operator wants the drifted lines of its
     draft to be those of Chargebee again. `passed`: the breakers have counted its command, which was parked.
-    `verify`: the systems whose record the run `run` wants read and compared.
+    `verify`: the systems whose record the run `run` wants read and compared. `candidates` are at most 20 keys;
+    `candidates_count` says how many share the value that is not unique, 0 where the candidates follow from a
+    reference. `twins` are the ids of records that a create met in the other system. `duplicates` are the keys of other
+    links that look like the same party as this linked pair.
     """
 
     tenant: str
@@ -202,6 +214,9 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     plan: Command | None = None
     waiting_on: list[str] = []
     candidates: list[str] = []
+    candidates_count: int = 0
+    twins: list[str] = []
+    duplicates: list[str] = []
     differences: list[str] = []
     problem: Problem | None = None
     stales: int = 0
