@@ -4,11 +4,13 @@ The linker never acts on "the event": a reading moves what was seen of one side,
 states it holds. At most one command per link is in flight; its outcome plans again.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
-from contracts.entities import System, other
+from contracts.entities import SYSTEMS, System, other
 from contracts.messages import (
     SWITCHED_OFF,
+    Author,
     Command,
     DeadLetter,
     Flight,
@@ -27,13 +29,12 @@ from contracts.messages import (
 from contracts.topics import ENTITY_TOPICS, record_key
 from contracts.values import own_chargebee_id
 from services.linker import match as matching
-from services.linker import runs
+from services.linker import runs, writes
 from services.linker.breakers import money_differs, trip
 from services.linker.operators import carry_out
 from services.linker.plan import Output, Planner
 from services.linker.state import (
     FIELDS,
-    MAX_WRITES,
     State,
     agree,
     apart,
@@ -42,9 +43,11 @@ from services.linker.state import (
     free_key,
     new_side,
     note_during,
+    proves,
     set_seen,
     set_side,
     side_of,
+    take_returned,
 )  # fmt: skip
 
 Message = Observed | SnapshotCompleted | Outcome | Signal | Reading | ReadingCompleted
@@ -66,6 +69,7 @@ def decide(state: State, message: Message, now: str) -> tuple[State, list[Output
             runs.reading(work, message)
         case ReadingCompleted():
             runs.reading_completed(work, message)
+    work.plan_sharers()
     return work.state, work.outputs
 
 
@@ -98,9 +102,12 @@ class Worker(Planner):
             if in_flight and link.flight is not None:
                 note_during(link.flight, event)
             before = _looks(side) if link.state == "rejected" else None
+            seen, version = side.seen, side.version
             folded = fold(event.entity, side, event)
             if folded == "older":
-                self._late(link, event)
+                self._overtaken(link, event)
+            elif folded == "newer" and seen is not None and event.data is not None:
+                self._judge(link, event.system, seen, version, event.made_by)
             if folded == "newer" and before is not None and _looks(side) == before:
                 # Only read again, as Go's source does after every attempt to write: no reason to try once more.
                 self.state.put(link)
@@ -113,6 +120,7 @@ class Worker(Planner):
         if link.state != "held":  # an edit of a held record does not take it out of its batch
             link.lane = "bulk" if event.snapshot else "live"
         self.plan(link)
+        self.plan_bucket(f"twin|{event.entity}|{event.system}|{event.id}")
 
     def snapshot_completed(self, message: SnapshotCompleted) -> None:
         self.cause = f"{message.tenant}/{message.system}/{message.entity}/{message.snapshot}"
@@ -151,6 +159,8 @@ class Worker(Planner):
             if not self._take_data(link, flight, outcome):
                 return False
             link.problem = None
+        elif (side := side_of(link, outcome.target)) is not None:
+            writes.remember(side, flight.command, outcome)
         if outcome.deleted:
             self._take_deletion(link, outcome)
         return True
@@ -193,24 +203,24 @@ class Worker(Planner):
             link.candidates = [side.id, outcome.id]
             self.rest(link, "ambiguous", text)
             return False
-        elif outcome.version >= side.version:
-            side.version, side.mapping, side.deleted, side.problem = (
-                outcome.version,
-                outcome.mapping,
-                False,
-                None,
-            )
-            side.stamp = outcome.stamp
-            set_seen(link.entity, side, outcome.data)
+        elif proves(side, flight, outcome):
+            if outcome.version < side.version:
+                text = (
+                    f"the version that {target} {side.id} was taken to have was never its own; the reply is the truth"
+                )
+                self.journal(link, "version", text, target, None, outcome.version, side.version)
+            take_returned(link.entity, side, outcome)
         elif side.deleted and target == "poweroffice":
             # Go's deletion brought no content, so what our write returned before it is the newest there is.
             gone = {} if link.entity == "order" else {"archived": True}
             set_seen(link.entity, side, {**outcome.data, **gone})
-        if command.op == "update":
-            write = Write(planned=command.target_version or "", returned=outcome.version, expected=command.expected)
-            side.writes = [*side.writes, write][-MAX_WRITES:]
-            for version, fields in flight.during:
-                self._overwritten(link, target, write, version, fields)
+        write = writes.remember(side, command, outcome)
+        for version, fields in flight.during:
+            if write is not None:
+                self._covered(link, target, write, version, fields)
+        if (newer := [each for each in flight.during if each[0] > outcome.version]) and write is not None:
+            version, _ = max(newer, key=lambda each: each[0])
+            self._judge(link, target, outcome.data, outcome.version, flight.authors.get(version), command.fields)
         return True
 
     def _give_up(self, holder: Link, link: Link, target: System) -> bool:
@@ -234,7 +244,10 @@ class Worker(Planner):
             self._doubt(link, command)
         match outcome.result:
             case "applied":
-                self._agree(link, flight, outcome, tuple(command.fields))
+                self._agree(
+                    link, flight, outcome, tuple(name for name in command.fields if name not in outcome.skipped)
+                )
+                self._hold_back(link, outcome)
                 self.journal(link, "applied", f"{command.op} in {command.target} done: {outcome.id}", command.target)
                 link.confirmed = link.confirmed or command.fields.get("status") == "confirmed"
                 link.restore = link.restore and "lines" not in command.fields
@@ -244,6 +257,11 @@ class Worker(Planner):
                 self.plan(link)
             case "adopted":
                 self.journal(link, "adopted", f"the record was already there: {outcome.id}")
+                self.plan(link)
+            case "stale" if outcome.twins:
+                link.twins = list(outcome.twins)
+                words = f"{command.target} holds what looks like the same {link.entity}: {', '.join(link.twins)}"
+                self.journal(link, "twin", words, command.target)
                 self.plan(link)
             case "stale":
                 self._agree(link, flight, outcome, outcome.done)
@@ -293,6 +311,20 @@ class Worker(Planner):
                 agree(target, name, outcome.data.get(name))
                 agree(source, name, flight.planned.get(name, flight.command.fields.get(name)))
 
+    def _hold_back(self, link: Link, outcome: Outcome) -> None:
+        """Fields that the target cannot take stay different, in words, until one side is edited again."""
+        for name, words in outcome.skipped.items():
+            values = []
+            for system in SYSTEMS:
+                side = side_of(link, system)
+                values.append(value := ((side.seen or {}).get(name) if side is not None else None))
+                if side is not None and name in FIELDS[link.entity]:
+                    agree(side, name, value)
+            link.differences = [*(each for each in link.differences if each != name), name]
+            value, losing = values if outcome.target == "poweroffice" else reversed(values)
+            text = f"{name} is held back from {outcome.target}: {words}"
+            self.journal(link, "held_back", text, outcome.target, name, value, losing)
+
     def _compare_totals(self, link: Link) -> None:
         if link.entity != "order" or link.chargebee is None or link.poweroffice is None:
             return
@@ -306,23 +338,66 @@ class Worker(Planner):
                     text += f"; more than the money breaker allows: further orders are held as {batch}"
                 self.journal(link, "totals", text, "chargebee", name, ours.get(name), theirs.get(name))
 
-    def _late(self, link: Link, event: Observed) -> None:
+    def _overtaken(self, link: Link, event: Observed) -> None:
+        """A reading older than what is known, looked through for edits that a write of ours covered."""
         side = side_of(link, event.system)
         if side is None or event.data is None:
             return
         for write in side.writes:
             fields = {name: event.data.get(name) for name in write.expected}
-            self._overwritten(link, event.system, write, event.version, fields)
+            self._covered(link, event.system, write, event.version, fields)
 
-    def _overwritten(self, link: Link, system: System, write: Write, version: str, fields: dict[str, Any]) -> None:
-        """A reading from between a sink's planning and its write shows an edit that the write covered."""
-        if not write.planned < version < write.returned:
+    def _covered(self, link: Link, system: System, write: Write, version: str, fields: dict[str, Any]) -> None:
+        side = side_of(link, system)
+        for name, value, stands in writes.covered(side, write, version, fields) if side is not None else ():
+            text = f"an edit of {name} in {system} was overwritten by our write"
+            entry = f"overwritten-{version}-{name}"
+            self.journal(link, "overwritten", text, system, name, stands, value, entry=entry)
+
+    def _judge(
+        self, link: Link, system: System, before: dict[str, Any], version: str, made_by: Author | None,
+        names: Iterable[str] | None = None,
+    ) -> None:  # fmt: skip
+        """Look at the fields that have moved from `before` for what an earlier write of ours held."""
+        side = side_of(link, system)
+        if system not in writes.COMES_LATE or side is None or side.seen is None or not side.writes:
             return
-        for name, value in fields.items():
-            if name in write.expected and value != write.expected[name]:
-                text = f"an edit of {name} in {system} was overwritten by our write"
-                entry = f"overwritten-{version}-{name}"
-                self.journal(link, "overwritten", text, system, name, None, value, entry=entry)
+        flying = link.flight.command.fields if link.flight is not None and link.flight.command.target == system else {}
+        late: dict[str, Any] = {}
+        for name in names if names is not None else FIELDS[link.entity]:
+            value = side.seen.get(name)
+            if name in flying or value == before.get(name):
+                continue
+            judgement = writes.judge(side, name, value, made_by, self.now)
+            if judgement != "edit":
+                late[name] = value
+                source = side_of(link, other(system))
+                stands = ((source and source.seen) or {}).get(name)
+                tell = self._restore if judgement == "late" else self._suspect
+                tell(link, system, side, name, before.get(name), stands)
+        if late:
+            writes.came_late(side, before, version, late)
+
+    def _restore(self, link: Link, system: System, side: Side, name: str, covered: Any, stands: Any) -> None:
+        """A request of ours came late: what was agreed since is written again, over what it put there."""
+        assert side.seen is not None
+        if name in side.base and side.base[name] != covered and covered != stands:
+            text = f"an edit of {name} in {system} was overwritten by a request of ours that came late"
+            self.journal(link, "overwritten", text, system, name, stands, covered)
+        side.base.pop(name, None)
+        side.late = [*side.late, name]
+        text = f"a request of ours came late and put an old {name} into {system}; what was agreed is written again"
+        self.journal(link, "late_write", text, system, name, stands, side.seen.get(name))
+
+    def _suspect(self, link: Link, system: System, side: Side, name: str, covered: Any, stands: Any) -> None:
+        """A late request of ours, or a person who entered an old value again: nobody named the author."""
+        assert side.seen is not None
+        side.suspect = [*side.suspect, name]
+        link.differences = [*(each for each in link.differences if each != name), name]
+        text = f"{name} in {system} is again what an earlier write of ours held; a person decides what it is"
+        self.journal(link, "suspect", text, system, name, side.seen.get(name), stands)
+        if name in side.base and side.base[name] != covered and covered != stands:
+            self.journal(link, "suspect", f"it covers an edit of {name} in {system}", system, name, None, covered)
 
     # -- records met for the first time
 

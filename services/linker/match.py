@@ -1,7 +1,9 @@
 """Which record of the other system is the twin of an unlinked one. Pure.
 
 Rules in order: stamped references, organisation number, natural key; the first that hits wins. Uniqueness is judged
-over everything known on both sides, so the result does not depend on the order of arrival.
+over everything known on both sides, linked records included, so the result does not depend on the order of arrival. It
+is judged by how many links stand under a value in the index, and at most MAX_CANDIDATES are looked at, so that a
+mailbox of two thousand customers costs each of them what a mailbox of two costs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,10 +13,12 @@ from typing import Any
 
 from contracts.entities import EntityName, System, other
 from contracts.messages import Link, Side
-from contracts.values import code_for, natural, stamp_for_poweroffice
-from services.linker.state import State, apart, by_id, is_company, party_name, side_of
+from contracts.values import stamp_for_poweroffice
+from services.linker.state import State, apart, by_id, is_company, naturals, party_name, side_of, sides
 
-Found = list[tuple[EntityName, str]]
+MAX_CANDIDATES = 20
+BEFORE_OTHERS = frozenset({"org", "code"})  # rules that decide before e-mail and name do
+MAX_OPENED = 3  # of unlinked records under one value; more of them are never unique
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,12 @@ class Twin:
 
 @dataclass(frozen=True)
 class Unclear:
-    """Nothing is created; an operator picks among the candidates."""
+    """Nothing is created; an operator picks among the candidates. `count` is how many share the value, 0 where the
+    candidates follow from a reference."""
 
     candidates: tuple[str, ...]
     reason: str
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,8 @@ def match(state: State, link: Link, system: System) -> Match:
             return Unknown(side.stamp)
     if (foreign := _unprefixed(state, link.entity, system, side)) is not None:
         return foreign
+    if is_distinct(state, link.entity, system, side.id):
+        return Single()
     if link.entity == "customer":
         found = _customer(state, link, system, side)
         theirs = side_of(found.link, other(system)) if isinstance(found, Twin) else None
@@ -134,48 +142,88 @@ def _unprefixed(state: State, entity: EntityName, system: System, side: Side) ->
         found = state.find(f"{entity}|id|chargebee|{side.stamp}") if side.stamp else []
     if not found:
         return None
-    return Unclear(tuple(key for _, key in found), "a reference without our prefix equals the id")
+    return Unclear(tuple(key for _, key in found[:MAX_CANDIDATES]), "a reference without our prefix equals the id")
 
 
-def _open(state: State, found: Found, system: System, record_id: str) -> list[Link]:
-    """Links among these that have no record of this system yet, and may be linked with this one."""
-    links = []
-    for entity, key in found:
-        link = state.get(entity, key)
-        theirs = side_of(link, other(system)) if link is not None and side_of(link, system) is None else None
-        if link is not None and theirs is not None and not apart(state, entity, system, record_id, theirs.id):
-            links.append(link)
-    return links
+def is_distinct(state: State, entity: EntityName, system: System, record_id: str) -> bool:
+    """Whether an operator said that this record is none of those that look like it."""
+    return bool(state.control("distinct", f"{entity}/{system}/{record_id}"))
 
 
-def _unique(state: State, rule: str, system: System, link: Link, value: str) -> tuple[list[Link], bool]:
-    theirs = state.find(f"{rule}|{other(system)}|{value}")
-    # A newcomer does not stand in the index yet. Pairs that hold the value on both sides are no twins of anything.
-    ours = state.find(f"{rule}|{system}|{value}", 2)
-    pairs = state.find(f"{rule}|both|{value}", 1)
+@dataclass(frozen=True)
+class _Sharing:
+    """Who else has a value: unlinked records of the record's own system, of the other one (of at most MAX_OPENED the
+    links, without those parted from it by hand), and pairs."""
+
+    own: int
+    theirs: int
+    pairs: int
+    twins: tuple[Link, ...]
+
+    @property
+    def total(self) -> int:
+        return self.own + self.theirs + self.pairs
+
+
+def _sharing(state: State, link: Link, system: System, rule: str, value: str) -> _Sharing:
+    own = _others(state, link, f"{link.entity}|{rule}|{system}|{value}")
+    pairs = _others(state, link, f"{link.entity}|{rule}|pair|{value}")
+    index = f"{link.entity}|{rule}|{other(system)}|{value}"
+    theirs = state.count(index)
+    if not theirs or theirs > MAX_OPENED:
+        return _Sharing(own, theirs, pairs, ())
     side = side_of(link, system)
     assert side is not None
-    alone = len(theirs) == 1 and not pairs and all(key == link.key for _, key in ours)
-    return _open(state, theirs, system, side.id), alone
+    twins = []
+    for name in state.find(index):
+        twin = state.get(*name)
+        held = side_of(twin, other(system)) if twin is not None else None
+        if twin is not None and held is not None and not apart(state, link.entity, system, side.id, held.id):
+            twins.append(twin)
+    return _Sharing(own, len(twins), pairs, tuple(twins))
+
+
+def _others(state: State, link: Link, index: str) -> int:
+    """How many other links stand under an index key; a newcomer does not stand there yet."""
+    return state.count(index) - state.holds(index, link.entity, link.key)
+
+
+def _candidates(state: State, link: Link, system: System, rule: str, value: str) -> tuple[str, ...]:
+    found: list[str] = []
+    for group in (other(system), "pair", system):
+        names = state.find(f"{link.entity}|{rule}|{group}|{value}", MAX_CANDIDATES + 1)
+        found += [key for _, key in names if key != link.key]
+    return tuple(found[:MAX_CANDIDATES])
+
+
+def _unclear(
+    state: State, link: Link, system: System, rule: str, value: str, sharing: _Sharing, reason: str
+) -> Unclear:
+    return Unclear(_candidates(state, link, system, rule, value), reason, sharing.total)
 
 
 def _customer(state: State, link: Link, system: System, side: Side) -> Match:
-    seen = side.seen or {}
-    number = seen.get("organisation_number") if is_company(seen) else None
-    if number:
-        twins, alone = _unique(state, "customer|org", system, link, number)
-        if twins:
-            return _choose(twins, alone, "organisation_number")
-    email = natural(seen.get("email"))
-    if email is None:
+    values = dict(naturals("customer", system, side))
+    if (number := values.get("org")) is not None:
+        sharing = _sharing(state, link, system, "org", number)
+        if sharing.total:
+            return _choose(state, link, system, "org", number, sharing, "organisation_number")
+    if (email := values.get("email")) is None:
         return Single()
-    twins, alone = _unique(state, "customer|email", system, link, email)
-    if not twins:
-        return Single()
-    theirs = side_of(twins[0], other(system))
-    if len(twins) == 1 and alone and theirs is not None and not _same_party(seen, theirs.seen or {}):
-        return Unclear((twins[0].key,), "the e-mail is equal, but name, kind or organisation number differ")
-    return _choose(twins, alone, "email")
+    sharing = _sharing(state, link, system, "email", email)
+    if not sharing.theirs:
+        party = values.get("party")
+        same = _sharing(state, link, system, "party", party) if party is not None and sharing.total else None
+        if same is None or party is None or not same.total:
+            return Single()
+        words = "another record has the same e-mail, name and kind"
+        return _unclear(state, link, system, "party", party, same, words)
+    if sharing.total == 1:
+        theirs = side_of(sharing.twins[0], other(system))
+        if theirs is not None and not _same_party(side.seen or {}, theirs.seen or {}):
+            words = "the e-mail is equal, but name, kind or organisation number differ"
+            return _unclear(state, link, system, "email", email, sharing, words)
+    return _choose(state, link, system, "email", email, sharing, "email")
 
 
 def _same_party(mine: dict[str, object], theirs: dict[str, object]) -> bool:
@@ -184,20 +232,71 @@ def _same_party(mine: dict[str, object], theirs: dict[str, object]) -> bool:
 
 
 def _product(state: State, link: Link, system: System, side: Side) -> Match:
-    seen = side.seen or {}
-    code = code_for(side.id) if system == "chargebee" else seen.get("code")
-    if code:
-        twins, alone = _unique(state, "product|code", system, link, code)
-        if twins:
-            return _choose(twins, alone, "code")
-    name = natural(seen.get("name"))
-    if name is None:
+    values = dict(naturals("product", system, side))
+    if (code := values.get("code")) is not None:
+        sharing = _sharing(state, link, system, "code", code)
+        if sharing.total:
+            return _choose(state, link, system, "code", code, sharing, "code")
+    if (name := values.get("name")) is None:
         return Single()
-    twins, alone = _unique(state, "product|name", system, link, name)
-    return _choose(twins, alone, "name") if twins else Single()
+    sharing = _sharing(state, link, system, "name", name)
+    return _choose(state, link, system, "name", name, sharing, "name") if sharing.theirs else Single()
 
 
-def _choose(twins: list[Link], alone: bool, rule: str) -> Match:
-    if len(twins) > 1 or not alone:
-        return Unclear(tuple(twin.key for twin in twins), f"{rule} is not unique on both sides")
-    return Busy(twins[0].key) if twins[0].flight is not None else Twin(twins[0], rule)
+def _choose(state: State, link: Link, system: System, rule: str, value: str, sharing: _Sharing, words: str) -> Match:
+    """The twin, where exactly one other record has the value, is of the other system and unlinked, and has no better
+    claim to a third one: who is planned first must not matter."""
+    if sharing.total > 1 or not sharing.twins:
+        return _unclear(state, link, system, rule, value, sharing, f"{words} is not unique on both sides")
+    (twin,) = sharing.twins
+    if (claim := _better_claim(state, twin, other(system), rule)) is not None:
+        return _unclear(state, link, system, rule, value, sharing, f"{words} is equal, but {twin.key} {claim}")
+    return Busy(twin.key) if twin.flight is not None else Twin(twin, words)
+
+
+def _better_claim(state: State, twin: Link, system: System, rule: str) -> str | None:
+    """Why an unlinked record looks for another twin by a rule that comes before this one, or None."""
+    side = side_of(twin, system)
+    if side is not None and side.stamp and side.stamp.startswith("cb-" if system == "poweroffice" else "go-"):
+        return f"refers to {side.stamp}"
+    for name, value in naturals(twin.entity, system, side):
+        if name == rule:
+            return None
+        if name in BEFORE_OTHERS and _sharing(state, twin, system, name, value).total:
+            return f"shares {value} with another record"
+    return None
+
+
+def duplicates(state: State, link: Link) -> list[str]:
+    """The keys of other links that look like the same customer as a linked pair, at most MAX_CANDIDATES; none that an
+    operator said to be another."""
+    if link.entity != "customer" or any(
+        is_distinct(state, "customer", system, side.id) for system, side in sides(link)
+    ):
+        return []
+    found: dict[str, None] = {}
+    values = [each for system, side in sides(link) for each in naturals("customer", system, side)]
+    for rule, value in dict.fromkeys(values):
+        if rule == "email":
+            continue
+        for group in ("pair", "chargebee", "poweroffice"):
+            index = f"customer|{rule}|{group}|{value}"
+            if state.count(index) > state.holds(index, "customer", link.key):
+                for _, key in state.find(index, MAX_CANDIDATES + 1):
+                    if key != link.key and not _is_another(state, link, key):
+                        found[key] = None
+    return list(found)[:MAX_CANDIDATES]
+
+
+def _is_another(state: State, link: Link, key: str) -> bool:
+    """Whether an operator said that this link is not the same as the other, by `pick --new` or by parting them."""
+    held = state.get("customer", key)
+    if held is None:
+        return True
+    if any(is_distinct(state, "customer", system, side.id) for system, side in sides(held)):
+        return True
+    return any(
+        mine is not None and apart(state, "customer", system, mine.id, theirs.id)
+        for system, theirs in ((other(each), side) for each, side in sides(held))
+        for mine in (side_of(link, system),)
+    )

@@ -88,19 +88,24 @@ def merge(policy: Policy, link: Link, untold: Sequence[str] = ()) -> Merge:
     a, b = link.chargebee, link.poweroffice
     assert a is not None and b is not None and a.seen is not None and b.seen is not None
     result = Merge()
-    doubtful = bool(a.doubt or b.doubt)
+    doubtful = bool(a.doubt or b.doubt or a.late or b.late)
     if not (a.base or b.base or a.unset or b.unset or doubtful):
         return result
     if a.seen == b.seen and not doubtful:
         a.base, b.base, a.unset, b.unset = {}, {}, [], []
         return result
-    undecided = {*a.base, *b.base, *a.unset, *b.unset, *a.doubt, *b.doubt}
+    undecided = {*a.base, *b.base, *a.unset, *b.unset, *a.doubt, *b.doubt, *a.late, *b.late}
     for name in FIELDS[link.entity]:
         if name not in undecided or name in untold:
             continue
         if name in a.doubt or name in b.doubt:
             _doubtful(policy, link, name, result)
             continue
+        if name in a.late or name in b.late:
+            _restored(policy, link, name, result)
+            continue
+        if (name in a.seen) != (name in b.seen):
+            continue  # one side has not been read since a release carries this field
         first = name in a.unset or name in b.unset
         x, y = a.seen.get(name), b.seen.get(name)
         if x == y:
@@ -155,6 +160,22 @@ def _doubtful(policy: Policy, link: Link, name: str, result: Merge) -> None:
     if name in held.base and value != losing:
         text = f"{name} may have been edited in {target}, or is our own earlier write; that of {other(target)} is kept"
         result.conflicts[name] = Note("conflict", text, target, name, value, losing)
+
+
+def _restored(policy: Policy, link: Link, name: str, result: Merge) -> None:
+    """Write what both sides had agreed on over a late write of our own; the other side holds it, or a newer edit."""
+    assert link.chargebee is not None and link.poweroffice is not None
+    target: System = "poweroffice" if name in link.poweroffice.late else "chargebee"
+    x, y = (link.chargebee.seen or {}).get(name), (link.poweroffice.seen or {}).get(name)
+    value, losing = (y, x) if target == "chargebee" else (x, y)
+    if value == losing:
+        agree(link.chargebee, name, x)
+        agree(link.poweroffice, name, y)
+    elif may_write(policy, link, name, target) and fit(name, value):
+        result.writes[target][name] = value
+    else:
+        words = f"{name} in {target} is an old write of ours, and is not written again"
+        _settle(link, name, x, y, result, Note("late_write", words, target, name, value, losing))
 
 
 def _restorable(policy: Policy, link: Link) -> bool:

@@ -54,16 +54,36 @@ def import_pairs(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pick(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Choose the twin of an ambiguous record among its candidates."""
+    """Choose the twin of an ambiguous record among its candidates; `new` says that it is none of them."""
     entity = entity_of(args)
     link = link_of(work.state, entity, str(args["key"]))
+    if args.get("new"):
+        return _pick_none(work, link)
     candidate = link_of(work.state, entity, str(args["candidate"]))
-    if link.candidates and candidate.key not in link.candidates:
+    if link.candidates and candidate.key not in link.candidates and link.candidates_count <= len(link.candidates):
         raise Refused(f"{candidate.key} is no candidate of {link.key}; there are: {', '.join(link.candidates)}")
     ids: dict[str, str] = {system: side.id for each in (link, candidate) for system, side in sides(each)}
     if len(ids) < 2 or len(list(sides(link))) + len(list(sides(candidate))) > 2:
         raise Refused("one of the two must be a Chargebee record and the other one of Go, and neither linked")
     return join(work, {"entity": entity, **ids})
+
+
+def _pick_none(work: Planner, link: Link) -> dict[str, Any]:
+    """The record is none of those that look like it: it is created on the other side, and that stays said."""
+    known = list(sides(link))
+    if len(known) != 1 or not (link.candidates or link.twins):
+        raise Refused(f"{link.key} is {link.state}; only a record that looks like others can be told from them")
+    if link.candidates and not link.candidates_count:
+        raise Refused(f"{link.key} is ambiguous by a reference: {link.reason}; correct the reference, or pick one")
+    system, side = known[0]
+    did = {"entity": link.entity, "system": system, "id": side.id}
+    work.state.set_control("distinct", f"{link.entity}/{system}/{side.id}", {"at": work.now})
+    work.journal(
+        link, "distinct", f"an operator said that {system} {side.id} is none of those that look like it", system
+    )
+    link.twins, link.lane = [], "live"
+    work.plan(link)
+    return {"did": did}
 
 
 def unlink(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,6 +102,8 @@ def undo(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
     if before is None or "did" not in before:
         raise Refused(f"there is no link, pick or unlink {args['signal']} to undo")
     did = before["did"]
+    if "chargebee" not in did:
+        return _undo_pick_none(work, did)
     if before["kind"] == "unlink":
         return join(work, did)
     link = by_id(work.state, did["entity"], "chargebee", did["chargebee"])
@@ -92,6 +114,15 @@ def undo(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
         return {"undone": did, "note": "they were not linked yet"}
     # Our reference may stand in Go by now, so they are parted as by an unlink, or it would link them again.
     return unlink(work, {"entity": did["entity"], "key": link.key})
+
+
+def _undo_pick_none(work: Planner, did: Mapping[str, Any]) -> dict[str, Any]:
+    work.state.set_control("distinct", f"{did['entity']}/{did['system']}/{did['id']}", {})
+    link = by_id(work.state, did["entity"], did["system"], did["id"])
+    if link is None or len(list(sides(link))) == 2:
+        return {"undone": did, "note": "it was created meanwhile; unlink parts the two"}
+    work.plan(link)
+    return {"undone": did}
 
 
 def _part(work: Planner, link: Link, aside: str) -> dict[str, str]:

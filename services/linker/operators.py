@@ -63,6 +63,9 @@ def _advance(work: Planner, signal: Signal) -> None:
         _discard_bucket(work, args["discard"])
     elif "clear" in args:
         runs.clear(work, args["clear"])
+    elif "sharing" in args:
+        entity, rule, value = args["sharing"]
+        work.plan_sharing(entity, rule, value, str(args["after"]))
     else:
         work.plan_bucket(str(args["bucket"]))
 
@@ -208,12 +211,24 @@ def _redrive(work: Planner, args: Arguments) -> dict[str, Any]:
     for name in names:
         link = work.state.get(*name)
         if link is not None:
-            link.aside, link.stales, link.lane = None, 0, "live" if "key" in args else "bulk"
+            link.aside, link.stales, link.lane, link.twins = None, 0, "live" if "key" in args else "bulk", []
+            _take_suspects(work, link)
             work.plan(link)
             planned += 1
     for key in args.get("letters", ()):
         work.erase("dead-letters", key)
     return {"planned": planned}
+
+
+def _take_suspects(work: Planner, link: Link) -> None:
+    """What may be a late write of our own is a person's edit after all."""
+    for system, side in sides(link):
+        theirs = side_of(link, other(system))
+        for name in side.suspect:
+            value, losing = (side.seen or {}).get(name), ((theirs and theirs.seen) or {}).get(name)
+            text = f"an operator takes {name} in {system} for an edit"
+            work.journal(link, "settled", text, other(system), name, value, losing)
+        side.suspect = []
 
 
 def _settle(work: Planner, args: Mapping[str, Any]) -> None:
@@ -226,8 +241,13 @@ def _settle(work: Planner, args: Mapping[str, Any]) -> None:
         )
     link.differences.remove(name)
     keep = args.get("keep")
+    suspect = any(name in side.suspect for _, side in sides(link))
     if keep is None:
         work.journal(link, "accepted", f"an operator accepted that {name} differs", None, name)
+        if suspect:
+            for _, side in sides(link):
+                agree(side, name, (side.seen or {}).get(name))
+            work.plan(link)
         work.state.put(link)
         return
     if keep not in SYSTEMS:
@@ -241,7 +261,7 @@ def _settle(work: Planner, args: Mapping[str, Any]) -> None:
     elif name in CREATE_ONLY[entity] or not may_write(work.state.policy, link, name, target):
         raise Refused(f"{name} is never written to {target}")
     else:
-        winner.base[name] = losing  # as if the winner had just been edited
+        agree(winner, name, losing)  # as if the winner had just been edited
         agree(loser, name, losing)
     work.journal(link, "settled", f"an operator keeps {name} of {source}", target, name, value, losing)
     link.lane = "live"

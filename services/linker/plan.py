@@ -6,7 +6,7 @@ again does no harm.
 
 from typing import Any, NamedTuple
 
-from contracts.entities import SYSTEMS, EntityName, System, other
+from contracts.entities import ENTITIES, SYSTEMS, EntityName, System, other
 from contracts.messages import Command, DeadLetter, Flight, JournalEntry, Link, LinkState, Op, Signal
 from contracts.values import own_chargebee_id, stamp_for_poweroffice
 from services.linker import match as matching
@@ -14,6 +14,7 @@ from services.linker import runs
 from services.linker.breakers import batch_for, class_of
 from services.linker.merge import Note, carries_removal, expected, fit, merge
 from services.linker.state import (
+    NATURAL,
     State,
     agree,
     apart,
@@ -36,10 +37,16 @@ class Tombstone(NamedTuple):
 Output = Command | JournalEntry | DeadLetter | Signal | Tombstone
 MAX_AT_ONCE = 200  # links planned anew by one message; a signal to ourselves goes on with the rest
 MAX_STALES = 3
+SUSPECT = (
+    "what an earlier write of ours held stands in Chargebee again: a late request of ours, or somebody who entered it "
+    "again; settle it, or redrive it to take it as an edit"
+)
 NOT_CARRIED = {
     "address": "the address lacks a city or zip code and is not carried",
     "text_lines": "text and summary lines are not carried",
 }
+# States that a newcomer with an equal value may change; what was refused, or taken out, is not tried again by it.
+UNDECIDED = frozenset({"pending", "waiting", "ambiguous", "held", "linked"})
 # Rests that a person would ask about; the others follow from a command, which has its own entry.
 JOURNALLED = frozenset({"ambiguous", "rejected", "conflict", "waiting", "ignored", "sent", "broken"})
 
@@ -60,6 +67,7 @@ class Planner:
         if link.verify and runs.verify(self, link):
             return
         link.plan, link.waiting_on, link.candidates, link.problem = None, [], [], None
+        link.candidates_count = 0
         known, empty = sides(link), False
         for _, side in known:
             link.problem = link.problem or side.problem
@@ -104,6 +112,10 @@ class Planner:
         if link.entity == "customer" and a.seen.get("kind") != b.seen.get("kind"):
             self.rest(link, "conflict", "one side is a person and the other a company")
             return
+        if a.suspect or b.suspect:
+            names = ", ".join([*a.suspect, *b.suspect])
+            self.rest(link, "conflict", f"{names}: {SUSPECT}")
+            return
         result = merge(self.state.policy, link, self._recognise(link))
         for note in result.notes:
             self.note(link, note)
@@ -128,7 +140,16 @@ class Planner:
             self.rest(link, "ignored", f"deleted or archived in {gone}; not carried to {other(gone)}")
         else:
             words = "confirmed in Go, so its header is locked" if locked and result.writes["poweroffice"] else None
+            self._tell_duplicates(link)
             self.rest(link, "linked", words)
+
+    def _tell_duplicates(self, link: Link) -> None:
+        """List on a linked pair what looks like the same customer; both may have been entered within one poll."""
+        found = matching.duplicates(self.state, link)
+        for key in found:
+            if key not in link.duplicates:
+                self.journal(link, "possible_duplicate", f"{key} looks like the same customer", None, None, key)
+        link.duplicates = found
 
     def _recognise(self, link: Link) -> list[str]:
         """Agree, at an order's first link, on what is the same in the ids of both systems; the names of what cannot be
@@ -226,8 +247,8 @@ class Planner:
         match matching.match(self.state, link, system):
             case matching.Twin(twin, rule):
                 self.unite(link, twin, rule)
-            case matching.Unclear(candidates, reason):
-                link.candidates = list(candidates)
+            case matching.Unclear(candidates, reason, count):
+                link.candidates, link.candidates_count = list(candidates), count
                 self.rest(link, "ambiguous", reason)
             case matching.Unknown(reference):
                 self.rest(link, "waiting", f"its reference names {reference}, which {target} has not shown")
@@ -261,6 +282,7 @@ class Planner:
             self.state.remove(link.entity, link.key)
             link.key = key
         link.plan, link.waiting_on, link.candidates, link.aside = None, [], [], None
+        link.candidates_count, link.twins = 0, []
         self.journal(link, f"matched_by_{rule}", text)
         return link
 
@@ -276,6 +298,10 @@ class Planner:
             return
         if entity == "order" and not self._translatable(link, system):
             return
+        if unshown := [each for each in link.twins if by_id(self.state, entity, target, each) is None]:
+            words = f"{target} {', '.join(unshown)} looks like the same {entity}; decided when it has been read"
+            self.rest(link, "waiting", words)
+            return
         fields = {name: value for name, value in seen.items() if fit(name, value)}
         if target == "chargebee":
             fields.pop("organisation_number", None)
@@ -285,7 +311,9 @@ class Planner:
                 link.candidates = [holder.key]
                 self.rest(link, "ambiguous", f"Chargebee {own_id}, the id its twin would get, is another record")
                 return
-        self.dispatch(link, target, "create", fields)
+        # The barrier has just read everything, and what an earlier look has met is known by now.
+        look = not (link.backfill or link.twins or matching.is_distinct(self.state, entity, system, side.id))
+        self.dispatch(link, target, "create", fields, look_for_twins=look and entity != "order")
 
     def _translatable(self, link: Link, system: System) -> bool:
         """Whether all records an order names are linked; otherwise the order waits on exactly those."""
@@ -328,7 +356,7 @@ class Planner:
 
     def dispatch(
         self, link: Link, target: System, op: Op, fields: dict[str, Any], *, stamp: str | None = None,
-        notes: list[Note] | None = None, guard: dict[str, Any] | None = None,
+        notes: list[Note] | None = None, guard: dict[str, Any] | None = None, look_for_twins: bool = False,
     ) -> None:  # fmt: skip
         """Send a command, or keep it as the link's plan with the reason why it is not sent yet."""
         side, source = side_of(link, target), side_of(link, other(target))
@@ -341,7 +369,7 @@ class Planner:
             lane=link.lane, cause=link.cause, target_id=side.id if side else None,
             target_version=side.version if side else None, fields=translated,
             expected=guard or (expected(link, target, fields) if side else {}), stamp=stamp,
-            look_first=link.maybe_applied,
+            look_first=link.maybe_applied, look_for_twins=look_for_twins, mapping=side.mapping if side else 1,
         )  # fmt: skip
         before, self.refused = self.refused, None
         same = before is not None and (before.fields, before.expected) == (command.fields, command.expected)
@@ -430,6 +458,35 @@ class Planner:
         if MAX_AT_ONCE < before > self.state.count(bucket):
             self.go_on({"bucket": bucket})
 
+    def plan_sharers(self) -> None:
+        """Plan again those that share a value with a link that this message has moved: who was unique may be so no
+        longer, and the other way round. Of a value that many share, only where the verdicts can have changed."""
+        handled: dict[tuple[EntityName, str, str], tuple[int, ...]] = {}
+        again = True
+        while again:
+            again = False
+            for shared in {each: None for index in self.state.moved() if (each := _natural(index)) is not None}:
+                indexes = _groups(*shared)
+                now = tuple(self.state.count(each) for each in indexes)
+                if handled.get(shared) == now or not self.barrier_open(shared[0]):
+                    continue
+                before = handled.get(shared) or tuple(self.state.count_before(each) for each in indexes)
+                handled[shared], again = now, True
+                few = max(sum(now), sum(before)) <= matching.MAX_CANDIDATES
+                if few or [min(each, 2) for each in now] != [min(each, 2) for each in before]:
+                    self.plan_sharing(*shared)
+
+    def plan_sharing(self, entity: EntityName, rule: str, value: str, after: str = "") -> None:
+        """Plan those that share a value, at most MAX_AT_ONCE now, in the order of their keys."""
+        names = sorted(key for index in _groups(entity, rule, value) for _, key in self.state.find(index))
+        names = [key for key in names if key > after]
+        for key in names[:MAX_AT_ONCE]:
+            link = self.state.get(entity, key)
+            if link is not None and link.state in UNDECIDED:
+                self.plan(link)
+        if len(names) > MAX_AT_ONCE:
+            self.go_on({"sharing": [entity, rule, value], "after": names[MAX_AT_ONCE - 1]})
+
     def go_on(self, args: dict[str, Any]) -> None:
         """A signal to ourselves, so that one transaction never grows without bound."""
         self.outputs.append(
@@ -503,3 +560,16 @@ class Planner:
             JournalEntry(tenant=link.tenant, entity=link.entity, link=link.key, entry=entry, at=self.now, rule=rule,
                          text=text, cause=self.cause, system=system, field=name, value=value, losing=losing)
         )  # fmt: skip
+
+
+def _natural(index: str) -> tuple[EntityName, str, str] | None:
+    """Entity, rule and value of an index key under which a record is found by what it holds."""
+    entity, _, rest = index.partition("|")
+    rule, _, rest = rest.partition("|")
+    if entity not in ENTITIES or rule not in NATURAL[entity]:
+        return None
+    return entity, rule, rest.partition("|")[2]
+
+
+def _groups(entity: EntityName, rule: str, value: str) -> list[str]:
+    return [f"{entity}|{rule}|{group}|{value}" for group in (*SYSTEMS, "pair")]

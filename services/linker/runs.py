@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from contracts.entities import SYSTEMS, EntityName, System, other
 from contracts.messages import Command, Flight, Link, Observed, Outcome, Reading, ReadingCompleted, Side
 from contracts.topics import reading_key
-from services.linker.state import FIELDS, State, by_id, set_seen, side_of, sides
+from services.linker.state import FIELDS, State, by_id, proves, set_seen, side_of, sides
 
 if TYPE_CHECKING:
     from services.linker.decide import Worker
     from services.linker.plan import Planner
 
 ENDED = ("done", "cancelled")
+REFUSED = ("rejected", "broken", "conflict")
 
 
 def active(state: State) -> tuple[str, dict[str, Any]] | None:
@@ -95,7 +96,7 @@ def _ask(
 def _is_left_alone(link: Link, *, dry: bool) -> bool:
     """A held batch is being looked at, and must not change under the reader; a dry run must not try again what was
     refused."""
-    return link.state == "held" or (dry and link.state in ("rejected", "broken", "conflict"))
+    return link.state == "held" or (dry and link.state in REFUSED)
 
 
 def verify(work: "Planner", link: Link) -> bool:
@@ -145,17 +146,22 @@ def verified(work: "Worker", link: Link, flight: Flight, outcome: Outcome) -> No
         work.journal(link, "not_verified", f"{target} did not show the record: {words}", target)
         count(work.state, run_id, answered=1, failed=1)
     else:
-        found = _differing(link, side, target, outcome.version or "", outcome.data, outcome.deleted, outcome.mapping)
+        found = _differing(link, side, target, outcome.data, outcome.deleted) if proves(side, flight, outcome) else []
         _tell(work, link, run_id, target, found)
         count(work.state, run_id, answered=1, different=1 if found else 0)
-        if found and run.get("dry_run"):
+        if found and _only_looks(run):
             _tell_plan(work, link, run_id, lambda scratch, copy: scratch.take_reply(copy, flight, outcome))
-        else:
+        elif not _only_looks(run):
             work.take_reply(link, flight, outcome)
             link.cause, link.lane = (_cause(link.tenant, run_id), "bulk") if found else (link.cause, link.lane)
     _end_if_answered(work.state, run_id)
     work.plan(link)
     work.next_in_queue(target)
+
+
+def _only_looks(run: Mapping[str, Any]) -> bool:
+    """Whether a run reports what it finds and changes nothing."""
+    return bool(run.get("dry_run")) or (run.get("kind") == "reconcile" and not run.get("repair"))
 
 
 def _end_if_answered(state: State, run_id: str) -> None:
@@ -186,10 +192,12 @@ def reading(work: "Worker", message: Reading) -> None:
         return
     side = side_of(link, event.system)
     assert side is not None
-    if event.version < side.version or (link.flight is not None and link.flight.command.target == event.system):
-        return  # what is believed is newer, or is being changed by us: the reading proves nothing
-    found = _differing(link, side, event.system, event.version, event.data, event.deleted, event.mapping)
+    found = _differing(link, side, event.system, event.data, event.deleted)
     if not found:
+        return
+    flying = link.flight is not None and link.flight.command.target == event.system
+    if flying or event.version < side.version:
+        _read_once_more(work, link, event.system, run_id, run)
         return
     count(work.state, run_id, different=1)
     _tell(work, link, run_id, event.system, found)
@@ -199,6 +207,20 @@ def reading(work: "Worker", message: Reading) -> None:
         work.plan(link)
     else:
         _tell_plan(work, link, run_id, lambda _, copy: _fold(copy, side_of(copy, event.system) or side, event))
+
+
+def _read_once_more(work: "Planner", link: Link, system: System, run_id: str, run: Mapping[str, Any]) -> None:
+    """A reading proves nothing while we are changing the record, nor where something newer was seen, unless that has a
+    version which was never the record's own: it is read again to know."""
+    if _only_looks(run) and link.state in REFUSED:
+        count(work.state, run_id, left_alone=1)  # planning it again would try it again
+        return
+    if link.run != run_id:
+        link.verify, link.run = [], run_id
+    if system not in link.verify:
+        link.verify = [*link.verify, system]
+        count(work.state, run_id, asked=1)
+        work.plan(link)
 
 
 def reading_completed(work: "Planner", message: ReadingCompleted) -> None:
@@ -212,7 +234,8 @@ def take_completed(state: State, run_id: str, system: System, entity: EntityName
     if run is None or run["state"] in ENDED:
         return
     parts = {**run["parts"], f"{system}/{entity}": records}
-    update(state, run_id, parts=parts, state="done" if None not in parts.values() else run["state"])
+    update(state, run_id, parts=parts, state=run["state"] if None in parts.values() else "working")
+    _end_if_answered(state, run_id)
 
 
 def is_forgotten(state: State, entity: EntityName, system: System, record_id: str, version: str) -> bool:
@@ -242,12 +265,8 @@ def _fold(link: Link, side: Side, event: Observed) -> None:
 Found = list[tuple[str, Any, Any]]  # field, what was found, what was believed or carried
 
 
-def _differing(
-    link: Link, side: Side, system: System, version: str, data: dict[str, Any] | None, deleted: bool, mapping: int
-) -> Found:
+def _differing(link: Link, side: Side, system: System, data: dict[str, Any] | None, deleted: bool) -> Found:
     """The fields in which a record is not what it is believed to be, or what was carried of it is not what it is."""
-    if version < side.version:
-        return []
     found: Found = []
     if deleted != side.deleted:
         found.append(("deleted", deleted, side.deleted))

@@ -10,7 +10,8 @@ from typing import Any, Literal, Protocol
 
 from contracts.entities import EntityName, System
 from contracts.links import LinkKeys, SideKeys
-from contracts.messages import Flight, Link, Observed, Side
+from contracts.mappings import reread
+from contracts.messages import Flight, Link, Observed, Outcome, Side
 from contracts.values import code_for, natural, stamp_for_poweroffice
 
 FIELDS: dict[EntityName, tuple[str, ...]] = {
@@ -21,7 +22,11 @@ FIELDS: dict[EntityName, tuple[str, ...]] = {
     "product": ("code", "name", "description", "unit", "price", "archived"),
     "order": ("customer_id", "currency", "order_date", "delivery_date", "purchase_order", "lines"),
 }  # fmt: skip
-MAX_WRITES, MAX_DURING = 8, 16
+MAX_DURING = 16
+# What a record can be known by besides its id, by entity: a value of its own, or several together.
+NATURAL: dict[EntityName, tuple[str, ...]] = {
+    "customer": ("org", "email", "party"), "product": ("code", "name"), "order": (),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,9 @@ class State(Protocol):
     def first_link(self, index: str) -> Link | None: ...
     def find(self, index: str, limit: int | None = None) -> list[tuple[EntityName, str]]: ...
     def count(self, index: str) -> int: ...
+    def holds(self, index: str, entity: EntityName, key: str) -> bool: ...
+    def moved(self) -> list[str]: ...
+    def count_before(self, index: str) -> int: ...
     def size(self, entity: EntityName) -> int: ...
     def some(self, limit: int) -> list[tuple[EntityName, str]]: ...
     def facts(self, kind: str) -> dict[str, dict[str, Any]]: ...
@@ -110,33 +118,47 @@ def new_side(entity: EntityName, observed: Observed) -> Side:
     )  # fmt: skip
 
 
-def set_seen(entity: EntityName, side: Side, data: dict[str, Any], *, edit: bool = True) -> None:
-    """Move what was seen. Bases stay, unless the move is no edit (a new mapping): then agreed fields stay agreed, and
-    `remapped` keeps what they were agreed as, since the other side may hold what the old mapping made of them."""
-    old = side.seen or {}
+def set_seen(
+    entity: EntityName, side: Side, data: dict[str, Any], *, reread: frozenset[str] | None = frozenset()
+) -> None:  # fmt: skip
+    """Move what was seen. Bases stay, so that a change is an edit, but for the fields that a new mapping has `reread`
+    (None: any may be): those that were agreed stay agreed, and `remapped` keeps as what, since the other side may hold
+    what the old mapping made of them.
+
+    A field that an older mapping did not carry has no base when it is first read; one that `data` lacks stays.
+    """
+    old = side.seen
+    if old is not None and not old.keys() <= data.keys():
+        data = {**old, **data}
     side.seen = data
     if old == data:
         return
     for name in FIELDS[entity]:
+        value, before = data.get(name), (old or {}).get(name)
+        is_edit = value != before and not (reread is None or name in reread)
+        if is_edit:
+            side.late, side.suspect = _without(side.late, name), _without(side.suspect, name)
         if name in side.unset:
             continue
-        value = data.get(name)
-        if name not in side.base:
-            if old.get(name) != value:
-                if edit:
-                    side.base[name] = old.get(name)
-                else:
-                    side.remapped.setdefault(name, old.get(name))
+        if old is not None and name in data and name not in old:
+            side.unset.append(name)
+        elif name not in side.base:
+            if is_edit:
+                side.base[name] = before
+            elif value != before:
+                side.remapped.setdefault(name, before)
         elif side.base[name] == value:
             del side.base[name]
 
 
+def _without(names: list[str], name: str) -> list[str]:
+    return [each for each in names if each != name] if name in names else names
+
+
 def agree(side: Side, name: str, value: Any) -> None:
     """Set the base of one field."""
-    if name in side.unset:
-        side.unset.remove(name)
-    if name in side.doubt:
-        side.doubt.remove(name)
+    side.unset, side.doubt = _without(side.unset, name), _without(side.doubt, name)
+    side.late, side.suspect = _without(side.late, name), _without(side.suspect, name)
     side.remapped.pop(name, None)
     if (side.seen or {}).get(name) == value:
         side.base.pop(name, None)
@@ -144,19 +166,29 @@ def agree(side: Side, name: str, value: Any) -> None:
         side.base[name] = value
 
 
+def vendor_part(version: str) -> str:
+    """The part of a version that is the vendor's own; Go's adapter numbers its readings after it."""
+    return version.partition("#")[0]
+
+
 Folded = Literal["newer", "same", "older", "remapped"]
 
 
 def fold(entity: EntityName, side: Side, event: Observed) -> Folded:
-    """Take a reading into a side; readings that are not newer change nothing."""
+    """Take a reading into a side; readings that are not newer change nothing.
+
+    A risen mapping at an unmoved version of the vendor is a release that reads the record otherwise: no edit.
+    """
     if event.version < side.version:
         return "older"
-    if event.version == side.version:
-        if event.mapping <= side.mapping or event.data is None:
-            return "same"
-        set_seen(entity, side, event.data, edit=False)
-        side.mapping, side.incomplete, side.problem = event.mapping, event.incomplete, event.problem
+    unmoved = vendor_part(event.version) == vendor_part(side.version) and event.deleted == side.deleted
+    if unmoved and event.mapping > side.mapping and event.data is not None:
+        set_seen(entity, side, event.data, reread=reread(event.system, entity, side.mapping, event.mapping))
+        side.version, side.mapping = event.version, event.mapping
+        side.incomplete, side.problem = event.incomplete, event.problem
         return "remapped"
+    if event.version == side.version:
+        return "same"
     side.version, side.mapping = event.version, event.mapping
     side.deleted, side.incomplete, side.problem = event.deleted, event.incomplete, event.problem
     side.stamp = event.stamp if event.data is not None else side.stamp
@@ -165,6 +197,22 @@ def fold(entity: EntityName, side: Side, event: Observed) -> Folded:
     if event.deleted and entity != "order" and side.seen is not None:
         set_seen(entity, side, {**side.seen, "archived": True})
     return "newer"
+
+
+def proves(side: Side, flight: Flight, outcome: Outcome) -> bool:
+    """Whether a reply shows the newest state there is: its version, or that nothing was seen since it was asked for. In
+    the second case a version that lies ahead of the reply's was never the record's own."""
+    return (outcome.version or "") >= side.version or side.version == flight.command.target_version
+
+
+def take_returned(entity: EntityName, side: Side, outcome: Outcome) -> None:
+    """Take the state that a reply returned, as the newest there is."""
+    assert outcome.version is not None and outcome.data is not None
+    unmoved = vendor_part(outcome.version) == vendor_part(side.version) and outcome.mapping > side.mapping
+    names = reread(outcome.target, entity, side.mapping, outcome.mapping) if unmoved else frozenset[str]()
+    set_seen(entity, side, outcome.data, reread=names)
+    side.version, side.mapping = outcome.version, outcome.mapping
+    side.deleted, side.problem, side.stamp = False, None, outcome.stamp
 
 
 def is_gone(side: Side) -> bool:
@@ -189,6 +237,8 @@ def note_during(flight: Flight, event: Observed) -> None:
     """Keep an event that arrived while a command for its record is in flight, for the overwritten check."""
     if event.data is not None and len(flight.during) < MAX_DURING:
         flight.during.append((event.version, {name: event.data.get(name) for name in flight.command.fields}))
+        if event.made_by is not None:
+            flight.authors[event.version] = event.made_by
 
 
 def is_company(seen: Mapping[str, Any]) -> bool:
@@ -247,41 +297,43 @@ def index_keys(link: Link | LinkKeys) -> list[str]:
         keys.append(f"pending|{entity}")
     if link.verify and link.flight is None:
         keys.append(f"verify|{link.verify[0]}")
-    if link.waiting_on or link.candidates:
+    if link.waiting_on or link.candidates or link.twins:
         keys.append("waiting")
         keys += [f"wait|{name}" for name in dict.fromkeys(link.waiting_on)]
-        keys += [f"ambiguous|{entity}|{key}" for key in dict.fromkeys(link.candidates)]
+        if not link.candidates_count:  # who shares a value is found by that value
+            keys += [f"ambiguous|{entity}|{key}" for key in dict.fromkeys(link.candidates)]
+        missing = "poweroffice" if theirs is None else "chargebee"
+        keys += [f"twin|{entity}|{missing}|{record_id}" for record_id in dict.fromkeys(link.twins)]
     return keys
 
 
 def _natural_keys(entity: EntityName, ours: SideKeys | Side | None, theirs: SideKeys | Side | None) -> list[str]:
-    """A value that both sides hold stands once, under `both`: so it is with nearly every linked pair."""
-    in_ours, in_theirs = _naturals(entity, "chargebee", ours), _naturals(entity, "poweroffice", theirs)
-    keys = []
-    for rule, value in in_ours.items():
-        keys.append(f"{entity}|{rule}|{'both' if in_theirs.get(rule) == value else 'chargebee'}|{value}")
-    for rule, value in in_theirs.items():
-        if in_ours.get(rule) != value:
-            keys.append(f"{entity}|{rule}|poweroffice|{value}")
-    return keys
+    """Each value once, under the one system that the link knows, or under `pair`."""
+    if ours is None or theirs is None:
+        system: System = "poweroffice" if ours is None else "chargebee"
+        return [f"{entity}|{rule}|{system}|{value}" for rule, value in naturals(entity, system, ours or theirs)]
+    values = [*naturals(entity, "chargebee", ours), *naturals(entity, "poweroffice", theirs)]
+    return [f"{entity}|{rule}|pair|{value}" for rule, value in dict.fromkeys(values)]
 
 
-def _naturals(entity: EntityName, system: System, side: SideKeys | Side | None) -> dict[str, str]:
-    """What a record is known by besides its id, by rule."""
-    found: dict[str, str] = {}
+def naturals(entity: EntityName, system: System, side: SideKeys | Side | None) -> list[tuple[str, str]]:
+    """What a record is known by besides its id, as (rule, value): see `NATURAL`."""
+    found: list[tuple[str, str]] = []
     if side is None or side.seen is None:
         return found
     seen = side.seen
     if entity == "customer":
-        if email := natural(seen.get("email")):
-            found["email"] = email
         if (number := seen.get("organisation_number")) and is_company(seen):
-            found["org"] = number
+            found.append(("org", number))
+        if email := natural(seen.get("email")):
+            found.append(("email", email))
+            if name := party_name(seen):
+                found.append(("party", f"{seen.get('kind')} {name} {email}"))
     elif entity == "product":
-        if name := natural(seen.get("name")):
-            found["name"] = name
         if code := code_for(side.id) if system == "chargebee" else seen.get("code"):
-            found["code"] = code
+            found.append(("code", code))
+        if name := natural(seen.get("name")):
+            found.append(("name", name))
     return found
 
 

@@ -53,6 +53,10 @@ class Store:
         held = self._index.get(index)
         return 0 if held is None else 1 if isinstance(held, str) else len(held)
 
+    def holds_name(self, index: str, name: Id) -> bool:
+        held = self._index.get(index)
+        return held is not None and (held == name if isinstance(held, str) else name in held)
+
     def size(self, entity: EntityName) -> int:
         """How many links an entity has, those with one side included."""
         return self._sizes[entity]
@@ -224,6 +228,22 @@ class Overlay:
     def count(self, index: str) -> int:
         """How many links stand under an index key."""
         return self.parent.count(index) + self._grown.get(index, 0)
+
+    def count_before(self, index: str) -> int:
+        """How many links stood under an index key before these changes."""
+        return self.parent.count(index)
+
+    def moved(self) -> list[str]:
+        """The index keys that a link has entered or left by these changes."""
+        return list(self._moves)
+
+    def holds(self, index: str, entity: EntityName, key: str) -> bool:
+        """Whether a link stands under an index key."""
+        return self.holds_name(index, link_id(entity, key))
+
+    def holds_name(self, index: str, name: Id) -> bool:
+        entered = self._moves.get(index, {}).get(name)
+        return self.parent.holds_name(index, name) if entered is None else entered
 
     def size(self, entity: EntityName) -> int:
         return self.parent.size(entity)

@@ -12,9 +12,10 @@ from tests.mutants.catalogue import Mutant
 ROOT = Path(__file__).parents[2]
 COPIED = ("contracts", "services", "runtime")
 SUITE = ("tests/unit/test_decide.py", "tests/unit/test_removals.py", "tests/unit/test_operators.py",
-         "tests/unit/test_runs.py",
+         "tests/unit/test_runs.py", "tests/unit/test_twins.py", "tests/unit/test_upgrades.py",
+         "tests/unit/test_lost_edits.py", "tests/property/test_twins.py",
          "tests/property/test_linker_machine.py")  # fmt: skip
-SUPPORT = ("tests/unit/bench.py", "tests/property/world.py", "pyproject.toml")
+SUPPORT = ("tests/unit/bench.py", "tests/property/world.py", "tests/property/conftest.py", "pyproject.toml")
 
 
 def mutated(mutant: Mutant) -> str:

@@ -25,10 +25,12 @@ owners: st.SearchStrategy[System] = st.sampled_from(["chargebee", "poweroffice"]
 
 
 @settings(max_examples=EXAMPLES, deadline=None, print_blob=True)
-@given(seed=st.integers(0, 2**32), owner=owners, carries=st.booleans(), breakers=st.booleans())
-def test_random_histories_converge_without_loss(seed: int, owner: System, carries: bool, breakers: bool) -> None:
+@given(seed=st.integers(0, 2**32), owner=owners, carries=st.booleans(), breakers=st.booleans(), names=st.booleans())
+def test_random_histories_converge_without_loss(
+    seed: int, owner: System, carries: bool, breakers: bool, names: bool
+) -> None:
     """Every promise of the sync holds after any history, and then nothing more is planned."""
-    world = World(seed, owner=owner, carries_removals=carries, breakers=breakers)
+    world = World(seed, owner=owner, carries_removals=carries, breakers=breakers, names_authors=names)
     for _ in range(STEPS):
         world.step()
     world.settle()
@@ -39,3 +41,10 @@ def test_random_histories_converge_without_loss(seed: int, owner: System, carrie
     world.crash()
     world.settle()
     assert world.planned == planned, "an unchanged reading or a restart planned a write"
+    at_rest = {(link.entity, link.key) for link in world.links() if link.state == "linked"}
+    for vendor in world.vendors.values():
+        vendor.release()
+    world.read_everything_again()
+    world.settle()
+    later = [each for each in world.sent[planned:] if (each.entity, each.link) in at_rest]
+    assert not later, "a release that reads a field otherwise planned a write"

@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
+from contracts import mappings
 from contracts.entities import ENTITIES, SYSTEMS, EntityName, System, other
 from contracts.messages import (
+    Author,
     Command,
     JournalEntry,
     Link,
@@ -20,7 +22,7 @@ from contracts.messages import (
     SnapshotCompleted,
 )  # fmt: skip
 from services.linker.decide import Message, decide
-from services.linker.state import Policy, is_gone
+from services.linker.state import Policy, by_id, is_gone
 from services.linker.store import Overlay, Store
 
 EDITED: dict[EntityName, tuple[str, ...]] = {
@@ -28,6 +30,7 @@ EDITED: dict[EntityName, tuple[str, ...]] = {
     "product": ("description", "unit"),
     "order": ("order_date", "purchase_order"),
 }
+SPELLED = "²"
 EDITS = (" Aa", "bB ", "Long-Value-{}", "x{}", "Q{}")
 NOW = "2026-01-01T00:00:00.000000Z"
 Name = tuple[EntityName, str]
@@ -45,6 +48,8 @@ class Vendor:
         self.clock = 0
         self.created: list[Name] = []
         self.removed_by_us: set[Name] = set()
+        self.authors: dict[Name, Author] = {}
+        self.mapping = 1
 
     def norm(self, name: str, value: Any) -> Any:
         if name == "address":
@@ -53,7 +58,8 @@ class Vendor:
             return value
         return (value[:6] if self.system == "chargebee" else value.strip().lower()) or None
 
-    def put(self, at: Name, fields: dict[str, Any], *, moves: bool = True) -> None:
+    def put(self, at: Name, fields: dict[str, Any], *, moves: bool = True, by: Author = "others") -> None:
+        self.authors[at] = by
         held = self.records.setdefault(at, {})
         held.update({name: self.norm(name, value) for name, value in fields.items()})
         if moves or at not in self.versions:
@@ -65,15 +71,40 @@ class Vendor:
         self.world.observation += 1
         return f"{self.versions[at]:09d}#{self.world.observation:09d}"
 
+    def release(self) -> None:
+        """A new version of the adapter, which spells some fields otherwise; requests of the old one have ended."""
+        self.mapping += 1
+        self.world.stuck.clear()
+        mappings.REREAD[self.system][self.mapping] = {"customer": frozenset({"phone"}), "product": frozenset({"unit"})}
+
+    def read(self, at: Name) -> dict[str, Any]:
+        """The record as the present release maps it: each higher mapping spells a phone or a unit otherwise."""
+        return {name: self.spelled(name, value) for name, value in self.records[at].items()}
+
+    def spelled(self, name: str, value: Any) -> Any:
+        spelt = name in ("phone", "unit") and isinstance(value, str)
+        return f"{value}{SPELLED * (self.mapping - 1)}" if spelt else value
+
+    def stored(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Canonical fields as this system stores them."""
+        return {name: value.rstrip(SPELLED) if isinstance(value, str) else value for name, value in fields.items()}
+
+    def kept(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Canonical fields as this system shows them once they were written."""
+        stored = self.stored(fields)
+        return {name: self.spelled(name, self.norm(name, value)) for name, value in stored.items()}
+
     def moves(self, names: set[str]) -> bool:
         return self.system == "chargebee" or names != {"address"}
 
     def event(self, at: Name) -> Observed:
         gone = at in self.deleted
         return Observed(
-            tenant=self.world.tenant, system=self.system, entity=at[0], id=at[1], version=self.version(at), mapping=1,
-            observed_at=NOW, data=None if gone and self.system == "poweroffice" else dict(self.records[at]),
-            deleted=gone, stamp=self.stamps.get(at),
+            tenant=self.world.tenant, system=self.system, entity=at[0], id=at[1], version=self.version(at),
+            mapping=self.mapping, observed_at=NOW,
+            data=None if gone and self.system == "poweroffice" else self.read(at), deleted=gone,
+            stamp=self.stamps.get(at),
+            made_by=self.authors.get(at) if self.world.names_authors and self.system == "chargebee" else None,
         )  # fmt: skip
 
     def remove(self, at: Name) -> None:
@@ -84,11 +115,15 @@ class Vendor:
 
 class World:
     """Everything under way between two vendors. `owner` wins conflicts, `carries_removals` lets deletions cross,
-    `breakers` holds every few commands until the operator releases them."""
+    `breakers` holds every few commands until the operator releases them, `names_authors` says who made a version."""
 
-    def __init__(self, seed: int, *, owner: System, carries_removals: bool, breakers: bool, tenant: str = "t") -> None:
+    def __init__(
+        self, seed: int, *, owner: System, carries_removals: bool, breakers: bool, tenant: str = "t",
+        names_authors: bool = True,
+    ) -> None:  # fmt: skip
         self.random, self.tenant, self.is_quiet = random.Random(seed), tenant, False
-        self.unseen, self.rebuilding = False, ""
+        self.unseen, self.rebuilding, self.names_authors = False, "", names_authors
+        self.stuck: list[tuple[Name, dict[str, Any]]] = []  # requests of ours that are still under way
         self.observation = self.number = self.planned = self.signals = 0
         self.inbox: list[Message] = []
         self.commands: list[Command] = []
@@ -108,6 +143,7 @@ class World:
         self.journal: list[JournalEntry] = []
         self.finished: dict[tuple[EntityName, str], Outcome] = {}
         self.attempted: set[tuple[EntityName, str, int]] = set()  # carried out, with the reply lost
+        self.sent: list[Command] = []
         self.edits: list[tuple[System, Name, str, Any]] = []
         self.parted: dict[tuple[EntityName, str, str], str] = {}
         self.ever_parted: set[tuple[EntityName, str, str]] = set()
@@ -131,6 +167,7 @@ class World:
             if isinstance(output, Command):
                 self.planned += 1
                 self.commands.append(output)
+                self.sent.append(output)
             elif isinstance(output, JournalEntry):
                 self.journal.append(output)
             elif isinstance(output, Signal):
@@ -166,6 +203,15 @@ class World:
             if done.seq == command.seq:
                 self.outcomes.append(done)
             return True
+        vendor = self.vendors[command.target]
+        writes = command.op == "update" and command.mapping == vendor.mapping
+        # Without an author's name a value that the vendor makes another one of cannot be told from an edit.
+        known = self.names_authors or vendor.kept(command.fields) == command.fields
+        if lose_reply and writes and known and command.target == "chargebee" and self.random.random() < 0.3:
+            # The process is killed with the request under way: it may arrive whenever it likes.
+            self.attempted.add((*key, command.seq))
+            self.stuck.append(((command.entity, command.target_id or ""), command.fields))
+            return False
         outcome = self.park(command) if self.random.random() < 0.1 else self.apply(command)
         if lose_reply:
             self.attempted.add((*key, command.seq))
@@ -182,7 +228,7 @@ class World:
                 return self.answer(command, at, "adopted")
             vendor.created.append(at)
             vendor.stamps[at] = command.stamp
-            vendor.put(at, command.fields)
+            vendor.put(at, vendor.stored(command.fields), by="tandem")
             return self.answer(command, at, "applied")
         at = (command.entity, command.target_id or "")
         held = vendor.records[at]
@@ -192,14 +238,18 @@ class World:
             return self.refuse(command, "the record is deleted")
         if command.op == "verify":
             return self.answer(command, at, "applied")
+        wanted = vendor.stored(command.fields)
+        same = tuple(name for name, value in wanted.items() if vendor.norm(name, value) == held.get(name))
+        if command.mapping < vendor.mapping:
+            return self.answer(command, at, "stale", same)
         if command.op == "stamp":
             vendor.stamps[at] = command.stamp
-            vendor.put(at, {})
+            vendor.put(at, {}, by="tandem")
             return self.answer(command, at, "applied")
-        same = tuple(name for name, value in command.fields.items() if vendor.norm(name, value) == held.get(name))
         if command.op == "update" and len(same) == len(command.fields):
-            return self.answer(command, at, "applied")
-        if any(held.get(name) != value for name, value in command.expected.items()) or held.get("status") == "sent":
+            return self.answer(command, at, "applied", wrote=False)
+        read = vendor.read(at)
+        if any(read.get(name) != value for name, value in command.expected.items()) or held.get("status") == "sent":
             return self.answer(command, at, "stale", same)
         if command.op == "delete":
             vendor.removed_by_us.add(at)
@@ -209,21 +259,29 @@ class World:
             self.edit(command.target, at)  # a person edits between our read and our write
         if not self.is_quiet and self.random.random() < 0.05:
             # Refused after a part of it: a customer of Chargebee takes two requests.
-            part = dict(list(command.fields.items())[: self.random.randrange(2)])
+            part = dict(list(wanted.items())[: self.random.randrange(2)])
             if part and command.target == "chargebee":
-                vendor.put(at, part)
+                vendor.put(at, part, by="tandem")
             return self.refuse(command, "not like this")
-        vendor.put(at, command.fields, moves=vendor.moves(set(command.fields)))
+        vendor.put(at, wanted, moves=vendor.moves(set(wanted)), by="tandem")
         return self.answer(command, at, "applied")
 
+    def arrive_late(self) -> None:
+        """A request that was under way when its process was killed reaches Chargebee, whatever it holds by now."""
+        at, fields = self.stuck.pop(self.random.randrange(len(self.stuck)))
+        vendor = self.vendors["chargebee"]
+        if at not in vendor.deleted:
+            vendor.put(at, vendor.stored(fields), by="tandem")
+
     def answer(
-        self, command: Command, at: Name, result: Any, done: tuple[str, ...] = (), *, deleted: bool = False
-    ) -> Outcome:
+        self, command: Command, at: Name, result: Any, done: tuple[str, ...] = (), *, deleted: bool = False,
+        wrote: bool = True,
+    ) -> Outcome:  # fmt: skip
         vendor = self.vendors[command.target]
         return Outcome(
             tenant=self.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
-            result=result, at=NOW, id=at[1], version=vendor.version(at), data=dict(vendor.records[at]),
-            stamp=vendor.stamps.get(at), done=done, deleted=deleted or at in vendor.deleted,
+            result=result, at=NOW, id=at[1], version=vendor.version(at), data=vendor.read(at), mapping=vendor.mapping,
+            stamp=vendor.stamps.get(at), done=done, deleted=deleted or at in vendor.deleted, wrote=wrote,
         )  # fmt: skip
 
     def refuse(self, command: Command, words: str) -> Outcome:
@@ -363,6 +421,14 @@ class World:
         del self.inbox[waiting:]
         self.unseen = True
 
+    def forge(self, system: System, at: Name) -> None:
+        """A version that is none of the record's own: whatever comes after it looks older."""
+        link = by_id(self.store.child(), at[0], system, at[1])
+        if link is not None and link.flight is None:
+            event = self.vendors[system].event(at)
+            self.deliver(msgspec.structs.replace(event, version=f"{self.random.randrange(5, 10)}{event.version[1:]}"))
+            self.unseen = True
+
     def _part(self, link: Link) -> None:
         told = self.tell("unlink", entity=link.entity, key=link.key)
         if (did := self._answer(told)).get("did"):
@@ -380,7 +446,13 @@ class World:
         self.list_for_rebuild()
         draw = chance()
         everyone = [(s, at) for s, vendor in self.vendors.items() for at in vendor.records]
-        if not quiet and draw < 0.13:
+        if self.stuck and chance() < 0.1:
+            self.arrive_late()
+        elif not quiet and chance() < 0.01:
+            pick.choice(list(self.vendors.values())).release()
+        elif not quiet and chance() < 0.02 and everyone:
+            self.forge(*pick.choice(everyone))
+        elif not quiet and draw < 0.13:
             self.birth()
         elif not quiet and draw < 0.34 and everyone:
             edit = self.edit_unseen if chance() < 0.05 else self.edit
@@ -421,7 +493,7 @@ class World:
             for system in SYSTEMS:
                 self.tell("vendor_reachable", system=system)
             if self.planned == before and not (
-                self.unseen or self.rebuilding or self.inbox or self.commands or self.outcomes
+                self.unseen or self.rebuilding or self.inbox or self.commands or self.outcomes or self.stuck
             ):
                 return
         raise AssertionError("no quiescence: something is planned for ever")
@@ -440,7 +512,7 @@ class World:
     def _drain(self) -> None:
         for _ in range(20_000):
             self.list_for_rebuild()
-            if not (self.inbox or self.commands or self.outcomes):
+            if not (self.inbox or self.commands or self.outcomes or self.stuck):
                 return
             self.step(quiet=True)
         raise AssertionError("no quiescence: something is under way for ever")
@@ -510,11 +582,16 @@ class World:
         for entry in self.journal:
             losses[entry.system, entry.field].append(entry.losing)
             losses[entry.system, entry.field].append(entry.value)
+            if entry.rule == "update":  # a repair writes what a new mapping reads
+                for name, value in (entry.losing or {}).items():
+                    if name in ("phone", "unit") and any(each.mapping > 1 for each in self.vendors.values()):
+                        losses[entry.system, name].append(value)
         for (key, system, name), (at, value) in last.items():
             removed = at in self.vendors[system].removed_by_us
             if not removed and self.vendors[system].records[at][name] == value:
                 continue
-            if (key, other(system), name) in last or value in losses[system, name]:
+            told = [each.rstrip(SPELLED) if isinstance(each, str) else each for each in losses[system, name]]
+            if (key, other(system), name) in last or value in told:
                 continue
             twin = side_record(ids[system, at], other(system))
             theirs = self.vendors[other(system)].records.get(twin) if twin else None

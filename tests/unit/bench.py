@@ -80,6 +80,11 @@ class Bench:
                                 target=command.target, result=result, at=NOW, id=id, version=f"{version:013d}",
                                 data=data, stamp=stamp, **more))  # fmt: skip
 
+    def met(self, create: Command, *twins: str) -> list[Command]:
+        """Reply that the target holds records that look like the one to be created."""
+        return self.say(Outcome(tenant="t", entity=create.entity, link=create.link, seq=create.seq,
+                                target=create.target, result="stale", at=NOW, twins=twins))  # fmt: skip
+
     def link(self, key: str, entity: EntityName = "customer") -> Link:
         link = self.store.child().get(entity, key)
         assert link is not None

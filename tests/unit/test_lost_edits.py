@@ -1,0 +1,211 @@
+"""What the journal says of edits that our writes covered, and writes of our own that come late."""
+
+from typing import Any
+
+from contracts.messages import JournalEntry
+from tests.unit.bench import KARI, Bench
+
+NEW = {**KARI, "phone": "+47 2", "address": {**KARI["address"], "line1": "Nygata 7"}}
+
+
+def phone(value: str) -> dict[str, Any]:
+    """Kari with this phone."""
+    return {**KARI, "phone": value}
+
+
+def told(bench: Bench, rule: str) -> list[JournalEntry]:
+    """The entries of a rule."""
+    return [entry for entry in bench.journal if entry.rule == rule]
+
+
+def test_the_first_of_our_two_requests_is_no_edit_of_anybody() -> None:
+    """Chargebee takes two for phone and address: its webhook of the first comes after the outcome, or before it."""
+    for early in (False, True):
+        bench = Bench()
+        bench.linked_pair()
+        (update,) = bench.see("poweroffice", "5", 2, NEW, stamp="cb-kari")
+        if early:
+            bench.see("chargebee", "kari", 8, phone("+47 2"))
+        bench.answer(update, "kari", 9, NEW)
+        if not early:
+            bench.see("chargebee", "kari", 8, phone("+47 2"))
+        assert told(bench, "overwritten") == []
+
+
+def test_what_wrote_nothing_has_overwritten_nothing() -> None:
+    """A stale command; and one whose values were there already."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, phone("+47 2"), stamp="cb-kari")
+    bench.answer(update, "kari", 6, {**phone("+47 7"), "email": "ny@eksempel.no"}, "stale")
+    bench.see("chargebee", "kari", 5, phone("+47 7"))
+    assert told(bench, "overwritten") == []
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, phone("+47 2"), stamp="cb-kari")
+    bench.answer(update, "kari", 6, phone("+47 2"), wrote=False)
+    bench.see("chargebee", "kari", 5, phone("+47 7"))
+    assert told(bench, "overwritten") == []
+
+
+def test_an_edit_between_our_read_and_our_write_is_told_with_both_values() -> None:
+    """Chargebee has no precondition."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, phone("+47 2"), stamp="cb-kari")
+    bench.answer(update, "kari", 9, phone("+47 2"))
+    bench.see("chargebee", "kari", 8, phone("+47 8"))
+    (entry,) = told(bench, "overwritten")
+    assert (entry.system, entry.field, entry.value, entry.losing) == ("chargebee", "phone", "+47 2", "+47 8")
+
+
+def test_a_value_that_still_stands_was_not_lost() -> None:
+    """Somebody entered it once more after our write."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, phone("+47 2"), stamp="cb-kari")
+    bench.answer(update, "kari", 9, phone("+47 2"))
+    bench.see("chargebee", "kari", 10, phone("+47 8"))
+    bench.see("chargebee", "kari", 8, phone("+47 8"))
+    assert told(bench, "overwritten") == []
+
+
+def two_writes() -> Bench:
+    """Go's phone was edited to +47 2 and then to +47 3, both carried to Chargebee at versions 7 and 8."""
+    bench = Bench()
+    bench.linked_pair()
+    for number, value in ((2, "+47 2"), (3, "+47 3")):
+        (update,) = bench.see("poweroffice", "5", number, phone(value), stamp="cb-kari")
+        bench.answer(update, "kari", number + 5, phone(value))
+    return bench
+
+
+def test_a_late_write_by_our_own_key_is_written_over() -> None:
+    """Its process was killed with the request under way; what was agreed since then stands again."""
+    bench = two_writes()
+    (restore,) = bench.see("chargebee", "kari", 9, phone("+47 2"), made_by="tandem")
+    assert (restore.target, restore.fields, restore.expected) == (
+        "chargebee", {"phone": "+47 3"}, {"phone": "+47 2"},
+    )  # fmt: skip
+    (entry,) = told(bench, "late_write")
+    assert (entry.system, entry.field, entry.value, entry.losing) == ("chargebee", "phone", "+47 3", "+47 2")
+    assert bench.answer(restore, "kari", 10, phone("+47 3")) == []
+    assert (bench.link("kari").state, told(bench, "conflict")) == ("linked", [])
+
+
+def test_a_late_write_over_a_persons_edit_gives_that_edit_back() -> None:
+    """It was carried to Go before, or comes to light by its own event."""
+    bench = two_writes()
+    (carried,) = bench.see("chargebee", "kari", 9, phone("+47 9"), made_by="others")
+    bench.answer(carried, "5", 4, phone("+47 9"))
+    (restore,) = bench.see("chargebee", "kari", 10, phone("+47 3"), made_by="tandem")
+    assert (restore.target, restore.fields) == ("chargebee", {"phone": "+47 9"})
+    bench = two_writes()
+    bench.see("chargebee", "kari", 10, phone("+47 2"), made_by="tandem")
+    bench.see("chargebee", "kari", 9, phone("+47 9"), made_by="others")
+    (entry,) = told(bench, "overwritten")
+    assert entry.losing == "+47 9"
+
+
+def test_a_person_who_enters_an_old_value_again_has_a_name() -> None:
+    """So it is an edit like any other."""
+    bench = two_writes()
+    (update,) = bench.see("chargebee", "kari", 9, phone("+47 2"), made_by="others")
+    assert (update.target, update.fields) == ("poweroffice", {"phone": "+47 2"})
+
+
+def test_without_a_name_it_is_a_conflict_for_ten_minutes() -> None:
+    """Never a silent update; later it is rather a person's."""
+    bench = two_writes()
+    assert bench.see("chargebee", "kari", 9, phone("+47 2")) == []
+    link = bench.link("kari")
+    assert (link.state, link.differences) == ("conflict", ["phone"])
+    assert "phone" in (link.reason or "")
+    later = two_writes()
+    later.now = "2026-11-23T12:10:01.000000Z"
+    (update,) = later.see("chargebee", "kari", 9, phone("+47 2"))
+    assert (update.target, update.fields) == ("poweroffice", {"phone": "+47 2"})
+
+
+def test_a_person_settles_what_may_be_late() -> None:
+    """Keep either side, leave both as they are, or take it as the edit it looks like."""
+    expected = {"poweroffice": ("chargebee", "+47 3"), "chargebee": ("poweroffice", "+47 2")}
+    for keep, (target, value) in expected.items():
+        bench = two_writes()
+        bench.see("chargebee", "kari", 9, phone("+47 2"))
+        (update,) = bench.tell("settle", entity="customer", key="kari", field="phone", keep=keep)
+        assert (update.target, update.fields) == (target, {"phone": value})
+    bench = two_writes()
+    bench.see("chargebee", "kari", 9, phone("+47 2"))
+    assert bench.tell("settle", entity="customer", key="kari", field="phone") == []
+    assert bench.link("kari").state == "linked"
+    bench = two_writes()
+    bench.see("chargebee", "kari", 9, phone("+47 2"))
+    (update,) = bench.tell("redrive", entity="customer", key="kari")
+    assert (update.target, update.fields) == ("poweroffice", {"phone": "+47 2"})
+
+
+def test_a_new_edit_ends_the_suspicion() -> None:
+    """Whatever it was, somebody has entered something else since."""
+    bench = two_writes()
+    bench.see("chargebee", "kari", 9, phone("+47 2"))
+    (update,) = bench.see("chargebee", "kari", 10, phone("+47 10"))
+    assert (update.target, update.fields) == ("poweroffice", {"phone": "+47 10"})
+
+
+def test_a_command_that_gave_up_may_still_arrive() -> None:
+    """It was answered as stale, but a request of its first attempt was under way."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, phone("+47 2"), stamp="cb-kari")
+    (carried,) = bench.see("poweroffice", "5", 3, phone("+47 3"), stamp="cb-kari") or bench.answer(
+        update, "kari", 6, {**KARI, "email": "ny@eksempel.no"}, "stale"
+    )
+    bench.answer(carried, carried.target_id or "", 7, {**phone("+47 3"), "email": "ny@eksempel.no"})
+    late = bench.see("chargebee", "kari", 20, {**phone("+47 2"), "email": "ny@eksempel.no"}, made_by="tandem")
+    assert [(each.target, each.fields) for each in late if "phone" in each.fields] in (
+        [], [("chargebee", {"phone": "+47 3"})],
+    )  # fmt: skip
+    assert told(bench, "late_write") != []
+
+
+def test_go_refuses_late_writes_itself() -> None:
+    """Its `test` operations do, so an old value there is a person's."""
+    bench = Bench()
+    bench.linked_pair()
+    for number, value in ((2, "+47 2"), (3, "+47 3")):
+        (update,) = bench.see("chargebee", "kari", number, phone(value))
+        bench.answer(update, "5", number, phone(value))
+    (update,) = bench.see("poweroffice", "5", 9, phone("+47 2"), stamp="cb-kari")
+    assert (update.target, update.fields) == ("chargebee", {"phone": "+47 2"})
+
+
+def test_a_field_that_the_target_cannot_take_is_held_back_alone() -> None:
+    """It is listed in words; the other fields of the record cross, now and later, and a new value is tried."""
+    bench = Bench()
+    bench.linked_pair()
+    long = "+47 22 33 44 55 (direkte, men bare etter klokken tolv og ikke fredag)"
+    words = "69 characters, Chargebee takes 50; shorten it in Go"
+    (update,) = bench.see("poweroffice", "5", 2, {**phone(long), "email": "ny@eksempel.no"}, stamp="cb-kari")
+    written = {**KARI, "email": "ny@eksempel.no"}
+    assert bench.answer(update, "kari", 2, written, skipped={"phone": words}) == []
+    link = bench.link("kari")
+    assert (link.state, link.differences) == ("linked", ["phone"])
+    (entry,) = told(bench, "held_back")
+    assert words in entry.text
+    assert (entry.value, entry.losing) == (long, "+47 1")
+    (later,) = bench.see("poweroffice", "5", 3, {**phone(long), "email": "b@eksempel.no"}, stamp="cb-kari")
+    assert later.fields == {"email": "b@eksempel.no"}
+    bench.answer(later, "kari", 3, {**KARI, "email": "b@eksempel.no"})
+    (short,) = bench.see("poweroffice", "5", 4, {**phone("+47 4"), "email": "b@eksempel.no"}, stamp="cb-kari")
+    assert short.fields == {"phone": "+47 4"}
+
+
+def test_a_field_held_back_at_a_creation_does_not_stop_it() -> None:
+    """The record is there, less one field, which is listed."""
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("poweroffice", "5", 1, phone("+47 " + "2" * 60))
+    assert bench.answer(create, "go-5", 1, {**KARI, "phone": None}, skipped={"phone": "too long"}) == []
+    link = bench.link("go-5")
+    assert (link.state, link.differences) == ("linked", ["phone"])

@@ -1,0 +1,108 @@
+"""A release that reads a field otherwise, or one more, is no edit by anybody."""
+
+from typing import Any
+
+import pytest
+
+from contracts import mappings
+from contracts.entities import System
+from contracts.messages import Observed, Outcome
+from services.linker import state
+from tests.unit.bench import KARI, NOW, Bench
+
+MORNING = "2026-11-01T08:00:00.0000000Z"
+
+
+def go(number: int, time: str = MORNING) -> str:
+    """A version of Go: its time of change and the number of the reading."""
+    return f"{time}#{number:012d}"
+
+
+def read(bench: Bench, system: System, version: str, data: dict[str, Any], mapping: int) -> list[Any]:
+    """One reading of the linked pair's record."""
+    record_id, stamp = ("5", "cb-kari") if system == "poweroffice" else ("kari", None)
+    return bench.say(Observed(tenant="t", system=system, entity="customer", id=record_id, version=version,
+                              mapping=mapping, observed_at=NOW, data=data, stamp=stamp))  # fmt: skip
+
+
+def pair(data: dict[str, Any] = KARI) -> Bench:
+    """Both records read under mapping 1 and linked by Go's reference."""
+    bench = Bench()
+    read(bench, "poweroffice", go(1), data, 1)
+    read(bench, "chargebee", "0000000000001", data, 1)
+    bench.open("customer")
+    assert bench.link("kari").state == "linked"
+    return bench
+
+
+@pytest.mark.parametrize(("system", "version"), [("chargebee", "0000000000001"), ("poweroffice", go(2))])
+def test_a_field_read_otherwise_at_an_unmoved_version_is_no_edit(system: System, version: str) -> None:
+    """Go's version rises with every reading; the vendor's own part of it decides."""
+    bench = pair()
+    assert read(bench, system, version, {**KARI, "phone": "+4700000001"}, 2) == []
+    assert bench.link("kari").differences == []
+    moved = "0000000000009" if system == "chargebee" else go(3, "2026-11-02T08:00:00.0000000Z")
+    (update,) = read(bench, system, moved, {**KARI, "phone": "+4700000002"}, 2)
+    assert update.fields == {"phone": "+4700000002"}
+
+
+def test_an_address_edited_while_the_release_came_is_an_edit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It moves no time in Go; the release says that it reads only phones otherwise."""
+    monkeypatch.setitem(mappings.REREAD["poweroffice"], 2, {"customer": frozenset({"phone"})})
+    bench = pair()
+    new = {**KARI["address"], "line1": "Nygata 7"}
+    (update,) = read(bench, "poweroffice", go(2), {**KARI, "phone": "+4700000001", "address": new}, 2)
+    assert (update.target, update.fields) == ("chargebee", {"address": new})
+
+
+def test_a_reply_under_a_new_mapping_is_no_edit_either() -> None:
+    """A sink with a newer mapping answers a command of the old one as stale, with what it reads."""
+    bench = pair()
+    (update,) = read(bench, "chargebee", "0000000000002", {**KARI, "email": "ny@eksempel.no"}, 1)
+    assert update.mapping == 1
+    spelt = {**KARI, "phone": "+4700000001"}
+    stale = Outcome(tenant="t", entity="customer", link="kari", seq=update.seq, target="poweroffice", result="stale",
+                    at=NOW, id="5", version=go(2), mapping=2, data=spelt, stamp="cb-kari")  # fmt: skip
+    (again,) = bench.say(stale)
+    assert (again.target, again.fields, again.mapping) == ("poweroffice", {"email": "ny@eksempel.no"}, 2)
+
+
+def test_a_field_that_old_links_do_not_have_is_decided_as_at_a_first_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A difference is listed and nothing is overwritten; until both sides have been read it is not decided at all."""
+    everything = state.FIELDS["customer"]
+    monkeypatch.setitem(state.FIELDS, "customer", tuple(name for name in everything if name != "phone"))
+    old = {name: value for name, value in KARI.items() if name != "phone"}
+    bench = pair(old)
+    monkeypatch.setitem(state.FIELDS, "customer", everything)
+    assert read(bench, "poweroffice", go(2), {**old, "phone": "+47 GO"}, 2) == []
+    assert bench.link("kari").poweroffice.unset == ["phone"]
+    assert read(bench, "chargebee", "0000000000001", {**old, "phone": "+47 CB"}, 2) == []
+    assert bench.link("kari").differences == ["phone"]
+    (update,) = read(bench, "chargebee", "0000000000002", {**old, "phone": "+47 NY"}, 2)
+    assert update.fields == {"phone": "+47 NY"}
+
+
+def test_a_blank_of_a_new_field_takes_the_other_sides_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is the rule of a first link too."""
+    everything = state.FIELDS["customer"]
+    monkeypatch.setitem(state.FIELDS, "customer", tuple(name for name in everything if name != "phone"))
+    old = {name: value for name, value in KARI.items() if name != "phone"}
+    bench = pair(old)
+    monkeypatch.setitem(state.FIELDS, "customer", everything)
+    read(bench, "chargebee", "0000000000001", {**old, "phone": None}, 2)
+    (fill,) = read(bench, "poweroffice", go(2), {**old, "phone": "+47 GO"}, 2)
+    assert (fill.target, fill.fields) == ("chargebee", {"phone": "+47 GO"})
+
+
+def test_a_message_of_the_release_before_blanks_nothing() -> None:
+    """It lacks the field that this one carries."""
+    bench = pair()
+    old = {name: value for name, value in KARI.items() if name != "phone"}
+    (update,) = read(bench, "chargebee", "0000000000002", {**old, "email": "ny@eksempel.no"}, 1)
+    assert update.fields == {"email": "ny@eksempel.no"}
+
+
+def test_fields_of_an_unknown_mapping_may_all_be_read_otherwise() -> None:
+    """The linker may be older than the adapter for as long as both are being replaced."""
+    assert mappings.reread("poweroffice", "customer", 1, mappings.newest("poweroffice") + 1) is None
+    assert mappings.reread("chargebee", "customer", 1, 1) == frozenset()
