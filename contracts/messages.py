@@ -184,7 +184,9 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     why an operator took it out of the sync; link, pick and redrive bring it back. `confirmed`: we have confirmed the
     order in Go; a person who takes that back is not overruled. `restore`: an operator wants the drifted lines of its
     draft to be those of Chargebee again. `passed`: the breakers have counted its command, which was parked.
-    `verify`: the systems whose record the run `run` wants read and compared.
+    `verify`: the systems whose record the run `run` wants read and compared. `candidates`: keys of links of which one
+    may be its twin, the first 20; `candidates_count`: how many there are in all, 0 when all are listed. `duplicates`:
+    keys of other links that look like the same party; journal entries of rule `possible_duplicate` say why.
     """
 
     tenant: str
@@ -202,6 +204,8 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     plan: Command | None = None
     waiting_on: list[str] = []
     candidates: list[str] = []
+    candidates_count: int = 0
+    duplicates: list[str] = []
     differences: list[str] = []
     problem: Problem | None = None
     stales: int = 0
@@ -224,7 +228,8 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="journal", omit_defaults=True):
     """One decision, with its reason and the values that lost. `entry` is unique within the link. The answer to an
-    operator's signal has no entity, and the signal's id in place of the link."""
+    operator's signal has no entity, and the signal's id in place of the link. Where `rule` is one of LOST_RULES,
+    `system` is the side whose value of `field` lost, `losing` that value, `value` the one that stands in its place."""
 
     tenant: str
     entity: EntityName | None
@@ -288,6 +293,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 
 EntityMessage = Observed | SnapshotCompleted
 ReadingMessage = Reading | ReadingCompleted
+# Rules of journal entries that tell of an edit that lost.
+LOST_RULES = frozenset({"conflict", "overwritten", "restored", "late_write", "first_link"})
 # Codes of a parked outcome that follow from the linker's own switches: it plans again at once.
 SWITCHED_OFF = frozenset({"observe", "paused", "stopped"})
 
