@@ -180,6 +180,21 @@ def phones(rig: Rig) -> list[str]:
     return [side.seen["phone"] for side in sides if side is not None and side.seen is not None]
 
 
+def test_picking_says_which_candidate_or_that_it_is_none_of_them(rig: Rig) -> None:
+    """Exactly one of both; the linker is told `new` in place of a candidate."""
+    tandem(rig, "topics", "create")
+    for arguments in ((), ("go-1", "--new")):
+        said = tandem(rig, "links", "pick", "customer", "per", *arguments, code=2)
+        assert said == "name one candidate, or give --new where it is none of them; tandem links show lists them\n"
+    assert rig.records("signals") == []
+    tandem(rig, "links", "pick", "customer", "per", "--new", code=1)  # no linker runs
+    tandem(rig, "links", "pick", "customer", "per", "go-1", code=1)
+    assert [(each["kind"], each["args"]) for each in rig.records("signals")] == [
+        ("pick", {"entity": "customer", "key": "per", "new": True}),
+        ("pick", {"entity": "customer", "key": "per", "candidate": "go-1"}),
+    ]
+
+
 def test_a_command_for_a_tenant_that_is_not_there_does_nothing(rig: Rig) -> None:
     """Whatever it is; and with several tenants one has to be named."""
     rig.start()
