@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from contracts.links import encode
+from contracts.messages import JournalEntry, Link, Side
 from tests.system.rig import Rig, interruptible, link_when, tandem, wait_for
 
 REFUSED = "Internal Server Error: An unexpected error occurred."
@@ -178,6 +180,22 @@ def phones(rig: Rig) -> list[str]:
     link = rig.links()["kari"]
     sides = () if link.flight else (link.chargebee, link.poweroffice)
     return [side.seen["phone"] for side in sides if side is not None and side.seen is not None]
+
+
+def test_possible_duplicates_are_told_with_the_reason_that_the_journal_has(rig: Rig) -> None:
+    """Both keys on one line, and the keys of the others in the link itself."""
+    tandem(rig, "topics", "create")
+    sides = {"chargebee": Side(id="fjord", version="1"), "poweroffice": Side(id="1", version="1")}
+    link = Link(tenant="demo", entity="customer", key="fjord", state="linked", duplicates=["go-2"], **sides)
+    entry = JournalEntry(tenant="demo", entity="customer", link="fjord", entry="3", at="2026-11-28T10:00:00.000000Z",
+                         rule="possible_duplicate", text="923609016 is the number of both", cause="c")  # fmt: skip
+    rig.send("links", b"demo/customer/fjord", encode(link))
+    rig.send("journal", b"demo/customer/fjord/3", msgspec.json.encode(entry))
+    shown = joined(same(tandem(rig, "status")).splitlines())
+    assert "  customer fjord and go-2: 923609016 is the number of both" in shown
+    (found,) = rig.status()["tenants"]["demo"]["duplicates"]
+    assert (found["key"], found["duplicates"]) == ("fjord", ["go-2"])
+    assert tandem(rig, "links", "show", "customer", "fjord").endswith("possible duplicates: go-2\n")
 
 
 def test_picking_says_which_candidate_or_that_it_is_none_of_them(rig: Rig) -> None:
