@@ -185,8 +185,8 @@ def phones(rig: Rig) -> list[str]:
 def test_possible_duplicates_are_told_with_the_reason_that_the_journal_has(rig: Rig) -> None:
     """Both keys on one line, and the keys of the others in the link itself."""
     tandem(rig, "topics", "create")
-    sides = {"chargebee": Side(id="fjord", version="1"), "poweroffice": Side(id="1", version="1")}
-    link = Link(tenant="demo", entity="customer", key="fjord", state="linked", duplicates=["go-2"], **sides)
+    link = Link(tenant="demo", entity="customer", key="fjord", state="linked", duplicates=["go-2"],
+                chargebee=Side(id="fjord", version="1"), poweroffice=Side(id="1", version="1"))  # fmt: skip
     entry = JournalEntry(tenant="demo", entity="customer", link="fjord", entry="3", at="2026-11-28T10:00:00.000000Z",
                          rule="possible_duplicate", text="923609016 is the number of both", cause="c")  # fmt: skip
     rig.send("links", b"demo/customer/fjord", encode(link))
