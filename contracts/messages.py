@@ -196,7 +196,7 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     `verify`: the systems whose record the run `run` wants read and compared. `candidates` are at most 20 keys;
     `candidates_count` says how many share the value that is not unique, 0 where the candidates follow from a
     reference. `twins` are the ids of records that a create met in the other system. `duplicates` are the keys of other
-    links that look like the same party as this linked pair.
+    links that look like the same party as this linked pair; journal entries of rule `possible_duplicate` say why.
     """
 
     tenant: str
@@ -239,7 +239,8 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="journal", omit_defaults=True):
     """One decision, with its reason and the values that lost. `entry` is unique within the link. The answer to an
-    operator's signal has no entity, and the signal's id in place of the link."""
+    operator's signal has no entity, and the signal's id in place of the link. Where `rule` is one of LOST_RULES,
+    `system` is the side whose value of `field` lost, `losing` that value, `value` the one that stands in its place."""
 
     tenant: str
     entity: EntityName | None
@@ -303,6 +304,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 
 EntityMessage = Observed | SnapshotCompleted
 ReadingMessage = Reading | ReadingCompleted
+# Rules of journal entries that tell of an edit that lost.
+LOST_RULES = frozenset({"conflict", "overwritten", "restored", "first_link"})
 # Codes of a parked outcome that follow from the linker's own switches: it plans again at once.
 SWITCHED_OFF = frozenset({"observe", "paused", "stopped"})
 

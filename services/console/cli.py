@@ -88,6 +88,7 @@ def watch(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
 app.command("status")(cli_read.status)
 app.command("plan")(cli_read.plan)
 app.command("explain")(cli_read.explain)
+app.command("lost")(cli_read.lost)
 app.command("letters")(cli_read.letters)
 app.command("mode")(cli_change.mode)
 app.command("pause")(cli_change.pause)

@@ -155,11 +155,17 @@ def links_unlink(entity: EntityArgument, key: KeyArgument, tenant: TenantOption 
 def links_pick(
     entity: EntityArgument,
     key: KeyArgument,
-    candidate: Annotated[str, typer.Argument(help="The key of the candidate, as `tandem status` shows it.")],
+    candidate: Annotated[
+        str | None, typer.Argument(help="The key of the candidate, as `tandem links show` lists them.")
+    ] = None,
+    new: Annotated[bool, typer.Option("--new", help="It is none of the candidates: create it.")] = False,
     tenant: TenantOption = None,
 ) -> None:
-    """Choose the twin of an ambiguous record among its candidates."""
-    done(signal(meant(tenant), "pick", entity=entity, key=key, candidate=candidate))
+    """Choose the twin of an ambiguous record among its candidates, or say with --new that it has none."""
+    about = meant(tenant)
+    if new == (candidate is not None):
+        stop("name one candidate, or give --new where it is none of them; tandem links show lists them")
+    done(signal(about, "pick", entity=entity, key=key, candidate=candidate, new=new or None))
 
 
 def links_undo(

@@ -1,4 +1,4 @@
-"""Commands that only look: status, plan, explain, links find and show, letters, runs, held show."""
+"""Commands that only look: status, plan, explain, links find and show, lost, letters, held show."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from runtime.clock import iso_now
+from runtime.clock import iso, iso_now, utc_now
 from services.console import lookup
 from services.console.base import (
     CsvOption,
@@ -14,7 +14,9 @@ from services.console.base import (
     EntityOption,
     HtmlOption,
     JsonOption,
+    Meant,
     SystemArgument,
+    SystemLiteral,
     TenantOption,
     meant,
     print_json,
@@ -25,8 +27,10 @@ from services.console.base import (
     stop,
 )  # fmt: skip
 from services.console.letters import show_letters
+from services.console.lost import lost_of, show_lost, write_lost_csv
 from services.console.mirror import mirror
 from services.console.plans import plans_of, show_plans, write_plan_csv, write_plan_html
+from services.console.ranges import moment_of
 from services.console.read import read_status
 from services.console.show import show_status
 from services.console.status import Status
@@ -110,6 +114,43 @@ def links_show(
     about = meant(tenant)
     link = read(about, lambda model: lookup.find_link(model, about.tenant, entity, key))
     lookup.show_link(Console(), link, as_json=as_json)
+
+
+def lost(
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from", "--since", help="Only what lost since a time (2026-11-28T10:00) or for a span (2h, 3d)."
+        ),
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Only what lost before a time; without it, up to now.")] = None,
+    entity: EntityOption = None,
+    side: Annotated[SystemLiteral | None, typer.Option("--side", help="Only edits of this system.")] = None,
+    tenant: TenantOption = None,
+    as_json: JsonOption = False,
+    to_csv: CsvOption = None,
+) -> None:
+    """The edits that lost: both values, which system won, when and why; the newest last. The journal keeps a year."""
+    about = meant(tenant)
+    try:
+        since = "" if from_ is None else _time(about, "--from", from_)
+        until = "~" if to is None else _time(about, "--to", to)
+    except ValueError as error:
+        stop(str(error))
+    found = read(about, lambda model: lost_of(model, about.tenant, entity=entity, side=side, since=since, until=until))
+    if to_csv is not None:
+        try:
+            write_lost_csv(to_csv, found)
+        except OSError as error:
+            stop(f"the file cannot be written: {error}")
+    show_lost(Console(), found, as_json=as_json)
+
+
+def _time(about: Meant, option: str, text: str) -> str:
+    moment = moment_of(text, about.settings.tenants[about.tenant].zone, utc_now())
+    if isinstance(moment, int):
+        raise ValueError(f"{option} {text} is an offset: give a time such as 2026-11-28T10:00, or a span such as 2h")
+    return iso(moment)
 
 
 def letters(tenant: TenantOption = None, as_json: JsonOption = False) -> None:

@@ -10,6 +10,7 @@ from contracts.entities import SYSTEMS, EntityName, System
 from contracts.messages import JournalEntry, Link
 from services.console.base import NotFound, print_json, say, table
 from services.console.model import ReadModel, side_of
+from services.console.show import listed
 
 
 def find_link(model: ReadModel, tenant: str, entity: EntityName, key: str) -> Link:
@@ -79,9 +80,10 @@ def show_link(console: Console, link: Link, *, as_json: bool) -> None:
         shown.add_row("*" if differ else "", name, *(Text(_text(value)) for value in values))
     shown.add_row("", "version", *(side.version if side else "" for side in sides.values()))
     console.print(shown)
-    for title, words in (("waits on", link.waiting_on), ("candidates", link.candidates)):
-        if words:
-            say(console, f"{title}: {', '.join(words)}")
+    for title, keys, count in (("waits on", link.waiting_on, 0), ("candidates", link.candidates, link.candidates_count),
+                               ("possible duplicates", link.duplicates, 0)):  # fmt: skip
+        if keys:
+            say(console, f"{title}: {listed(keys, count, most=len(keys))}")
     if link.plan is not None:
         say(console, f"planned: {link.plan.op} in {link.plan.target}: {_text(link.plan.fields)}")
 

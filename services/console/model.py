@@ -27,7 +27,7 @@ from contracts.messages import (
 )  # fmt: skip
 
 MIRRORED = ("links", "control", "journal", "cursors", "dead-letters", "readings")
-FORMAT = "1"  # of the tables; another one is made anew
+FORMAT = "2"  # of the tables; another one is made anew
 MAX_AGE_S = 20 * 24 * 3600  # Kafka drops the word that a key is gone after 30 days; an older model may have missed it
 SEARCHED = ("first_name", "last_name", "company", "email", "organisation_number", "name", "code", "number")
 
@@ -47,6 +47,7 @@ create table journal (
 );
 create index journal_by_link on journal (tenant, entity, link, at);
 create index journal_by_cause on journal (tenant, cause);
+create index journal_by_rule on journal (tenant, rule, at);
 create table control (name text primary key, tenant text, kind text, id text, value blob not null);
 create index control_by_kind on control (tenant, kind, id);
 create table cursors (name text primary key, tenant text, value blob not null);
@@ -199,6 +200,19 @@ class ReadModel:
         """What was decided because of a run or signal."""
         where = "tenant = ? and cause = ? order by name"
         return [_entry.decode(value) for value in self._values("journal", where, tenant, cause)]
+
+    def decided(
+        self, tenant: str, rules: Iterable[str], *, entity: EntityName | None = None, since: str = "",
+        until: str = "~",
+    ) -> Iterator[JournalEntry]:  # fmt: skip
+        """The entries of some rules from a time up to another (ISO 8601 UTC, as `runtime.clock.iso` writes it), oldest
+        first."""
+        names = sorted(rules)
+        where = (
+            f"tenant = ? and rule in ({', '.join('?' * len(names))}) and at >= ? and at < ?"
+            " and entity = coalesce(?, entity) order by at, name"
+        )
+        return map(_entry.decode, self._values("journal", where, tenant, *names, since, until, entity))
 
     def controls(self, tenant: str, kind: str | None = None) -> list[Control]:
         """The control facts of a tenant."""

@@ -25,7 +25,8 @@ async def read_status(settings: Settings, model: ReadModel, tenants: Sequence[st
     return Status(
         tenants={
             name: tenant_status(model.links(name), model.controls(name), model.cursors(name),
-                                model.letters(name).values(), settings.tenants[name].effective_mode)
+                                model.letters(name).values(), settings.tenants[name].effective_mode,
+                                model.decided(name, ("possible_duplicate",)))
             for name in tenants
         },
         lag=lag,

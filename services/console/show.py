@@ -11,8 +11,10 @@ from contracts.entities import SYSTEMS
 from services.console.status import EntityStatus, Finding, Status, TenantStatus
 
 LIST_MAX = 20
+CANDIDATES_MAX = 5
 _KINDS = (
-    ("rejected", "Rejected"), ("ambiguous", "Ambiguous: a person picks"), ("conflicts", "Conflicts"),
+    ("rejected", "Rejected"), ("ambiguous", "Ambiguous: a person picks"),
+    ("duplicates", "Possible duplicates: a person looks"), ("conflicts", "Conflicts"),
     ("waiting", "Waiting"), ("stuck", "Held, parked or broken"), ("differing", "Different since they were linked"),
 )  # fmt: skip
 _ROWS = (
@@ -80,6 +82,8 @@ def _lists(tenant: TenantStatus) -> Iterator[RenderableType]:
 
 
 def _line(finding: Finding) -> Text:
+    if finding.duplicates:
+        return Text(f"  {finding.entity} {finding.key} and {listed(finding.duplicates)}: {finding.reason}")
     parts = [f"  {finding.entity} {finding.key}"]
     if finding.field:
         parts.append(f"[{finding.field}]")
@@ -88,5 +92,11 @@ def _line(finding: Finding) -> Text:
     else:
         parts.append(finding.reason)
     if finding.candidates:
-        parts.append(f"(candidates: {', '.join(finding.candidates)})")
+        parts.append(f"(candidates: {listed(finding.candidates, finding.candidates_count)})")
     return Text(" ".join(parts))
+
+
+def listed(keys: list[str], count: int = 0, most: int = CANDIDATES_MAX) -> str:
+    """The first keys, and how many there are besides; `count` is how many there are in all, 0 for these."""
+    rest = max(count, len(keys)) - len(keys[:most])
+    return ", ".join(keys[:most]) + (f" and {rest} more" if rest else "")

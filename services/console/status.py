@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName, System
-from contracts.messages import Control, Cursor, DeadLetter, Link, LinkState, Problem
+from contracts.messages import Control, Cursor, DeadLetter, JournalEntry, Link, LinkState, Problem
 
 LINKED_STATES: frozenset[LinkState] = frozenset({"linked", "sent"})
 
@@ -31,7 +31,8 @@ class EntityStatus(msgspec.Struct, kw_only=True):
 
 
 class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One record a person should know of: which, why, and the field or candidates it is about."""
+    """One record a person should know of: which, why, and the field, candidates or other links it is about.
+    `candidates_count` says how many candidates there are where not all are listed."""
 
     entity: EntityName
     key: str
@@ -39,6 +40,8 @@ class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
     field: str | None = None
     fields: list[str] = []
     candidates: list[str] = []
+    candidates_count: int = 0
+    duplicates: list[str] = []
 
 
 class TenantStatus(msgspec.Struct, kw_only=True):
@@ -51,6 +54,7 @@ class TenantStatus(msgspec.Struct, kw_only=True):
     entities: dict[EntityName, EntityStatus]
     rejected: list[Finding]
     ambiguous: list[Finding]
+    duplicates: list[Finding]
     waiting: list[Finding]
     conflicts: list[Finding]
     stuck: list[Finding]
@@ -74,9 +78,10 @@ _FINDING_OF: Mapping[LinkState, str] = {
 
 def tenant_status(
     links: Iterable[Link], controls: Iterable[Control], cursors: Iterable[Cursor], letters: Iterable[DeadLetter],
-    mode: str,
+    mode: str, duplicates: Iterable[JournalEntry] = (),
 ) -> TenantStatus:  # fmt: skip
-    """The status of the tenant to whom all these newest records belong; `mode` is that of its settings."""
+    """The status of the tenant to whom all these newest records belong; `mode` is that of its settings, `duplicates`
+    are the journal's entries of rule `possible_duplicate`, oldest first."""
     held, marks, facts = list(links), list(cursors), list(controls)
     done = {control.id for control in facts if control.kind == "barrier" and control.value}
     dead = Counter(entity for letter in letters if (entity := _entity_of(letter)) is not None)
@@ -89,6 +94,7 @@ def tenant_status(
             if mark.entity == "health" and "budget_percent" in mark.value
         },
         entities={each: _entity_status(each, held, done, marks, dead[each]) for each in ENTITIES},
+        duplicates=list(_duplicates(held, duplicates)),
         differing=[_finding(link, fields=list(link.differences)) for link in held if link.differences],
         ignored=dict(sorted(Counter(_ignored(link) for link in held if link.state == "ignored").items())),
         troubles=_troubles(marks),
@@ -162,11 +168,25 @@ def _findings(links: list[Link]) -> dict[str, list[Finding]]:
     return found
 
 
+def _duplicates(links: list[Link], entries: Iterable[JournalEntry]) -> Iterator[Finding]:
+    """Each pair of links once, with the newest reason that the journal gives for either."""
+    reasons = {(entry.entity, entry.link): entry.text for entry in entries}
+    told: set[tuple[EntityName, frozenset[str]]] = set()
+    for link in links:
+        others = [key for key in link.duplicates if (link.entity, frozenset((link.key, key))) not in told]
+        told.update((link.entity, frozenset((link.key, key))) for key in others)
+        if others:
+            known = [reasons[name] for key in (link.key, *others) if (name := (link.entity, key)) in reasons]
+            yield Finding(entity=link.entity, key=link.key, duplicates=others,
+                          reason=known[0] if known else "they look like the same party")  # fmt: skip
+
+
 def _finding(link: Link, *, fields: list[str] | None = None, candidates: list[str] | None = None) -> Finding:
     problem: Problem | None = link.problem
     return Finding(
         entity=link.entity, key=link.key, reason=link.reason or (problem.message if problem else link.state),
         field=problem.field if problem else None, fields=fields or [], candidates=candidates or [],
+        candidates_count=link.candidates_count if candidates else 0,
     )  # fmt: skip
 
 

@@ -9,16 +9,16 @@ from typing import Any
 import msgspec
 from aiokafka import ConsumerRecord, TopicPartition
 
-from contracts.messages import Command, EntityMessage, JournalEntry, Observed, Outcome, ce_id
+from contracts.messages import LOST_RULES, Command, EntityMessage, JournalEntry, Observed, Outcome, ce_id
 from contracts.topics import ENTITY_TOPICS
 from runtime.kafka import Kafka
 from services.console.base import Meant
 
 TOPICS = (*ENTITY_TOPICS.values(), "commands.chargebee", "commands.poweroffice", "outcomes", "journal")
-TOLD = frozenset({
-    "conflict", "overwritten", "difference", "immutable", "edit_against_deletion", "ambiguous", "rejected", "waiting",
+TOLD = LOST_RULES | {
+    "difference", "immutable", "edit_against_deletion", "ambiguous", "possible_duplicate", "rejected", "waiting",
     "drift", "totals", "discarded", "settled", "unlinked",
-})  # fmt: skip
+}  # fmt: skip
 REMEMBERED = 10_000
 _entity: msgspec.json.Decoder[EntityMessage] = msgspec.json.Decoder(EntityMessage)
 _command = msgspec.json.Decoder(Command)

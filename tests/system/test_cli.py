@@ -4,10 +4,13 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from contracts.links import encode
+from contracts.messages import JournalEntry, Link, Side
 from tests.system.rig import Rig, interruptible, link_when, tandem, wait_for
 
 REFUSED = "Internal Server Error: An unexpected error occurred."
@@ -140,13 +143,83 @@ def test_watch_shows_changes_as_they_happen_until_ctrl_c(rig: Rig) -> None:
     assert same(lines[1]) == "CLOCK signal ID: SOMEBODY asked for pause: done"
 
 
+def test_an_edit_that_lost_is_told_with_both_values(rig: Rig, tmp_path: Path) -> None:
+    """Both sides change the phone while a pause holds the customer: Chargebee owns it, Go's value loses."""
+    rig.start()
+    rig.add_customer(id="kari", first_name="Kari", last_name="Nordmann", email="kari@eksempel.no", phone="+47 1")
+    go_id = link_when(rig, "kari", "linked").poweroffice.id  # type: ignore[union-attr]
+    assert tandem(rig, "lost") == "0 edits lost\n"
+    tandem(rig, "pause", "--entity", "customer")
+    rig.chargebee.post("/customers/kari", data={"phone": "+47 2"}).raise_for_status()
+    rig.go_edit(f"/Customers/{go_id}", PhoneNumber="+47 3")
+    wait_for("both edits are seen", lambda: phones(rig) == ["+47 2", "+47 3"])
+    tandem(rig, "resume")
+    wait_for("Chargebee's value is in Go", lambda: phones(rig) == ["+47 2", "+47 2"])
+    assert same(tandem(rig, "lost")).splitlines() == [
+        "TIME customer kari: phone of poweroffice lost: +47 3; chargebee won: +47 2",
+        "    conflict: phone was changed on both sides; the value of chargebee is kept",
+        "1 edit lost",
+    ]
+    table = tmp_path / "lost.csv"
+    (found,) = msgspec.json.decode(tandem(rig, "lost", "--since", "1h", "--side", "poweroffice", "--json", "--csv",
+                                          str(table)))  # fmt: skip
+    assert (found["system"], found["losing"], found["winner"], found["value"]) == (
+        "poweroffice", "+47 3", "chargebee", "+47 2",
+    )  # fmt: skip
+    assert found["ids"] == {"chargebee": "kari", "poweroffice": go_id}
+    assert "conflict,phone was changed on both sides" in table.read_text(encoding="utf-8")
+    for arguments in (("--entity", "order"), ("--side", "chargebee"), ("--to", "1h"), ("--from", "2030-01-01")):
+        assert tandem(rig, "lost", *arguments) == "0 edits lost\n"
+    assert "give a time such as 2026-11-28T10:00" in tandem(rig, "lost", "--from", "chargebee", code=2)
+    assert "--from 1200 is an offset: give a time" in tandem(rig, "lost", "--from", "1200", code=2)
+    assert "the file cannot be written" in tandem(rig, "lost", "--csv", str(tmp_path), code=2)
+
+
+def phones(rig: Rig) -> list[str]:
+    """What was seen in Chargebee and in Go, once no command is under way."""
+    link = rig.links()["kari"]
+    sides = () if link.flight else (link.chargebee, link.poweroffice)
+    return [side.seen["phone"] for side in sides if side is not None and side.seen is not None]
+
+
+def test_possible_duplicates_are_told_with_the_reason_that_the_journal_has(rig: Rig) -> None:
+    """Both keys on one line, and the keys of the others in the link itself."""
+    tandem(rig, "topics", "create")
+    link = Link(tenant="demo", entity="customer", key="fjord", state="linked", duplicates=["go-2"],
+                chargebee=Side(id="fjord", version="1"), poweroffice=Side(id="1", version="1"))  # fmt: skip
+    entry = JournalEntry(tenant="demo", entity="customer", link="fjord", entry="3", at="2026-11-28T10:00:00.000000Z",
+                         rule="possible_duplicate", text="923609016 is the number of both", cause="c")  # fmt: skip
+    rig.send("links", b"demo/customer/fjord", encode(link))
+    rig.send("journal", b"demo/customer/fjord/3", msgspec.json.encode(entry))
+    shown = joined(same(tandem(rig, "status")).splitlines())
+    assert "  customer fjord and go-2: 923609016 is the number of both" in shown
+    (found,) = rig.status()["tenants"]["demo"]["duplicates"]
+    assert (found["key"], found["duplicates"]) == ("fjord", ["go-2"])
+    assert tandem(rig, "links", "show", "customer", "fjord").endswith("possible duplicates: go-2\n")
+
+
+def test_picking_says_which_candidate_or_that_it_is_none_of_them(rig: Rig) -> None:
+    """Exactly one of both; the linker is told `new` in place of a candidate."""
+    tandem(rig, "topics", "create")
+    for arguments in ((), ("go-1", "--new")):
+        said = tandem(rig, "links", "pick", "customer", "per", *arguments, code=2)
+        assert said == "name one candidate, or give --new where it is none of them; tandem links show lists them\n"
+    assert rig.records("signals") == []
+    tandem(rig, "links", "pick", "customer", "per", "--new", code=1)  # no linker runs
+    tandem(rig, "links", "pick", "customer", "per", "go-1", code=1)
+    assert [(each["kind"], each["args"]) for each in rig.records("signals")] == [
+        ("pick", {"entity": "customer", "key": "per", "new": True}),
+        ("pick", {"entity": "customer", "key": "per", "candidate": "go-1"}),
+    ]
+
+
 def test_a_command_for_a_tenant_that_is_not_there_does_nothing(rig: Rig) -> None:
     """Whatever it is; and with several tenants one has to be named."""
     rig.start()
     for arguments in (
         ("status",), ("plan",), ("letters",), ("pause",), ("resume",), ("mode", "sync"), ("redrive",), ("watch",),
-        ("held", "release", "order"), ("links", "unlink", "order", "x"), ("forget", "order", "x"), ("reconcile",),
-        ("rebuild",), ("runs", "list"),
+        ("lost",), ("held", "release", "order"), ("links", "unlink", "order", "x"), ("forget", "order", "x"),
+        ("reconcile",), ("rebuild",), ("runs", "list"),
     ):  # fmt: skip
         assert tandem(rig, *arguments, "--tenant", "acme", code=2) == "no tenant 'acme'; there are: demo\n"
     assert rig.records("signals") == [] or all(each["kind"] in ("identity", "vendor_reachable")

@@ -4,13 +4,15 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from contracts.messages import Command, Control, Cursor, DeadLetter, Flight, Link, Problem, Side
+from contracts.messages import Command, Control, Cursor, DeadLetter, Flight, JournalEntry, Link, Problem, Side
 from runtime.clock import utc_now
 from services.console.cli import app
+from services.console.lookup import show_link
 from services.console.show import show_status
 from services.console.status import Finding, Status, TenantStatus, tenant_status
 
@@ -124,6 +126,59 @@ def test_the_table_shows_figures_and_lists_without_reading_markup() -> None:
     assert "[bold]x[/nope] [/] refused" in text
     assert "Messages not taken yet: linker 3" in text
     assert "customer go-9 the e-mail is equal (candidates: carl)" in text
+
+
+def test_possible_duplicates_are_told_once_with_both_keys_and_why() -> None:
+    """Both links name each other; the journal's newest word on either is the reason."""
+    links = [
+        _link("fjord", state="linked", chargebee=_side("fjord"), poweroffice=_side("1"), duplicates=["go-2", "go-3"]),
+        _link("go-2", state="linked", chargebee=_side("go-2"), poweroffice=_side("2"), duplicates=["fjord"]),
+        _link("go-7", state="linked", chargebee=_side("go-7"), poweroffice=_side("7"), duplicates=["go-8"]),
+    ]
+    entries = [
+        JournalEntry(tenant="t", entity="customer", link="go-2", entry=entry, at=AT, rule="possible_duplicate",
+                     text=text, cause="c")
+        for entry, text in (("1", "an older word"), ("2", "organisation number 923609016 is that of fjord too"))
+    ]  # fmt: skip
+    found = _status(links=links, duplicates=entries)
+    assert found.duplicates == [
+        Finding(entity="customer", key="fjord", duplicates=["go-2", "go-3"],
+                reason="organisation number 923609016 is that of fjord too"),
+        Finding(entity="customer", key="go-7", duplicates=["go-8"], reason="they look like the same party"),
+    ]  # fmt: skip
+    shown = _shown(found)
+    assert "Possible duplicates: a person looks (2)" in shown
+    assert "  customer fjord and go-2, go-3: organisation number 923609016 is that of fjord too" in shown
+
+
+def test_of_many_candidates_the_first_are_shown_and_how_many_there_are() -> None:
+    """A link holds twenty of them at the most."""
+    held = [f"go-{number}" for number in range(20)]
+    many = _link("kari", state="ambiguous", reason="email is not unique on both sides", chargebee=_side("kari"),
+                 candidates=held, candidates_count=2000)  # fmt: skip
+    few = msgspec.structs.replace(many, key="ola", candidates=held[:6], candidates_count=0)
+    found = _status(links=[many, few])
+    assert [(len(each.candidates), each.candidates_count) for each in found.ambiguous] == [(20, 2000), (6, 0)]
+    shown = _shown(found)
+    assert "(candidates: go-0, go-1, go-2, go-3, go-4 and 1995 more)" in shown
+    assert "(candidates: go-0, go-1, go-2, go-3, go-4 and 1 more)" in shown
+
+
+def test_a_link_shows_every_candidate_it_holds_and_its_possible_duplicates() -> None:
+    console = Console(width=60, record=True, force_terminal=False)
+    held = [f"go-{number}" for number in range(20)]
+    link = _link("kari", state="ambiguous", reason="r", chargebee=_side("kari"), candidates=held, candidates_count=2000,
+                 duplicates=["ola", "per"])  # fmt: skip
+    show_link(console, link, as_json=False)
+    assert console.export_text().splitlines()[-2:] == [
+        f"candidates: {', '.join(held)} and 1980 more", "possible duplicates: ola, per",
+    ]  # fmt: skip
+
+
+def _shown(status: TenantStatus) -> str:
+    console = Console(width=250, record=True, force_terminal=False)
+    show_status(console, Status(tenants={"t": status}, lag={}), utc_now())
+    return console.export_text()
 
 
 def _configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bootstrap: str) -> None:

@@ -1,5 +1,6 @@
 """The read model: what the topics hold, folded by key, and what is computed from it."""
 
+import csv
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -7,10 +8,22 @@ from typing import Any
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from contracts.links import encode
-from contracts.messages import Command, Control, DeadLetter, JournalEntry, Link, Observed, Problem, Reading, Side
-from services.console import drift, totals
+from contracts.messages import (
+    LOST_RULES,
+    Command,
+    Control,
+    DeadLetter,
+    JournalEntry,
+    Link,
+    Observed,
+    Problem,
+    Reading,
+    Side,
+)  # fmt: skip
+from services.console import drift, lost, totals
 from services.console.base import NotFound
 from services.console.letters import choose, words_of
 from services.console.model import Mirrored, ReadModel
@@ -208,6 +221,77 @@ def test_a_month_that_is_none_is_refused(text: str) -> None:
     """With what is accepted."""
     with pytest.raises(ValueError, match="give it as 2026-11"):
         totals.month_of(text)
+
+
+# -- edits that lost
+
+
+def put_lost(model: ReadModel, number: int, rule: str, system: Any, *, entity: Any = "customer", **more: Any) -> None:
+    facts = {"link": "kari", "field": "phone", "value": "+47 1", "losing": "+47 2", **more}
+    entry = JournalEntry(tenant="t", entity=entity, entry=str(number), at=f"2026-11-{number:02d}T10:00:00.000000Z",
+                         rule=rule, text=f"{rule} in words", cause="c", system=system, **facts)  # fmt: skip
+    put(model, "journal", f"t/{entity}/{facts['link']}/{number}", entry)
+
+
+def lost_world(model: ReadModel) -> None:
+    put_link(model, link("kari", chargebee=side("kari"), poweroffice=side("5")))
+    for number, rule in enumerate(sorted(LOST_RULES), start=1):
+        put_lost(model, number, rule, "chargebee" if rule == "overwritten" else "poweroffice")
+    put_lost(model, 6, "conflict", "chargebee", entity="product", link="gone", field="name", losing=None, value="Hjul")
+    put_lost(model, 7, "difference", "chargebee")
+    put_lost(model, 8, "update", "chargebee", field=None)
+
+
+def test_edits_that_lost_are_told_with_both_values_and_the_winner(model: ReadModel) -> None:
+    """All four rules, oldest first; what was only listed as different has not lost."""
+    lost_world(model)
+    found = lost.lost_of(model, "t")
+    assert [(each.rule, each.system, each.winner) for each in found] == [
+        ("conflict", "poweroffice", "chargebee"), ("first_link", "poweroffice", "chargebee"),
+        ("overwritten", "chargebee", "poweroffice"), ("restored", "poweroffice", "chargebee"),
+        ("conflict", "chargebee", "poweroffice"),
+    ]  # fmt: skip
+    assert {(each.losing, each.value) for each in found[:4]} == {("+47 2", "+47 1")}
+    assert (found[0].ids, found[0].at) == ({"chargebee": "kari", "poweroffice": "5"}, "2026-11-01T10:00:00.000000Z")
+    assert (found[4].link, found[4].ids, found[4].losing, found[4].value) == ("gone", {}, None, "Hjul")
+    assert lost.lost_of(model, "other") == []
+
+
+@pytest.mark.parametrize(("asked", "rules"), [
+    ({"entity": "product"}, ["conflict"]),
+    ({"side": "chargebee"}, ["overwritten", "conflict"]),
+    ({"since": "2026-11-04T10:00:00.000000Z"}, ["restored", "conflict"]),
+    ({"until": "2026-11-02T10:00:00.000000Z"}, ["conflict"]),
+    ({"since": "2026-11-02T10:00:00.000000Z", "until": "2026-11-06T00:00:00.000000Z", "side": "chargebee"},
+     ["overwritten"]),
+])  # fmt: skip
+def test_edits_that_lost_are_chosen_by_entity_system_and_time(model: ReadModel, asked: Any, rules: list[str]) -> None:
+    """From a moment on, and before another."""
+    lost_world(model)
+    assert [each.rule for each in lost.lost_of(model, "t", **asked)] == rules
+
+
+def test_edits_that_lost_as_lines_and_as_a_table(model: ReadModel, tmp_path: Path) -> None:
+    """A blank that lost is called so; text that a spreadsheet would calculate is made inert."""
+    lost_world(model)
+    found = lost.lost_of(model, "t", side="chargebee")
+    console = Console(width=40, record=True, force_terminal=False)
+    lost.show_lost(console, found, as_json=False)
+    assert console.export_text().splitlines() == [
+        "2026-11-03T10:00:00Z  customer kari: phone of chargebee lost: +47 2; poweroffice won: +47 1",
+        "    overwritten: overwritten in words",
+        "2026-11-06T10:00:00Z  product gone: name of chargebee lost: blank; poweroffice won: Hjul",
+        "    conflict: conflict in words",
+        "2 edits lost",
+    ]
+    lost.write_lost_csv(tmp_path / "lost.csv", found)
+    header, first, _ = csv.reader((tmp_path / "lost.csv").read_text(encoding="utf-8").splitlines())
+    assert dict(zip(header, first, strict=True)) == {
+        "at": "2026-11-03T10:00:00.000000Z", "entity": "customer", "link": "kari", "chargebee": "kari",
+        "poweroffice": "5", "field": "phone", "lost in": "chargebee", "lost value": "'+47 2",
+        "won by": "poweroffice", "standing value": "'+47 1", "rule": "overwritten",
+        "reason": "overwritten in words", "cause": "c",
+    }  # fmt: skip
 
 
 # -- words of the command line
