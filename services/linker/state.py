@@ -8,19 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from contracts.entities import FIELDS as FIELDS
 from contracts.entities import EntityName, System
 from contracts.links import LinkKeys, SideKeys
 from contracts.messages import Flight, Link, Observed, Side
 from contracts.values import code_for, natural, stamp_for_poweroffice
 
-FIELDS: dict[EntityName, tuple[str, ...]] = {
-    "customer": (
-        "kind", "first_name", "last_name", "company", "email", "phone", "address", "organisation_number",
-        "currency", "vat_exempt", "archived",
-    ),
-    "product": ("code", "name", "description", "unit", "price", "archived"),
-    "order": ("customer_id", "currency", "order_date", "delivery_date", "purchase_order", "lines"),
-}  # fmt: skip
 MAX_WRITES, MAX_DURING = 8, 16
 
 
