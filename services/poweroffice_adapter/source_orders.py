@@ -21,8 +21,9 @@ from services.poweroffice_adapter.client import Forbidden, PowerOfficeClient, Ro
 from services.poweroffice_adapter.feed import SYSTEM, Feed, Numbered
 from services.poweroffice_adapter.mapping_writes import value_at
 from services.poweroffice_adapter.order_reader import OrderReader
+from services.poweroffice_adapter.records import CHANGED
 
-CHANGED, SENT = "lastChangedDateTimeOffsetGreaterThan", "sentDateTimeOffsetGreaterThan"
+SENT = "sentDateTimeOffsetGreaterThan"
 BATCH = 50  # orders read whole before they are published, so that a long snapshot shows progress
 FACTS = "Id,LineCount,NetAmount,TotalAmount,LastChangedDateTimeOffset"
 INVOICE_FACTS = "Id,NetAmount,TotalAmount,Balance,SentDateTimeOffset"

@@ -42,7 +42,10 @@ __all__ = ["pytest_generate_tests", "weather"]
 KEYS = {"application_key": "app", "client_key": "client", "subscription_key": "sub"}
 PERSON = {"application_key": "app2", "client_key": "client2", "subscription_key": "sub2"}
 
-USUAL = {"line_change_bumps_order": True, "removed_privileges": [], "revoked_clients": [], "list_rows_max": {}}
+USUAL = {
+    "line_change_bumps_order": True, "removed_privileges": [], "revoked_clients": [], "list_rows_max": {},
+    "text_lengths": {},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +216,7 @@ async def world(address: str) -> AsyncIterator[World]:
         return datetime(2026, 4, 1, tzinfo=UTC)
 
     source = Source("demo", tenant, client, publisher, observations, clock=clock)
-    sink = Sink("demo", tenant, client, observations, clock=clock)
+    sink = Sink("demo", tenant, client, observations, clock=clock, unread_since=source.reached_back)
     async with httpx.AsyncClient(base_url=address, trust_env=False) as control:
         await control.post("/_sim/reset", json={"data": "empty"})
         await control.post("/_sim/faults", json={"clear": True})
