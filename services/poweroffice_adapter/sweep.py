@@ -37,7 +37,7 @@ class Sweep:
         self._source.groups.forget()
         published = 0
         if self._begun("customer"):
-            published += await self._customers()
+            published += await self._whole("customer", "/Customers")
         if self._begun("product"):
             published += await self._products()
         if self._begun("order"):
@@ -52,13 +52,16 @@ class Sweep:
         pages = self._client.pages(path, start=start, priority=BULK, params=params, size=MAX_PAGE_SIZE)
         return [(number, row) async for number, rows in pages for row in rows]
 
-    async def _customers(self) -> int:
-        rows = await self._rows("/Customers", {})
-        found = [one for number, row in rows for one in await self._source.readings("customer", number, [row])]
-        taken = await self._feed.take("customer", found, self._source.reread("customer"))
-        return taken.published + await self._missing("customer", {reading.id for _, reading in found})
+    async def _whole(self, entity: EntityName, path: str) -> int:
+        rows = await self._rows(path, {})
+        found = [one for number, row in rows for one in await self._source.readings(entity, number, [row])]
+        taken = await self._feed.take(entity, found, self._source.reread(entity))
+        return taken.published + await self._missing(entity, {reading.id for _, reading in found})
 
     async def _products(self) -> int:
+        """Ids only, since polls see each edit; whole after a change of the mapping, which no poll sees."""
+        if self._feed.outdated("product"):
+            return await self._whole("product", "/Products")
         listed = {str(value_at(row, ("Id",))) for _, row in await self._rows("/Products", {"Fields": "Id"})}
         unknown = listed - self._feed.present_ids("product")
         published = 0

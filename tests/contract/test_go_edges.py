@@ -11,6 +11,7 @@ from runtime.vendor import LIVE, Refused, Retriable
 from services.poweroffice_adapter import feed, mapping, outcomes, sink
 from services.poweroffice_adapter.observations import Observations
 from services.poweroffice_adapter.sink import Sink
+from services.poweroffice_adapter.source import Source
 from tests.contract.test_poweroffice_adapter import BAKERY, BASIS, World, address, order_fields, play, snapshots
 
 __all__ = ["address"]
@@ -264,6 +265,41 @@ def test_a_command_of_an_older_mapping_is_stale_and_writes_nothing(
         removal = {"target_id": order.id, "expected": {"status": "draft"}}
         assert (await w.apply("order", "delete", **removal, mapping=1)).result == "stale"
         assert (await w.apply("order", "delete", **removal, mapping=2)).deleted
+
+    play(address, scene)
+
+
+def test_after_an_upgrade_each_record_is_published_once(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Customers and products by the next sweep; an order when it changes."""
+
+    async def scene(w: World) -> None:
+        customers = [await w.make_customer(Name=f"Firma {number} AS", PhoneNumber=f"{number}") for number in range(3)]
+        products = [await w.make_product(code) for code in ("a", "b")]
+        order = await w.make_order(customers[0], products[0])
+        await snapshots(w)
+        new_mapping(monkeypatch)
+
+        async def no_pause() -> None:
+            raise AssertionError("a change of the mapping needs no second reading")
+
+        again = Source("demo", w.tenant, w.client, w.publisher, Observations(1000), clock=w.source._clock)
+        monkeypatch.setattr(again.feed, "pause", no_pause)
+        await w.counts()
+        await again.sweep()
+        events = w.publisher.taken()
+        assert sorted(event.id for event in events) == sorted([*customers, *products])
+        assert {event.mapping for event in events} == {2}
+        counts = await w.counts()
+        assert counts == {
+            "GET /Customers": 1, "GET /Products": 1, "GET /ProductGroups": 1, "GET /SalesOrders": 1,
+            "GET /OutgoingInvoices": 1,
+        }  # fmt: skip
+        for step in (again.sweep, lambda: again.step("customer"), lambda: again.step("product")):
+            await step()
+        assert w.publisher.taken() == []
+        await w.edit(f"/SalesOrders/{order}", PurchaseOrderReference="PO 1")
+        await again.orders.step()
+        assert [(event.id, event.mapping) for event in w.publisher.taken()] == [(order, 2)]
 
     play(address, scene)
 
