@@ -17,15 +17,15 @@ def content(reading: Reading) -> Entity:
 
 
 def outcome_of(
-    command: Command, result: Result, reading: Reading, number: int, at: str, *, wrote: bool = True,
+    command: Command, result: Result, reading: Reading, number: int, at: str, *, wrote: bool,
     done: tuple[str, ...] = (), skipped: Mapping[str, str] | None = None,
 ) -> Outcome:  # fmt: skip
-    """The outcome for a record as it was read or returned; a stale one never wrote."""
+    """The outcome for a record as it was read or returned."""
     return Outcome(
         tenant=command.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
         result=result, at=at, id=reading.id, mapping=MAPPING, done=done, stamp=reading.stamp,
         data=wire(content(reading)), version=version(reading.newest_at, number, command.target_version),
-        wrote=wrote and result != "stale", skipped=dict(skipped or {}),
+        wrote=wrote, skipped=dict(skipped or {}),
     )  # fmt: skip
 
 

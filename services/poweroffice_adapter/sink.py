@@ -204,15 +204,17 @@ class Sink:
         """Whether so much time has passed since a read that it guards nothing any more."""
         return self._seconds() - read_at_s > MAX_PAUSE_S
 
+    def _operations(self, held: Held, properties: Mapping[Path, Any]) -> list[dict[str, Any]]:
+        return list(operations(held, properties, guarded=self._guard == "test"))
+
     async def _patch(
         self, records: Records, command: Command, held: Held, properties: Mapping[Path, Any], priority: int,
         skipped: Mapping[str, str] | None = None,
     ) -> Outcome:  # fmt: skip
-        patch = list(operations(held, properties, guarded=self._guard == "test"))
         entity, id = command.entity, held.reading.id
         self._observations.begin_write(entity, id)
         try:
-            returned = await records.patch(held, patch, priority)
+            returned = await records.patch(held, self._operations(held, properties), priority)
             return self._ended(command, returned, skipped)
         except BaseException:
             self._observations.end_write(entity, id)
@@ -252,34 +254,48 @@ class Sink:
     async def _restore_lines(
         self, records: Records, command: Command, fields: Mapping[str, Any], priority: int
     ) -> Outcome:
-        """Make the lines of a draft those of the command, call by call: Go has no way to replace them at once.
+        """Make the lines of a draft those of the command, call by call: Go has no way to replace them at once. What
+        the command holds of the header goes first.
 
-        A crash in between leaves other lines than expected, so the next attempt is stale and planned anew from them.
+        A crash in between leaves another draft than expected, so the next attempt is stale and planned anew from it; so
+        does a refusal because somebody changed or confirmed the order meanwhile.
         """
         assert command.target_id is not None and isinstance(records, OrderRecords)
         expected, bodies = typed(command, command.expected), await records.line_bodies(fields["lines"], priority)
+        refused: Refused | None = None
+        written = False
         for _ in range(MAX_READS):
             number = self._observations.start()
             held = await records.get(command.target_id, priority)
             read_at_s, present = self._seconds(), content(held.reading)
             if command.mapping < MAPPING:
                 return self._outcome(command, "stale", held.reading, number)
+            header = differing(present, records.wanted(without(fields, ("lines", "status")), present))
             changes = records.line_changes(held, bodies)
-            if not changes:
+            if not changes and not header:
                 return self._outcome(command, "applied", held.reading, number, wrote=False)
             if differing(present, expected) or getattr(present, "status", None) != "draft":
-                return self._outcome(command, "stale", held.reading, number)
+                return self._outcome(command, "stale", held.reading, number, wrote=written)
+            if refused is not None:
+                raise refused
             if self._paused(read_at_s):
                 continue
+            properties = records.properties(header, held) if header else {}
             self._observations.begin_write(command.entity, command.target_id)
             try:
+                if properties:
+                    await records.patch(held, self._operations(held, properties), priority)
+                    written = True
                 for change in changes:
                     await records.change_line(command.target_id, change, priority)
+                    written = True
                 return self._ended(command, await records.get(command.target_id, priority))
-            except BaseException:
+            except BaseException as error:
                 self._observations.end_write(command.entity, command.target_id)
-                raise
-        raise _too_slow(command)
+                if not isinstance(error, Refused) or error.status not in (400, 404, 409):
+                    raise
+                refused = error
+        raise refused or _too_slow(command)
 
     async def _stamp(self, records: Records, command: Command, priority: int) -> Outcome:
         """Fill an empty reference; without a stamp in the command, take our own away again."""
@@ -309,10 +325,10 @@ class Sink:
     # -- outcomes
 
     def _outcome(
-        self, command: Command, result: Result, reading: Reading, number: int, *, wrote: bool = True,
+        self, command: Command, result: Result, reading: Reading, number: int, *, wrote: bool | None = None,
         done: tuple[str, ...] = (), skipped: Mapping[str, str] | None = None,
     ) -> Outcome:  # fmt: skip
-        at = iso(self._clock())
+        at, wrote = iso(self._clock()), result != "stale" if wrote is None else wrote
         return outcome_of(command, result, reading, number, at, wrote=wrote, done=done, skipped=skipped)
 
     def _gone(self, command: Command, *, wrote: bool) -> Outcome:
