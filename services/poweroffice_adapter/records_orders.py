@@ -63,8 +63,9 @@ class References:
             async for _, rows in pages:
                 for row in rows:
                     newest = max(newest, mapping.timestamp(value_at(row, (time_property,))))
-                    if reference := value_at(row, REFERENCE):
-                        self._ids[str(reference)] = str(value_at(row, ("Id",)))
+                    reference, id = value_at(row, REFERENCE), value_at(row, ("Id",))
+                    if reference and id is not None:
+                        self._ids[str(reference)] = str(id)
         except Forbidden as error:
             message = f"whether the order was created and sent already cannot be told: {error}"
             raise Refused("missing_privilege", message) from error

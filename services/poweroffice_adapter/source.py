@@ -24,7 +24,7 @@ from services.poweroffice_adapter.feed import SYSTEM, Feed, Numbered
 from services.poweroffice_adapter.groups import ProductGroups
 from services.poweroffice_adapter.observations import Observations
 from services.poweroffice_adapter.records import CHANGED
-from services.poweroffice_adapter.source_orders import OrderSource
+from services.poweroffice_adapter.source_orders import OrderSource, note_without_id
 from services.poweroffice_adapter.sweep import Sweep
 
 log = structlog.get_logger()
@@ -175,7 +175,7 @@ class Source:
         for row in rows:
             reading = await self._map(entity, row)
             if reading is None:
-                self.health["notes"][entity] = "Go sent a record without an Id"
+                note_without_id(row, entity, self.health)
                 continue
             if isinstance(reading.content, Customer) and reading.content.currency:
                 self.currencies[reading.id] = reading.content.currency

@@ -662,8 +662,32 @@ def test_an_empty_listing_deletes_nothing(address: str) -> None:
         await snapshots(w)
         await w.settings(list_rows_max={"/Customers": 0})
         await w.source.sweep()
+        assert "1 were known" in w.source.health["notes"]["customer"]
         await w.settings(list_rows_max={})
+        await w.source.sweep()
         assert w.publisher.taken() == []
+        assert w.source.health["notes"] == {}
+
+    play(address, scene)
+
+
+def test_a_row_without_an_id_is_named_and_hides_nothing(address: str) -> None:
+    async def scene(w: World) -> None:
+        await w.make_product()
+        await snapshots(w)
+        late = await w.make_product("annen")
+        rows, seen = w.client.rows, list[str]()
+
+        async def one_more(path: str, **more: Any) -> Any:
+            seen.append(path)
+            return [{"Code": "uten-id", "Number": 7}, *await rows(path, **more)]
+
+        w.client.rows = one_more  # type: ignore[method-assign]
+        await w.source.sweep()
+        assert [event.id for event in w.publisher.taken()] == [late]
+        assert "/Products" in seen
+        assert "uten-id" in w.source.health["notes"]["product"]
+        assert "Number 7" in w.source.health["notes"]["customer"]
 
     play(address, scene)
 

@@ -282,6 +282,15 @@ def test_a_credit_note_is_not_carried(change: dict[str, Any]) -> None:
     assert problem == Problem(code="credit_note", field="TotalAmount", message="credit notes are not carried")
 
 
+@pytest.mark.parametrize("name", ["SalesOrderDate", "DeliveryDate"])
+def test_a_date_that_cannot_be_read_is_a_problem_and_no_blank(name: str) -> None:
+    """A blank date is the day of sending."""
+    problem = reading(mapping_orders.sales_order(ORDER | {name: "31.12.2026"}, currency="NOK")).content
+    assert isinstance(problem, Problem)
+    assert (problem.code, problem.field) == ("unreadable", name)
+    assert isinstance(reading(mapping_orders.sales_order(ORDER | {name: " "}, currency="NOK")).content, Order)
+
+
 def test_too_many_lines_are_a_problem() -> None:
     many = [{"Id": str(number), "LineType": "Normal"} for number in range(501)]
     problem = reading(mapping_orders.sales_order(ORDER | {"SalesOrderLines": many}, currency="NOK")).content
