@@ -109,6 +109,22 @@ Entity = Customer | Product | Order
 ENTITY_TYPES: dict[EntityName, type[Entity]] = {"customer": Customer, "product": Product, "order": Order}
 MAX_ORDER_LINES = 500
 
+# What is carried between the systems, and decided where both sides hold other values.
+FIELDS: dict[EntityName, tuple[str, ...]] = {
+    "customer": (
+        "kind", "first_name", "last_name", "company", "email", "phone", "address", "organisation_number",
+        "currency", "vat_exempt", "archived",
+    ),
+    "product": ("code", "name", "description", "unit", "price", "archived"),
+    "order": ("customer_id", "currency", "order_date", "delivery_date", "purchase_order", "lines"),
+}  # fmt: skip
+# Of these, what is written when a record is created and never afterwards, whoever owns it.
+CREATE_ONLY: dict[EntityName, frozenset[str]] = {
+    "customer": frozenset({"kind", "currency", "vat_exempt"}),
+    "product": frozenset({"code"}),
+    "order": frozenset({"customer_id", "currency", "lines"}),
+}
+
 _FIELD_TYPES: dict[str, dict[str, Any]] = {
     name: {field.name: field.type for field in msgspec.structs.fields(kind)} for name, kind in ENTITY_TYPES.items()
 }

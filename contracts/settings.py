@@ -22,7 +22,6 @@ from typing import Annotated, Any, Literal, NamedTuple, NoReturn, get_args, get_
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from msgspec.structs import fields as struct_fields
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -36,7 +35,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from contracts.entities import ENTITY_TYPES, EntityName, System
+from contracts.entities import CREATE_ONLY, ENTITIES, ENTITY_TYPES, FIELDS, System
 
 PREFIX = "TANDEM_"
 CONFIG_VARIABLE = "TANDEM_CONFIG"
@@ -99,10 +98,6 @@ def _slot(value: Any) -> Any:
     raise PydanticCustomError("tandem", "must be i/n with 0 <= i < n, such as 0/1 for the only process")
 
 
-def _ownable() -> dict[str, list[str]]:
-    return {entity: [f.name for f in struct_fields(kind)] for entity, kind in ENTITY_TYPES.items()}
-
-
 def _quoted_owner_keys(value: Any) -> Any:
     if isinstance(value, dict):
         nested = [(key, name) for key, inner in value.items() if isinstance(inner, dict) for name in inner]
@@ -113,11 +108,24 @@ def _quoted_owner_keys(value: Any) -> Any:
 
 
 def _known_owner_keys(value: dict[str, System]) -> dict[str, System]:
-    known = [key for entity, names in _ownable().items() for key in (entity, *(f"{entity}.{n}" for n in names))]
-    faults = [(key, "is no entity or field", _did_you_mean(key, known)) for key in value if key not in known]
+    read = [f"{entity}.{name}" for entity in ENTITIES for name in FIELDS[entity] if name not in CREATE_ONLY[entity]]
+    known = [*ENTITIES, *read]
+    faults = [(key, _unowned(key), _did_you_mean(key, known)) for key in value if key not in known]
     if faults:
         _contradiction(*faults)
     return value
+
+
+def _unowned(key: str) -> str:
+    """Why nothing asks who owns this."""
+    for entity, kind in ENTITY_TYPES.items():
+        name = key.removeprefix(f"{entity}.")
+        if name == key or name not in kind.__struct_fields__:
+            continue
+        if name in CREATE_ONLY[entity]:
+            return "is written when a record is created and never afterwards, so nobody wins it"
+        return "is kept by each system for itself, so nobody wins it"
+    return "is no entity or field"
 
 
 def _did_you_mean(word: str, known: list[str]) -> str:
@@ -422,11 +430,6 @@ class OrderSettings(_Model):
         """`order.import.order_status`, a status of Chargebee's current order system."""
         return self.import_.order_status
 
-    @property
-    def delivery_date_to_chargebee(self) -> bool:
-        """`order.delivery_date.to_chargebee`."""
-        return self.delivery_date.to_chargebee
-
 
 class ProductSettings(_Model):
     """Policies of products."""
@@ -509,10 +512,6 @@ class Threshold(_Model):
         default=5, ge=0, le=100, description="Share of the entity's linked records that passes, in %."
     )
 
-    def limit(self, linked: int) -> int:
-        """The greatest number that passes where `linked` records are linked."""
-        return max(self.at_least, int(linked * self.percent / 100))
-
 
 class ChangesThreshold(Threshold):
     """The threshold of updates."""
@@ -578,7 +577,7 @@ class Tenant(_Model):
     owner: Owners = Field(
         default={},
         description="Winner of a conflict per entity or quoted entity.field: chargebee, poweroffice. Unset: "
-        "chargebee, but poweroffice for charges (products).",
+        "chargebee, but poweroffice for charges (products). A field that is written at creation only has no owner.",
     )
     scope: ScopeSettings = ScopeSettings()
     order: OrderSettings = OrderSettings()
@@ -610,11 +609,6 @@ class Tenant(_Model):
         """`mode`, but observe as long as a decision is missing."""
         return "observe" if self.missing_decisions() else self.mode
 
-    def owner_of(self, entity: EntityName, field_name: str, product_kind: str | None = None) -> System:
-        """The system that wins a conflict of a field; `product_kind` (products): plan, addon or charge."""
-        default: System = "poweroffice" if (entity, product_kind) == ("product", "charge") else "chargebee"
-        return self.owner.get(f"{entity}.{field_name}", self.owner.get(entity, default))
-
 
 class Settings(_Model):
     """Everything a process of Tandem is told. Building one reads nothing; `load` does."""
@@ -635,6 +629,18 @@ class Settings(_Model):
         if high:
             words = f"must be below kafka.partitions ({count})"
             _contradiction(*((f"tenants.{name}.partition", words) for name in high))
+        return self
+
+    @model_validator(mode="after")
+    def _confirms_what_is_sent(self) -> "Settings":
+        asked = [
+            name for name, one in self.tenants.items()
+            if one.order.confirm == "on_delivered" and one.invoicing.by == "chargebee"
+        ]  # fmt: skip
+        if asked:
+            words = "confirms nothing while invoicing.by is chargebee, since Go is not to send those drafts"
+            fix = "set it to never, or invoicing.by to poweroffice"
+            _contradiction(*((f"tenants.{name}.order.confirm", words, fix) for name in asked))
         return self
 
     def partition_of(self, tenant_name: str) -> int:

@@ -7,7 +7,7 @@ states it holds. At most one command per link is in flight; its outcome plans ag
 from collections.abc import Iterable
 from typing import Any
 
-from contracts.entities import SYSTEMS, System, other
+from contracts.entities import FIELDS, SYSTEMS, System, other
 from contracts.messages import (
     SWITCHED_OFF,
     Author,
@@ -34,7 +34,6 @@ from services.linker.breakers import money_differs, trip
 from services.linker.operators import carry_out
 from services.linker.plan import Output, Planner
 from services.linker.state import (
-    FIELDS,
     State,
     agree,
     apart,

@@ -8,15 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.entities import EntityName, System, other
+from contracts.entities import CREATE_ONLY, FIELDS, EntityName, System, other
 from contracts.messages import Link
-from services.linker.state import FIELDS, Policy, agree, born_in_go, owner, side_of
+from services.linker.state import Policy, agree, born_in_go, owner, side_of
 
-CREATE_ONLY: dict[EntityName, frozenset[str]] = {
-    "customer": frozenset({"kind", "currency", "vat_exempt"}),
-    "product": frozenset({"code"}),
-    "order": frozenset({"customer_id", "currency", "lines"}),
-}
 TO_POWEROFFICE_ONLY: dict[EntityName, frozenset[str]] = {
     "customer": frozenset({"organisation_number"}),
     "product": frozenset(),

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from contracts.entities import SYSTEMS, EntityName, System, other
+from contracts.entities import FIELDS, SYSTEMS, EntityName, System, other
 from contracts.messages import Link
 from contracts.values import own_chargebee_id
 from services.linker.arguments import Arguments, Refused, entity_of, link_of
 from services.linker.plan import Planner
-from services.linker.state import FIELDS, by_id, free_key, set_side, side_of, sides
+from services.linker.state import by_id, free_key, set_side, side_of, sides
 
 
 def join(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,14 +7,14 @@ command line can show it. Services send `start`, `advance`, `vendor_reachable` a
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from contracts.entities import ENTITIES, SYSTEMS, EntityName, System, other
+from contracts.entities import CREATE_ONLY, ENTITIES, SYSTEMS, EntityName, System, other
 from contracts.messages import Link, Side, Signal
 from services.linker import operator_links as links
 from services.linker import operator_runs as runs
 from services.linker import runs as readings
 from services.linker.arguments import Arguments, Refused, entities_of, entity_of, link_of, targets_of
 from services.linker.breakers import close, open_batches
-from services.linker.merge import CREATE_ONLY, may_write
+from services.linker.merge import may_write
 from services.linker.plan import MAX_AT_ONCE, Planner
 from services.linker.state import agree, born_in_go, side_of, sides
 

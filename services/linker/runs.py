@@ -8,10 +8,10 @@ and lets complete readings make them anew. One run of a tenant at a time; contro
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from contracts.entities import SYSTEMS, EntityName, System, other
+from contracts.entities import FIELDS, SYSTEMS, EntityName, System, other
 from contracts.messages import Command, Flight, Link, Observed, Outcome, Reading, ReadingCompleted, Side
 from contracts.topics import reading_key
-from services.linker.state import FIELDS, State, by_id, proves, set_seen, side_of, sides
+from services.linker.state import State, by_id, proves, set_seen, side_of, sides
 
 if TYPE_CHECKING:
     from services.linker.decide import Worker

@@ -8,20 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from contracts.entities import EntityName, System
+from contracts.entities import FIELDS, EntityName, System
 from contracts.links import LinkKeys, SideKeys
 from contracts.mappings import reread
 from contracts.messages import Flight, Link, Observed, Outcome, Side
 from contracts.values import code_for, natural, stamp_for_poweroffice
 
-FIELDS: dict[EntityName, tuple[str, ...]] = {
-    "customer": (
-        "kind", "first_name", "last_name", "company", "email", "phone", "address", "organisation_number",
-        "currency", "vat_exempt", "archived",
-    ),
-    "product": ("code", "name", "description", "unit", "price", "archived"),
-    "order": ("customer_id", "currency", "order_date", "delivery_date", "purchase_order", "lines"),
-}  # fmt: skip
 MAX_DURING = 16
 # What a record can be known by besides its id, by entity: a value of its own, or several together.
 NATURAL: dict[EntityName, tuple[str, ...]] = {

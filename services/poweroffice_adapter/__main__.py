@@ -57,7 +57,7 @@ def main() -> int:
         observations = Observations(publisher.max_observation(name, "poweroffice"))
         source = Source(name, tenant, client, publisher, observations, clock=utc_now)
         sink = Sink(name, tenant, client, observations, clock=utc_now, groups=source.groups,
-                    currencies=source.currencies)  # fmt: skip
+                    currencies=source.currencies, unread_since=source.reached_back)  # fmt: skip
 
         async def probe() -> None:
             await client.identity()

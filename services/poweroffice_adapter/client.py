@@ -20,6 +20,7 @@ from runtime.vendor import READ, Method, NotFound, Refused, Retriable, Unauthori
 
 PAGE_SIZE, MAX_PAGE_SIZE = 5000, 20_000  # ResourceParameters of the Go OpenAPI description
 RENEW_BEFORE_S = 60.0
+WRITE_GRACE_S = 30.0  # a write may use the token of the read before it so much longer
 DEFAULT_EXPIRY_S = 600.0
 _PRIVILEGES = {
     "customers": "Customer", "products": "Product", "productgroups": "Product", "salesorders": "SalesOrders",
@@ -83,7 +84,7 @@ class PowerOfficeClient:
     ) -> None:
         self._settings, self._http, self._clock = settings, http, clock
         self._token: str | None = None
-        self._renew_at = 0.0
+        self._renew_at = self._grace_s = 0.0
         self._token_lock = asyncio.Lock()
 
     async def get(self, path: str, *, priority: int = READ, params: Mapping[str, str] | None = None) -> Any:
@@ -144,7 +145,7 @@ class PowerOfficeClient:
         content: bytes | None = None,
     ) -> Any:  # fmt: skip
         for attempt in (1, 2):
-            token = await self._bearer(priority)
+            token = await self._bearer(priority, writes=method != "GET")
             answer = await self._send(method, path, priority, token, params, content)
             if answer.status_code != 401:
                 return _result(method, path, answer)
@@ -174,7 +175,10 @@ class PowerOfficeClient:
     def _subscription(self) -> dict[str, str]:
         return {"Ocp-Apim-Subscription-Key": self._settings.subscription_key.get_secret_value()}
 
-    async def _bearer(self, priority: int) -> str:
+    async def _bearer(self, priority: int, *, writes: bool) -> str:
+        """A token; for a write that of the read which guards it, so that nothing is waited for in between."""
+        if self._token is not None and self._clock() < self._renew_at + self._grace_s * writes:
+            return self._token
         async with self._token_lock:
             if self._token is None or self._clock() >= self._renew_at:
                 await self._fetch_token(priority)
@@ -211,7 +215,9 @@ class PowerOfficeClient:
         token, lifetime_s = body.get("access_token"), _lifetime_s(body.get("expires_in"))
         if not (isinstance(token, str) and token.isascii() and token.isprintable() and token.strip()):
             raise Retriable("token: the answer holds none that can be used")
-        self._token, self._renew_at = token, asked_at + max(lifetime_s - RENEW_BEFORE_S, lifetime_s / 2)
+        before_s = min(RENEW_BEFORE_S, lifetime_s / 2)
+        self._token, self._renew_at = token, asked_at + lifetime_s - before_s
+        self._grace_s = min(WRITE_GRACE_S, before_s / 2)
 
 
 def _lifetime_s(expires_in: Any) -> float:

@@ -53,6 +53,11 @@ class Feed:
         held = self.publisher.known(self.tenant, SYSTEM, entity)
         return {id for id, known in held.items() if not known.deleted}
 
+    def outdated(self, entity: EntityName) -> bool:
+        """Whether a record was published under an older mapping and not since."""
+        held = self.publisher.known(self.tenant, SYSTEM, entity)
+        return any(known.mapping < MAPPING and not known.deleted for known in held.values())
+
     async def pause(self) -> None:
         """Wait until a replica of Go has caught up."""
         await asyncio.sleep(self._read_lag_s)

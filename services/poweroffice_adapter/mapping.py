@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from contracts.entities import Address, Customer, Entity, Price, Product
+from contracts.mappings import newest
 from contracts.messages import Problem
 from contracts.values import decimal, text
 from services.poweroffice_adapter import models
 
-MAPPING = 1
+MAPPING = newest("poweroffice")
 NEVER = "0001-01-01T00:00:00.0000000Z"
 OTHER_ROLE_S = 5  # Go stamps contact and customer together when both are made at once
 

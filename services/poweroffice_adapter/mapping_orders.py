@@ -39,7 +39,8 @@ def sales_order(raw: Mapping[str, Any], *, currency: str) -> Reading | None:
     if not (id := text(seen.id)):
         return None
     changed_at = timestamp(seen.last_changed_date_time_offset)
-    content = _refusal(seen, seen.sales_order_lines or ()) or Order(
+    dates = {"SalesOrderDate": seen.sales_order_date, "DeliveryDate": seen.delivery_date}
+    content = _refusal(seen, seen.sales_order_lines or (), dates) or Order(
         customer_id=text(seen.customer_id),
         number=text(seen.sales_order_no),
         currency=upper(seen.currency_code) or currency,
@@ -84,7 +85,8 @@ def outgoing_invoice(
             return Reading(id, changed_at, changed_at, part, text(seen.external_import_reference))
         parts.append(part)
     credit = (seen.voucher_type or "").lower() == "outgoingcreditnote"
-    content = _refusal(seen, parts, credit=credit) or Order(
+    dates = {"OrderDate": seen.order_date, "DeliveryDate": seen.delivery_date}
+    content = _refusal(seen, parts, dates, credit=credit) or Order(
         customer_id=text(seen.customer_id),
         number=text(seen.order_no),
         currency=upper(seen.currency_code) or currency,
@@ -108,7 +110,14 @@ def sent_date(value: object, zone: tzinfo) -> date | None:
     return None if at == NEVER else moment(at).astimezone(zone).date()
 
 
-def _refusal(seen: models.Sale, lines: Sequence[models.Line], *, credit: bool = False) -> Problem | None:
+def _refusal(
+    seen: models.Sale, lines: Sequence[models.Line], dates: Mapping[str, str | None], *, credit: bool = False
+) -> Problem | None:
+    for name, value in dates.items():
+        # Blank means the day of sending; what cannot be read means nothing.
+        if text(value) and local_date(value) is None:
+            message = f"PowerOffice Go sent a {name} that is no date; correct it in Go"
+            return Problem(code="unreadable", field=name, message=message)
     if credit or (seen.total_amount or _ZERO) < 0 or (seen.net_amount or _ZERO) < 0:
         return Problem(code="credit_note", field="TotalAmount", message="credit notes are not carried")
     if len(lines) > MAX_ORDER_LINES:

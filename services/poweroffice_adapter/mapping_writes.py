@@ -1,24 +1,19 @@
 """Canonical customers and products as Go's properties. Pure.
 
-`wanted_*` gives the values as Go would hold them: a field that Go cannot hold is left out. `*_properties`
-gives the changed properties by JSON Pointer, `new_*` the body of a POST. Lengths are those of the Go OpenAPI
-description v2.
+`unfit_*` names the fields that Go cannot hold, with the reason in words: they are held back alone. `wanted_*` gives
+the values of the others as Go would hold them, `*_properties` the changed properties by JSON Pointer, `new_*` the
+body of a POST.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from contracts.entities import Address, Customer, Price, Product
+from contracts.entities import Address, Customer, Price
 from contracts.messages import Problem
 from contracts.values import decimal, text
+from services.poweroffice_adapter.limits import too_long, unfit_address
 from services.poweroffice_adapter.mapping import upper
 
-NAME_MAX, CODE_MAX, REFERENCE_MAX = 400, 100, 50
-ADDRESS_LINE_MAX, CITY_MAX, ZIP_MAX = 200, 100, 50
-EMAIL_MAX, ORGANISATION_NUMBER_MAX = (
-    254,
-    50,
-)  # Go states none: RFC 5321, and longer than any registry's number
 GO_COUNTRY = "NO"  # what Go makes of a blank country (ContactAddressDto)
 UNITS = frozenset({  # UnitOfMeasureType
     "BX", "MTR", "KMT", "KGM", "EA", "LTR", "HUR", "DAY", "MTK", "MTQ", "TNE", "MON", "ANN", "QAN",
@@ -54,25 +49,56 @@ _ADDRESS_PATHS: dict[str, str] = {
 }  # fmt: skip
 
 
+def unfit_customer(fields: Mapping[str, Any], present: Customer | None) -> dict[str, str]:
+    """The typed fields that Go cannot hold, and why; `present` is None on creation, where names are required."""
+    kind = _kind(fields, present)
+    fitting = {name: _plain(name, value) for name, value in fields.items() if _fits(name, kind)}
+    unfit = too_long("customer", fitting)
+    for name, value in fields.items():
+        if not _fits(name, kind) and value:
+            unfit[name] = f"PowerOffice Go keeps no {name} for a {kind}; the kind of a customer is not changed"
+    if "address" in fields and (words := unfit_address(fields["address"], present.address if present else None)):
+        unfit["address"] = words
+    for name in _names(kind):
+        if present is not None and name in fitting and not fitting[name]:
+            unfit[name] = _nameless(kind, name)
+    return unfit
+
+
 def wanted_customer(fields: Mapping[str, Any], present: Customer | None, country_default: str | None) -> dict[str, Any]:
-    """The typed fields as Go would hold them; `present` is None on creation. Raises Unwritable."""
-    kind = present.kind if present is not None else fields.get("kind", "company")
+    """The typed fields as Go would hold them, less those that are unfit; `present` is None on creation."""
+    kind, unfit = _kind(fields, present), unfit_customer(fields, present)
     wanted: dict[str, Any] = {}
     for name, value in fields.items():
+        if name in unfit:
+            continue
         if name == "address":
             where = mail_address(value, present.address if present else None, country_default)
             if where is not None:
                 wanted[name] = where
         elif name in _CUSTOMER_PATHS and _fits(name, kind):
             wanted[name] = _plain(name, value)
-    _refuse_too_long(wanted)
     return wanted
+
+
+def _kind(fields: Mapping[str, Any], present: Customer | None) -> str:
+    return present.kind if present is not None else str(fields.get("kind", "company"))
 
 
 def _fits(name: str, kind: str) -> bool:
     if kind == "person":
         return name not in ("company", "organisation_number")
     return name not in ("first_name", "last_name")
+
+
+def _names(kind: str) -> tuple[str, ...]:
+    """What Go demands (CustomerPostDto: FirstName and LastName, or Name)."""
+    return ("first_name", "last_name") if kind == "person" else ("company",)
+
+
+def _nameless(kind: str, name: str) -> str:
+    what = "first and last name" if kind == "person" else "a company name"
+    return f"PowerOffice Go needs {what} ({_CUSTOMER_PATHS[name]} is blank); fill it in in Chargebee"
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -83,45 +109,23 @@ def _plain(name: str, value: Any) -> Any:
     return text(value) if isinstance(value, str) else value
 
 
-def _refuse_too_long(wanted: Mapping[str, Any]) -> None:
-    for name, most in (("email", EMAIL_MAX), ("organisation_number", ORGANISATION_NUMBER_MAX)):
-        if len(wanted.get(name) or "") > most:
-            message = f"{_CUSTOMER_PATHS[name]} holds at most {most} characters; shorten it in Chargebee"
-            raise Unwritable("too_long", message, field=name)
-
-
 def mail_address(value: Address | None, present: Address | None, country_default: str | None) -> Address | None:
-    """The address as Go would hold it; None where it cannot be written, since Go demands City and ZipCode."""
+    """The address as Go would hold it; None where there is none to write."""
     if value is None or not (text(value.city) and text(value.zip)):
         return None
     country = upper(value.country) or country_default or (present.country if present else None) or GO_COUNTRY
     return Address(
-        line1=_cut(value.line1, ADDRESS_LINE_MAX), line2=_cut(value.line2, ADDRESS_LINE_MAX),
-        city=_cut(value.city, CITY_MAX), zip=_cut(value.zip, ZIP_MAX), country=country,
-    )  # fmt: skip
-
-
-def _cut(value: str | None, most: int) -> str | None:
-    cleaned = text(value)
-    return text(cleaned[:most]) if cleaned else None
-
-
-def refuse_missing_names(kind: str, wanted: Mapping[str, Any]) -> None:
-    """Raises Unwritable where Go demands a name (CustomerPostDto: FirstName and LastName, or Name)."""
-    names = ("first_name", "last_name") if kind == "person" else ("company",)
-    for name in names:
-        if name in wanted and not wanted[name]:
-            what = "first and last name" if kind == "person" else "a company name"
-            message = f"PowerOffice Go needs {what} ({_CUSTOMER_PATHS[name]} is blank); fill it in in Chargebee"
-            raise Unwritable("missing", message, field=name)
+        line1=text(value.line1), line2=text(value.line2), city=text(value.city), zip=text(value.zip), country=country
+    )
 
 
 def new_customer(fields: Mapping[str, Any], stamp: str | None, country_default: str | None) -> dict[str, Any]:
-    """Body of POST /Customers from typed fields. Raises Unwritable: a name missing, a value too long."""
-    kind = fields.get("kind", "company")
+    """Body of POST /Customers from typed fields, less those that are unfit. Raises Unwritable: a name missing."""
+    kind = _kind(fields, None)
     wanted = wanted_customer(fields, None, country_default)
-    names = ("first_name", "last_name") if kind == "person" else ("company",)
-    refuse_missing_names(kind, {name: wanted.get(name) for name in names})
+    for name in _names(kind):
+        if not wanted.get(name):
+            raise Unwritable("missing", _nameless(kind, name), field=name)
     body: dict[str, Any] = {"IsPerson": kind == "person"}
     for name, path in _CUSTOMER_PATHS.items():
         if wanted.get(name) is not None and name != "archived":
@@ -167,31 +171,44 @@ def value_at(raw: Any, path: Path) -> Any:
     return raw
 
 
+def unfit_product(fields: Mapping[str, Any], ledger_currency: str) -> dict[str, str]:
+    """The typed fields that Go cannot hold, and why."""
+    unfit = too_long("product", fields)
+    price: Price | None = fields.get("price")
+    if price is not None and price.currency != ledger_currency:
+        unfit["price"] = f"the price is in {price.currency}, and PowerOffice Go holds prices in {ledger_currency} only"
+    unit = upper(fields.get("unit"))
+    if unit is not None and unit not in UNITS:
+        unfit["unit"] = f"PowerOffice Go has no unit {fields['unit']!r}; choose one of its list in Chargebee"
+    if "name" in fields and not text(fields["name"]):
+        unfit["name"] = "PowerOffice Go needs a product name; name the item in Chargebee"
+    return unfit
+
+
 def wanted_product(fields: Mapping[str, Any], ledger_currency: str) -> dict[str, Any]:
-    """The typed fields as Go would hold them, less a price in another currency and a unit unknown to Go."""
+    """The typed fields as Go would hold them, less those that are unfit."""
+    unfit = unfit_product(fields, ledger_currency)
     wanted: dict[str, Any] = {}
     for name, value in fields.items():
+        if name in unfit or name not in _PRODUCT_PATHS:
+            continue
         if name == "price":
-            if value is None or value.currency == ledger_currency:
-                wanted[name] = value and Price(amount=decimal(value.amount), currency=ledger_currency)
+            wanted[name] = value and Price(amount=decimal(value.amount), currency=ledger_currency)
         elif name == "unit":
-            if value is None or upper(value) in UNITS:
-                wanted[name] = upper(value)
-        elif name == "name":
-            wanted[name] = _cut(value, NAME_MAX)
-        elif name in _PRODUCT_PATHS:
+            wanted[name] = upper(value)
+        else:
             wanted[name] = text(value) if isinstance(value, str) else value
-    if len(wanted.get("code") or "") > CODE_MAX:
-        message = f"Go Code holds at most {CODE_MAX} characters; link the item to a product by hand"
-        raise Unwritable("too_long", message, field="code")
-    if "name" in wanted and not wanted["name"]:
-        raise Unwritable("missing", "PowerOffice Go needs a product name; name the item in Chargebee", field="name")
     return wanted
 
 
 def new_product(fields: Mapping[str, Any], ledger_currency: str, groups: Mapping[str, str]) -> dict[str, Any]:
-    """Body of POST /Products from typed fields. Raises Unwritable: name, code or product group missing."""
-    wanted = wanted_product({"name": None, **fields}, ledger_currency)
+    """Body of POST /Products from typed fields, less those that are unfit. Raises Unwritable: name, code or product
+    group missing, name or code too long."""
+    fields = {"name": None, **fields}
+    wanted, unfit = wanted_product(fields, ledger_currency), unfit_product(fields, ledger_currency)
+    for name in ("name", "code"):
+        if name in unfit:
+            raise Unwritable("too_long" if text(fields[name]) else "missing", unfit[name], field=name)
     if not wanted.get("code"):
         raise Unwritable("missing", "the item has no code; give it an id or a sku in Chargebee", field="code")
     family = fields.get("group")
@@ -213,8 +230,3 @@ def product_properties(changes: Mapping[str, Any]) -> dict[Path, Any]:
     return {
         (_PRODUCT_PATHS[name],): value.amount if isinstance(value, Price) else value for name, value in changes.items()
     }
-
-
-def present_values(entity: Customer | Product, names: Mapping[str, Any]) -> dict[str, Any]:
-    """What an entity holds in these fields."""
-    return {name: getattr(entity, name) for name in names}

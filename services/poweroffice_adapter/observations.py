@@ -89,6 +89,10 @@ class Observations:
         ended = self._ended.get(key)
         return None if ended is None or key in self._open else ended.state
 
+    def met(self, entity: EntityName, id: str) -> bool:
+        """Whether this process began a write to this record, which is linked then."""
+        return (entity, id) in self._open or (entity, id) in self._ended
+
     async def written(self, entity: EntityName, id: str) -> None:
         """Wait until no write to this record is in progress."""
         while (held := self._open.get((entity, id))) is not None:

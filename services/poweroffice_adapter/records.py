@@ -8,13 +8,14 @@ from contracts.entities import Customer, Entity, EntityName, Product
 from contracts.messages import Command
 from contracts.settings import Tenant
 from runtime.vendor import Refused, Retriable
-from services.poweroffice_adapter import mapping, mapping_writes
-from services.poweroffice_adapter.client import PowerOfficeClient, Row
+from services.poweroffice_adapter import mapping, mapping_writes, twins
+from services.poweroffice_adapter.client import MAX_PAGE_SIZE, PowerOfficeClient, Row
 from services.poweroffice_adapter.groups import ProductGroups
 from services.poweroffice_adapter.mapping import Reading
 from services.poweroffice_adapter.mapping_writes import Path, value_at
 
 REFERENCE: Path = ("ExternalImportReference",)
+CHANGED = "lastChangedDateTimeOffsetGreaterThan"
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,12 @@ class Held:
 
 
 class Records(Protocol):
-    """One kind of record in Go."""
+    """One kind of record in Go. `optional` are the fields without which the rest may be written where Go refuses
+    them; money, names and what a record refers to are none."""
 
     entity: EntityName
     stampable: bool
+    optional: frozenset[str]
 
     async def get(self, id: str, priority: int) -> Held:
         """Read one. Raises NotFound."""
@@ -43,16 +46,24 @@ class Records(Protocol):
         """The record an earlier attempt of this create made, by its reference or code."""
         ...
 
+    async def alike(self, command: Command, fields: Mapping[str, Any], since: str, priority: int) -> list[Held]:
+        """Records that changed after `since` and are what this create would make, or carry its stamp."""
+        ...
+
     async def body(self, command: Command, fields: Mapping[str, Any], priority: int) -> dict[str, Any]:
-        """What a create sends. Raises Unwritable."""
+        """What a create sends, less what is unfit. Raises Unwritable."""
         ...
 
     async def post(self, body: Mapping[str, Any], priority: int) -> Held:
         """Create one."""
         ...
 
+    def unfit(self, fields: Mapping[str, Any], present: Entity | None) -> dict[str, str]:
+        """The fields that Go cannot hold, each with the reason in words; `present` is None on creation."""
+        ...
+
     def wanted(self, fields: Mapping[str, Any], present: Entity) -> dict[str, Any]:
-        """The fields as Go would hold them, less those it cannot hold. Raises Unwritable."""
+        """The fields as Go would hold them, less those that are unfit."""
         ...
 
     def properties(self, changes: Mapping[str, Any], held: Held) -> dict[Path, Any]:
@@ -79,6 +90,7 @@ class CustomerRecords:
 
     entity: EntityName = "customer"
     stampable = True
+    optional = frozenset({"email", "phone", "organisation_number", "address"})
 
     def __init__(self, client: PowerOfficeClient, tenant: Tenant) -> None:
         self._client, self._country_default = client, tenant.country_default
@@ -101,11 +113,28 @@ class CustomerRecords:
         exact = [row for row in rows if value_at(row, REFERENCE) == command.stamp]
         return self._held(exact[0]) if exact else None
 
+    async def alike(self, command: Command, fields: Mapping[str, Any], since: str, priority: int) -> list[Held]:
+        ours = Customer(**{"kind": "company", **fields})
+        if not twins.has_marks(ours):
+            return []
+        found = []
+        for row in await changed_since(self._client, "/Customers", since, priority):
+            reading = mapping.customer(row)
+            seen = reading.content if reading is not None else None
+            stamped = command.stamp is not None and reading is not None and reading.stamp == command.stamp
+            if reading is not None and (stamped or (isinstance(seen, Customer) and twins.same_customer(ours, seen))):
+                found.append(Held(row, reading))
+        return found
+
     async def body(self, command: Command, fields: Mapping[str, Any], priority: int) -> dict[str, Any]:
         return mapping_writes.new_customer(fields, command.stamp, self._country_default)
 
     async def post(self, body: Mapping[str, Any], priority: int) -> Held:
         return self._held(await self._client.post("/Customers", body, priority=priority))
+
+    def unfit(self, fields: Mapping[str, Any], present: Entity | None) -> dict[str, str]:
+        assert present is None or isinstance(present, Customer)
+        return mapping_writes.unfit_customer(fields, present)
 
     def wanted(self, fields: Mapping[str, Any], present: Entity) -> dict[str, Any]:
         assert isinstance(present, Customer)
@@ -116,7 +145,6 @@ class CustomerRecords:
         if changes.get("archived") and "other_role" in held.reading.incomplete:
             message = "the contact has another role in Go (supplier or employee), which archiving would hit too"
             raise Refused("other_role", message, field="archived")
-        mapping_writes.refuse_missing_names(held.reading.content.kind, changes)
         return mapping_writes.customer_properties(changes, held.raw)
 
 
@@ -125,6 +153,7 @@ class ProductRecords:
 
     entity: EntityName = "product"
     stampable = False
+    optional = frozenset({"description", "unit"})
 
     def __init__(self, client: PowerOfficeClient, tenant: Tenant, groups: ProductGroups) -> None:
         self._client, self._tenant, self._groups = client, tenant, groups
@@ -149,11 +178,27 @@ class ProductRecords:
             raise Refused("ambiguous", message, field="code")
         return await self._held(exact[0]) if exact else None
 
+    async def alike(self, command: Command, fields: Mapping[str, Any], since: str, priority: int) -> list[Held]:
+        ours = Product(**fields)
+        if not twins.has_marks(ours):
+            return []
+        found = []
+        for row in await changed_since(self._client, "/Products", since, priority):
+            groups = await self._groups.codes(row)
+            reading = mapping.product(row, ledger_currency=self._tenant.ledger_currency, groups=groups)
+            seen = reading.content if reading is not None else None
+            if reading is not None and isinstance(seen, Product) and twins.same_product(ours, seen):
+                found.append(Held(row, reading))
+        return found
+
     async def body(self, command: Command, fields: Mapping[str, Any], priority: int) -> dict[str, Any]:
         return mapping_writes.new_product(fields, self._tenant.ledger_currency, self._tenant.product.groups)
 
     async def post(self, body: Mapping[str, Any], priority: int) -> Held:
         return await self._held(await self._client.post("/Products", body, priority=priority))
+
+    def unfit(self, fields: Mapping[str, Any], present: Entity | None) -> dict[str, str]:
+        return mapping_writes.unfit_product(fields, self._tenant.ledger_currency)
 
     def wanted(self, fields: Mapping[str, Any], present: Entity) -> dict[str, Any]:
         assert isinstance(present, Product)
@@ -161,6 +206,13 @@ class ProductRecords:
 
     def properties(self, changes: Mapping[str, Any], held: Held) -> dict[Path, Any]:
         return mapping_writes.product_properties(changes)
+
+
+async def changed_since(client: PowerOfficeClient, path: str, since: str, priority: int) -> list[Row]:
+    """Everything of one kind that changed after a `timestamp`; all of it after NEVER."""
+    params = {} if since == mapping.NEVER else {CHANGED: since}
+    pages = client.pages(path, start=lambda: 0, priority=priority, params=params, size=MAX_PAGE_SIZE)
+    return [row async for _, rows in pages for row in rows]
 
 
 async def products_with_code(client: PowerOfficeClient, code: str, priority: int) -> list[Row]:

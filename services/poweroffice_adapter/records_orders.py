@@ -17,10 +17,10 @@ from services.poweroffice_adapter.mapping_writes import Path, Unwritable, value_
 from services.poweroffice_adapter.observations import Observations
 from services.poweroffice_adapter.order_lines import LineChange, changes
 from services.poweroffice_adapter.order_reader import OrderReader, Whole
-from services.poweroffice_adapter.records import REFERENCE, Held, products_with_code
+from services.poweroffice_adapter.records import CHANGED, REFERENCE, Held, products_with_code
 
 _LISTED = {
-    "/SalesOrders": ("lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset"),
+    "/SalesOrders": (CHANGED, "LastChangedDateTimeOffset"),
     "/OutgoingInvoices": ("sentDateTimeOffsetGreaterThan", "SentDateTimeOffset"),
 }
 
@@ -63,8 +63,9 @@ class References:
             async for _, rows in pages:
                 for row in rows:
                     newest = max(newest, mapping.timestamp(value_at(row, (time_property,))))
-                    if reference := value_at(row, REFERENCE):
-                        self._ids[str(reference)] = str(value_at(row, ("Id",)))
+                    reference, id = value_at(row, REFERENCE), value_at(row, ("Id",))
+                    if reference and id is not None:
+                        self._ids[str(reference)] = str(id)
         except Forbidden as error:
             message = f"whether the order was created and sent already cannot be told: {error}"
             raise Refused("missing_privilege", message) from error
@@ -76,6 +77,7 @@ class OrderRecords:
 
     entity: EntityName = "order"
     stampable = True
+    optional = frozenset({"delivery_date", "purchase_order"})
 
     def __init__(
         self,
@@ -112,10 +114,14 @@ class OrderRecords:
         """Remove an order with its lines. Raises NotFound; Go refuses what is not a draft."""
         await self._client.delete(f"/SalesOrders/{id}", priority=priority)
 
-    async def line_changes(self, held: Held, wanted: Sequence[Line], priority: int) -> list[LineChange]:
-        """What makes the lines of an order those wanted. Raises Unwritable."""
+    async def line_bodies(self, wanted: Sequence[Line], priority: int) -> list[dict[str, Any]]:
+        """The lines as Go would be sent them; may ask for the fallback product. Raises Unwritable."""
         fallback = await self._fallback(priority) if any(line.product_id is None for line in wanted) else None
-        return changes(value_at(held.raw, ("SalesOrderLines",)) or (), mapping_orders.new_lines(wanted, fallback))
+        return mapping_orders.new_lines(wanted, fallback)
+
+    def line_changes(self, held: Held, bodies: Sequence[Mapping[str, Any]]) -> list[LineChange]:
+        """What makes the lines of an order those wanted."""
+        return changes(value_at(held.raw, ("SalesOrderLines",)) or (), bodies)
 
     async def change_line(self, id: str, change: LineChange, priority: int) -> None:
         """Carry out one change of a line; one that is done already is none."""
@@ -145,6 +151,10 @@ class OrderRecords:
             return held
         self._references.forget(command.stamp)
         return None
+
+    async def alike(self, command: Command, fields: Mapping[str, Any], since: str, priority: int) -> list[Held]:
+        """None: orders have no mark but their stamp."""
+        return []
 
     async def body(self, command: Command, fields: Mapping[str, Any], priority: int) -> dict[str, Any]:
         fallback = None
@@ -177,6 +187,9 @@ class OrderRecords:
         if value_at(raw, ("SalesOrderLines",)) is None:
             return await self.get(str(id), priority)
         return self._held(await self._reader.whole(raw, 0, priority))
+
+    def unfit(self, fields: Mapping[str, Any], present: Entity | None) -> dict[str, str]:
+        return {}
 
     def wanted(self, fields: Mapping[str, Any], present: Entity) -> dict[str, Any]:
         confirmed = {"status": "confirmed"} if fields.get("status") == "confirmed" else {}

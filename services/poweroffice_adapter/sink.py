@@ -1,46 +1,47 @@
 """Applies commands to Go: creates that can be repeated, updates that never overwrite what nobody has seen."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from contracts.entities import Entity, EntityName, Order, typed_fields, wire
-from contracts.messages import Command, Outcome, Problem, Result
+from contracts.entities import EntityName, Order
+from contracts.messages import Command, Outcome, Result
 from contracts.settings import Tenant
 from contracts.values import text
 from runtime.clock import iso
-from runtime.vendor import BULK, LIVE, NotFound, Refused
+from runtime.vendor import BULK, LIVE, NotFound, Refused, Retriable
 from services.poweroffice_adapter.client import PowerOfficeClient, counting
 from services.poweroffice_adapter.groups import ProductGroups
-from services.poweroffice_adapter.mapping import MAPPING, NEVER, Reading, version
+from services.poweroffice_adapter.guards import differing, edited, operations, typed, without
+from services.poweroffice_adapter.mapping import MAPPING, NEVER, Reading
 from services.poweroffice_adapter.mapping_writes import Path, Unwritable, value_at
 from services.poweroffice_adapter.observations import Observations
+from services.poweroffice_adapter.outcomes import content, gone, outcome_of, twins_met
 from services.poweroffice_adapter.records import REFERENCE, CustomerRecords, Held, ProductRecords, Records
 from services.poweroffice_adapter.records_orders import OrderRecords
+from services.poweroffice_adapter.refusals import held_back, of_reference, with_field
 
-MAX_PATCHES = 3
-# Which field Go's words are about, by the property they name.
-_WORDS: dict[str, str] = {
-    "EmailAddress": "email", "OrganizationNumber": "organisation_number", "PhoneNumber": "phone",
-    "MailAddress": "address", "ZipCode": "address", "CurrencyCode": "currency", "FirstName": "first_name",
-    "LastName": "last_name", "ProductGroup": "group", "UnitOfMeasureCode": "unit", "UnitPrice": "price",
-    "CustomerId": "customer_id", "ProductId": "lines", "SalesOrderDate": "order_date",
-    "DeliveryDate": "delivery_date", "PurchaseOrderReference": "purchase_order", "IsArchived": "archived",
-}  # fmt: skip
+MAX_READS = 4  # of one record for one command
+MAX_PAUSE_S = 2.0  # between the read that is the only guard of a write and the write
 
 
 class Sink:
-    """Writes for one tenant. Shares `observations` with the source, and may share its caches."""
+    """Writes for one tenant. Shares `observations` with the source, and may share its caches. `unread_since` tells
+    from where the source's next poll of an entity asks; `seconds` is a monotonic clock."""
 
     def __init__(
         self, name: str, tenant: Tenant, client: PowerOfficeClient, observations: Observations, *,
         clock: Callable[[], datetime], groups: ProductGroups | None = None,
         currencies: dict[str, str] | None = None,
+        unread_since: Callable[[EntityName], str] = lambda _: NEVER,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._name, self._observations, self._clock = name, observations, clock
+        self._unread_since, self._seconds = unread_since, seconds
         self._guard, self._read_lag_s = tenant.poweroffice.guard, tenant.poweroffice.read_lag_s
         held = {} if currencies is None else currencies
         self._records: dict[EntityName, Records] = {
@@ -58,11 +59,11 @@ class Sink:
                 problem = error.problem
                 raise Refused(problem.code, problem.message, field=problem.field) from None
             except Refused as error:
-                raise _with_field(error) from None
+                raise with_field(error) from None
         return msgspec.structs.replace(outcome, calls=count[0])
 
     async def _apply(self, command: Command) -> Outcome:
-        fields, priority = _typed(command, command.fields), LIVE if command.lane == "live" else BULK
+        fields, priority = typed(command, command.fields), LIVE if command.lane == "live" else BULK
         records = self._records[command.entity]
         if command.op == "create":
             return await self._create(records, command, fields, priority)
@@ -86,7 +87,7 @@ class Sink:
             for attempt in range(2):
                 number = self._observations.start()
                 held = await records.get(command.target_id, priority)
-                outcome = self._outcome(command, "applied", held.reading, number)
+                outcome = self._outcome(command, "applied", held.reading, number, wrote=False)
                 data = outcome.data or {}
                 if attempt or all(data.get(name) == value for name, value in command.expected.items()):
                     break
@@ -95,19 +96,17 @@ class Sink:
         except NotFound as error:
             if error.status != 404:
                 raise Refused(error.code, error.message) from None
-            return self._gone(command)
+            return self._gone(command, wrote=False)
 
-    def _gone(self, command: Command) -> Outcome:
-        """The outcome for a record that is not in Go any more."""
-        return Outcome(
-            tenant=command.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
-            result="applied", at=iso(self._clock()), id=command.target_id, mapping=MAPPING, deleted=True,
-            version=version(NEVER, self._observations.reply(), command.target_version),
-        )  # fmt: skip
+    # -- creations
 
     async def _create(self, records: Records, command: Command, fields: Mapping[str, Any], priority: int) -> Outcome:
+        """Look where the command asks for it, then create; after a 400 that names one field, once more without it."""
+        skipped = records.unfit(fields, None)
         body = await records.body(command, fields, priority)
         found = await self._adopted(records, command, fields, priority) if command.look_first else None
+        if found is None and command.look_for_twins:
+            found = await self._met(records, command, fields, priority)
         if found is not None:
             return found
         try:
@@ -118,16 +117,13 @@ class Sink:
                 raise
             if (found := await self._adopted(records, command, fields, priority)) is not None:
                 return found
-            raise
-        return self._ended(command, held)
-
-    def _ended(self, command: Command, held: Held) -> Outcome:
-        """The outcome of a write that returned; the source learns of it at once."""
-        number = self._observations.reply()
-        outcome = self._outcome(command, "applied", held.reading, number)
-        self._observations.end_write(command.entity, held.reading.id, outcome.data, number)
-        self._observations.keep_answer(command.entity, number, held.reading)
-        return outcome
+            back = held_back(error, records.optional, without(fields, skipped))
+            if not back:
+                raise
+            skipped = skipped | back
+            body = await records.body(command, without(fields, back), priority)
+            held = await records.post(body, priority)
+        return self._ended(command, held, skipped)
 
     async def _adopted(
         self, records: Records, command: Command, fields: Mapping[str, Any], priority: int
@@ -136,47 +132,89 @@ class Sink:
         found = await records.find(command, fields, priority)
         return None if found is None else self._outcome(command, "adopted", found.reading, number)
 
+    async def _met(
+        self, records: Records, command: Command, fields: Mapping[str, Any], priority: int
+    ) -> Outcome | None:
+        """What somebody made in Go meanwhile and no poll has shown yet: nothing is created beside it. A record with a
+        stamp of ours, or that this process has written, is linked already."""
+        number = self._observations.start()
+        found = await records.alike(command, fields, self._unread_since(command.entity), priority)
+        for held in found:
+            if command.stamp is not None and held.reading.stamp == command.stamp:
+                return self._outcome(command, "adopted", held.reading, number)
+        twins = tuple(
+            held.reading.id for held in found
+            if not (held.reading.stamp or "").startswith("cb-")
+            and not self._observations.met(command.entity, held.reading.id)
+        )  # fmt: skip
+        return twins_met(command, twins, iso(self._clock())) if twins else None
+
+    def _ended(self, command: Command, held: Held, skipped: Mapping[str, str] | None = None) -> Outcome:
+        """The outcome of a write that returned; the source learns of it at once."""
+        number = self._observations.reply()
+        outcome = self._outcome(command, "applied", held.reading, number, skipped=skipped)
+        self._observations.end_write(command.entity, held.reading.id, outcome.data, number)
+        self._observations.keep_answer(command.entity, number, held.reading)
+        return outcome
+
+    # -- changes
+
     async def _update(self, records: Records, command: Command, fields: Mapping[str, Any], priority: int) -> Outcome:
-        """Read, compare, patch what differs; after a 400 read again, since a `test` may have failed."""
+        """Read, compare, patch what differs; after a 400 read again, since a `test` may have failed. What Go cannot
+        hold is held back alone, and so is, once, the field that a 400 names though nothing has moved."""
         assert command.target_id is not None
-        expected = _typed(command, command.expected)
+        expected = typed(command, command.expected)
         tested: dict[Path, Any] | None = None
         refused: Refused | None = None
-        for _ in range(MAX_PATCHES):
+        back: dict[str, str] = {}
+        for _ in range(MAX_READS):
             number = self._observations.start()
             held = await records.get(command.target_id, priority)
-            present = _content(held.reading)
-            wanted = records.wanted(fields, present)
-            changes = {name: value for name, value in wanted.items() if getattr(present, name) != value}
-            done = tuple(name for name in wanted if name not in changes)
+            read_at_s, present = self._seconds(), content(held.reading)
+            skipped = records.unfit(fields, present) | back
+            wanted = records.wanted(without(fields, skipped), present)
+            changes = differing(present, wanted)
             if not changes:
-                return self._outcome(command, "applied", held.reading, number)
+                return self._outcome(command, "applied", held.reading, number, wrote=False, skipped=skipped)
+            # Planned under an older mapping, the expected values are not those that are read now.
             sent = isinstance(present, Order) and present.status == "sent"
-            if sent or _edited(present, changes, expected):
-                return self._outcome(command, "stale", held.reading, number, done)
+            if sent or command.mapping < MAPPING or edited(present, changes, expected):
+                done = tuple(name for name in wanted if name not in changes)
+                return self._outcome(command, "stale", held.reading, number, done=done)
             properties = records.properties(changes, held)
             values = {path: value_at(held.raw, path) for path in properties}
             if refused is not None and values == tested:
-                raise _of_reference(refused)
+                if back or not (back := held_back(refused, records.optional, changes)):
+                    raise of_reference(refused)
+                refused = None
+                continue
+            if self._guard == "read" and self._paused(read_at_s):
+                continue
             tested = values
             try:
-                return await self._patch(records, command, held, properties, priority)
+                return await self._patch(records, command, held, properties, priority, skipped)
             except Refused as error:
                 if error.status not in (400, 404):
                     raise
                 refused = error
-        assert refused is not None
-        raise refused
+        raise refused or _too_slow(command)
+
+    def _paused(self, read_at_s: float) -> bool:
+        """Whether so much time has passed since a read that it guards nothing any more."""
+        return self._seconds() - read_at_s > MAX_PAUSE_S
+
+    def _operations(self, held: Held, properties: Mapping[Path, Any]) -> list[dict[str, Any]]:
+        return list(operations(held, properties, guarded=self._guard == "test"))
 
     async def _patch(
-        self, records: Records, command: Command, held: Held, properties: Mapping[Path, Any], priority: int
-    ) -> Outcome:
-        operations = list(_operations(held, properties, guarded=self._guard == "test"))
+        self, records: Records, command: Command, held: Held, properties: Mapping[Path, Any], priority: int,
+        skipped: Mapping[str, str] | None = None,
+    ) -> Outcome:  # fmt: skip
         entity, id = command.entity, held.reading.id
         self._observations.begin_write(entity, id)
         try:
-            returned = await records.patch(held, operations, priority)
-            return self._ended(command, returned)
+            returned = await records.patch(held, self._operations(held, properties), priority)
+            return self._ended(command, returned, skipped)
         except BaseException:
             self._observations.end_write(entity, id)
             raise
@@ -186,46 +224,77 @@ class Sink:
         assert command.target_id is not None
         if not isinstance(records, OrderRecords):
             raise Refused("unsupported", f"a {command.entity} of PowerOffice Go is archived, never deleted")
-        expected, number = _typed(command, command.expected), self._observations.start()
+        expected = typed(command, command.expected)
         try:
-            held = await records.get(command.target_id, priority)
-            if _differing(_content(held.reading), expected) or expected.get("status") != "draft":
-                return self._outcome(command, "stale", held.reading, number)
-            self._observations.begin_write(command.entity, command.target_id)
-            try:
-                await records.delete(command.target_id, priority)
-            finally:
-                self._observations.end_write(command.entity, command.target_id)
+            for _ in range(MAX_READS):
+                number = self._observations.start()
+                held = await records.get(command.target_id, priority)
+                read_at_s, present = self._seconds(), content(held.reading)
+                other = command.mapping < MAPPING or differing(present, expected) or expected.get("status") != "draft"
+                if other:
+                    return self._outcome(command, "stale", held.reading, number)
+                if not self._paused(read_at_s):
+                    return await self._removed(records, command, priority)
         except NotFound as error:
             if error.status != 404:
                 raise Refused(error.code, error.message) from None  # sent or deleted, and which cannot be read
-        return self._gone(command)
+            return self._gone(command, wrote=False)
+        raise _too_slow(command)
+
+    async def _removed(self, records: OrderRecords, command: Command, priority: int) -> Outcome:
+        assert command.target_id is not None
+        self._observations.begin_write(command.entity, command.target_id)
+        try:
+            await records.delete(command.target_id, priority)
+        finally:
+            self._observations.end_write(command.entity, command.target_id)
+        return self._gone(command, wrote=True)
 
     async def _restore_lines(
         self, records: Records, command: Command, fields: Mapping[str, Any], priority: int
     ) -> Outcome:
-        """Make the lines of a draft those of the command, call by call: Go has no way to replace them at once.
+        """Make the lines of a draft those of the command, call by call: Go has no way to replace them at once. What
+        the command holds of the header goes first.
 
-        A crash in between leaves other lines than expected, so the next attempt is stale and planned anew from them.
+        A crash in between leaves another draft than expected, so the next attempt is stale and planned anew from it; so
+        does a refusal because somebody changed or confirmed the order meanwhile.
         """
         assert command.target_id is not None and isinstance(records, OrderRecords)
-        number = self._observations.start()
-        held = await records.get(command.target_id, priority)
-        present, expected = _content(held.reading), _typed(command, command.expected)
-        changes = await records.line_changes(held, fields["lines"], priority)
-        if not changes:
-            return self._outcome(command, "applied", held.reading, number)
-        if _differing(present, expected) or getattr(present, "status", None) != "draft":
-            return self._outcome(command, "stale", held.reading, number)
-        self._observations.begin_write(command.entity, command.target_id)
-        try:
-            for change in changes:
-                await records.change_line(command.target_id, change, priority)
+        expected, bodies = typed(command, command.expected), await records.line_bodies(fields["lines"], priority)
+        refused: Refused | None = None
+        written = False
+        for _ in range(MAX_READS):
+            number = self._observations.start()
             held = await records.get(command.target_id, priority)
-            return self._ended(command, held)
-        except BaseException:
-            self._observations.end_write(command.entity, command.target_id)
-            raise
+            read_at_s, present = self._seconds(), content(held.reading)
+            if command.mapping < MAPPING:
+                return self._outcome(command, "stale", held.reading, number)
+            header = differing(present, records.wanted(without(fields, ("lines", "status")), present))
+            changes = records.line_changes(held, bodies)
+            if not changes and not header:
+                return self._outcome(command, "applied", held.reading, number, wrote=False)
+            if differing(present, expected) or getattr(present, "status", None) != "draft":
+                return self._outcome(command, "stale", held.reading, number, wrote=written)
+            if refused is not None:
+                raise refused
+            if self._paused(read_at_s):
+                continue
+            properties = records.properties(header, held) if header else {}
+            self._observations.begin_write(command.entity, command.target_id)
+            try:
+                if properties:
+                    await records.patch(held, self._operations(held, properties), priority)
+                    written = True
+                for change in changes:
+                    await records.change_line(command.target_id, change, priority)
+                    written = True
+                return self._ended(command, await records.get(command.target_id, priority))
+            except BaseException as error:
+                self._observations.end_write(command.entity, command.target_id)
+                if not isinstance(error, Refused) or error.status not in (400, 404, 409):
+                    raise
+                refused = error
+        raise refused or _too_slow(command)
 
     async def _stamp(self, records: Records, command: Command, priority: int) -> Outcome:
         """Fill an empty reference; without a stamp in the command, take our own away again."""
@@ -233,12 +302,14 @@ class Sink:
         if not records.stampable:
             raise Refused("unsupported", f"a {command.entity} of PowerOffice Go has no reference to write into")
         refused: Refused | None = None
-        for _ in range(MAX_PATCHES):
+        for _ in range(MAX_READS):
             number = self._observations.start()
             held = await records.get(command.target_id, priority)
+            if command.mapping < MAPPING:
+                return self._outcome(command, "stale", held.reading, number)
             present = text(held.reading.stamp)
             if present == command.stamp or (command.stamp is None and not (present or "").startswith("cb-")):
-                return self._outcome(command, "applied", held.reading, number)
+                return self._outcome(command, "applied", held.reading, number, wrote=False)
             if command.stamp is not None and present is not None:
                 message = f"ExternalImportReference holds {present}, which is not ours to replace"
                 raise Refused("stamp_taken", message)
@@ -252,61 +323,19 @@ class Sink:
                 refused = error
         raise AssertionError("a second refusal has been raised")
 
+    # -- outcomes
+
     def _outcome(
-        self, command: Command, result: Result, reading: Reading, number: int, done: tuple[str, ...] = ()
-    ) -> Outcome:
-        return Outcome(
-            tenant=command.tenant, entity=command.entity, link=command.link, seq=command.seq,
-            target=command.target, result=result, at=iso(self._clock()), id=reading.id, mapping=MAPPING,
-            done=done, stamp=reading.stamp, data=wire(_content(reading)),
-            version=version(reading.newest_at, number, command.target_version),
-        )  # fmt: skip
+        self, command: Command, result: Result, reading: Reading, number: int, *, wrote: bool | None = None,
+        done: tuple[str, ...] = (), skipped: Mapping[str, str] | None = None,
+    ) -> Outcome:  # fmt: skip
+        at, wrote = iso(self._clock()), result != "stale" if wrote is None else wrote
+        return outcome_of(command, result, reading, number, at, wrote=wrote, done=done, skipped=skipped)
+
+    def _gone(self, command: Command, *, wrote: bool) -> Outcome:
+        return gone(command, self._observations.reply(), iso(self._clock()), wrote=wrote)
 
 
-def _of_reference(error: Refused) -> Refused:
-    """The record was just read, so a 404 for its PATCH is about something it refers to."""
-    if isinstance(error, NotFound):
-        return Refused("reference_not_found", error.message, field=error.field, status=error.status)
-    return error
-
-
-def _typed(command: Command, fields: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return typed_fields(command.entity, fields)
-    except (KeyError, msgspec.ValidationError) as error:
-        raise Refused("invalid_command", f"the command's fields cannot be read: {error}") from error
-
-
-def _content(reading: Reading) -> Entity:
-    if isinstance(reading.content, Problem):
-        problem = reading.content
-        raise Refused(problem.code, problem.message, field=problem.field)
-    return reading.content
-
-
-def _edited(present: Entity, changes: Iterable[str], expected: Mapping[str, Any]) -> bool:
-    return any(name in expected and getattr(present, name) != expected[name] for name in changes)
-
-
-def _differing(present: Entity, expected: Mapping[str, Any]) -> list[str]:
-    return [name for name, value in expected.items() if getattr(present, name) != value]
-
-
-def _operations(held: Held, properties: Mapping[Path, Any], *, guarded: bool) -> Iterable[dict[str, Any]]:
-    """`test` on the raw values just read, then `replace`; Go applies all or nothing (RFC 6902)."""
-    if guarded:
-        for path in properties:
-            yield {"op": "test", "path": _pointer(path), "value": value_at(held.raw, path)}
-    for path, value in properties.items():
-        yield {"op": "replace", "path": _pointer(path), "value": value}
-
-
-def _pointer(path: Path) -> str:
-    return "/" + "/".join(path)
-
-
-def _with_field(error: Refused) -> Refused:
-    """Name the field that Go's words are about, where they tell."""
-    if error.field is None:
-        error.field = next((field for word, field in _WORDS.items() if word in error.message), None)
-    return error
+def _too_slow(command: Command) -> Retriable:
+    message = f"{command.op} of {command.entity} {command.target_id}: over {MAX_PAUSE_S:.0f} s between read and write"
+    return Retriable(f"{message}, {MAX_READS} times; is this machine overloaded or suspended?")

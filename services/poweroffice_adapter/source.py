@@ -23,11 +23,11 @@ from services.poweroffice_adapter.client import Forbidden, PowerOfficeClient, Ro
 from services.poweroffice_adapter.feed import SYSTEM, Feed, Numbered
 from services.poweroffice_adapter.groups import ProductGroups
 from services.poweroffice_adapter.observations import Observations
-from services.poweroffice_adapter.source_orders import OrderSource
+from services.poweroffice_adapter.records import CHANGED
+from services.poweroffice_adapter.source_orders import OrderSource, note_without_id
 from services.poweroffice_adapter.sweep import Sweep
 
 log = structlog.get_logger()
-CHANGED = "lastChangedDateTimeOffsetGreaterThan"
 PATHS: dict[EntityName, str] = {"customer": "/Customers", "product": "/Products"}
 
 
@@ -114,14 +114,17 @@ class Source:
         if cursor is None:
             await self._snapshot(entity)
             return True
-        watermark = str(cursor.get("watermark") or mapping.NEVER)
-        params = {}
-        if watermark != mapping.NEVER:
-            params[CHANGED] = mapping.earlier(watermark, self._settings.overlap_s)
+        watermark, since = str(cursor.get("watermark") or mapping.NEVER), self.reached_back(entity)
+        params = {} if since == mapping.NEVER else {CHANGED: since}
         published, _, newest = await self._list(entity, params, READ)
         if newest > watermark:
             await self._publisher.save_cursor(self._name, SYSTEM, entity, {**cursor, "watermark": newest})
         return published > 0 or newest > watermark
+
+    def reached_back(self, entity: EntityName) -> str:
+        """From where the next poll asks: the greatest time read, less the overlap; NEVER before anything was read."""
+        cursor = self._publisher.cursor(self._name, SYSTEM, entity) or {}
+        return mapping.earlier(str(cursor.get("watermark") or mapping.NEVER), self._settings.overlap_s)
 
     async def read_all(self, publisher: Publisher, entity: EntityName, snapshot: str) -> None:
         """Publish every record of an entity through this publisher. Raises a VendorError."""
@@ -172,7 +175,7 @@ class Source:
         for row in rows:
             reading = await self._map(entity, row)
             if reading is None:
-                self.health["notes"][entity] = "Go sent a record without an Id"
+                note_without_id(row, entity, self.health)
                 continue
             if isinstance(reading.content, Customer) and reading.content.currency:
                 self.currencies[reading.id] = reading.content.currency

@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from contracts.messages import SnapshotCompleted
 from contracts.settings import Tenant
 from runtime.clock import iso
@@ -21,10 +23,13 @@ from services.poweroffice_adapter.client import Forbidden, PowerOfficeClient, Ro
 from services.poweroffice_adapter.feed import SYSTEM, Feed, Numbered
 from services.poweroffice_adapter.mapping_writes import value_at
 from services.poweroffice_adapter.order_reader import OrderReader
+from services.poweroffice_adapter.records import CHANGED
 
-CHANGED, SENT = "lastChangedDateTimeOffsetGreaterThan", "sentDateTimeOffsetGreaterThan"
+log = structlog.get_logger()
+SENT = "sentDateTimeOffsetGreaterThan"
 BATCH = 50  # orders read whole before they are published, so that a long snapshot shows progress
 FACTS = "Id,LineCount,NetAmount,TotalAmount,LastChangedDateTimeOffset"
+_NAMES = ("Number", "Code", "SalesOrderNo", "InvoiceNo", "ExternalImportReference")
 INVOICE_FACTS = "Id,NetAmount,TotalAmount,Balance,SentDateTimeOffset"
 
 
@@ -45,6 +50,22 @@ class InvoiceFacts:
     net: Decimal | None
     total: Decimal | None
     paid: bool
+
+
+def has_id(row: Row, entity: str, health: dict[str, Any]) -> bool:
+    """Whether a row can be told apart at all; one that cannot is noted."""
+    found = value_at(row, ("Id",)) is not None
+    if not found:
+        note_without_id(row, entity, health)
+    return found
+
+
+def note_without_id(row: Row, entity: str, health: dict[str, Any]) -> None:
+    """Say what is not read, by what else names it."""
+    names = ((name, value_at(row, (name,))) for name in _NAMES)
+    named = ", ".join(f"{name} {value}" for name, value in names if value is not None) or "nothing else names it"
+    health["notes"][entity] = f"Go sent a record without an Id, which is not read ({named})"
+    log.warning("poweroffice.record_without_id", entity=entity, record=named)
 
 
 def facts_of(row: Row) -> Facts:
@@ -158,8 +179,7 @@ class OrderSource:
 
     def _in_scope(self, row: Row, date_property: str) -> bool:
         """A null date means the day of sending, which is still to come; a known order stays in scope."""
-        if value_at(row, ("Id",)) is None:
-            self._health["notes"]["order"] = "Go sent a record without an Id"
+        if not has_id(row, "order", self._health):
             return False
         day = mapping.local_date(value_at(row, (date_property,)))
         known = self._feed.known("order", str(value_at(row, ("Id",))))

@@ -7,7 +7,9 @@ among the outgoing invoices, twice, before it counts as deleted. An empty or fai
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from contracts.entities import EntityName
+import structlog
+
+from contracts.entities import ENTITIES, EntityName
 from runtime.vendor import BULK
 from services.poweroffice_adapter import mapping
 from services.poweroffice_adapter.client import MAX_PAGE_SIZE, Forbidden, PowerOfficeClient, Row
@@ -18,11 +20,14 @@ from services.poweroffice_adapter.source_orders import (
     INVOICE_FACTS,
     SENT,
     facts_of,
+    has_id,
     invoice_facts_of,
 )
 
 if TYPE_CHECKING:
     from services.poweroffice_adapter.source import Source
+
+log = structlog.get_logger()
 
 
 class Sweep:
@@ -35,9 +40,11 @@ class Sweep:
     async def run(self) -> bool:
         """One sweep of everything whose snapshot is complete; True when something was published."""
         self._source.groups.forget()
+        for entity in ENTITIES:
+            self._health["notes"].pop(entity, None)
         published = 0
         if self._begun("customer"):
-            published += await self._customers()
+            published += await self._whole("customer", "/Customers")
         if self._begun("product"):
             published += await self._products()
         if self._begun("order"):
@@ -52,14 +59,18 @@ class Sweep:
         pages = self._client.pages(path, start=start, priority=BULK, params=params, size=MAX_PAGE_SIZE)
         return [(number, row) async for number, rows in pages for row in rows]
 
-    async def _customers(self) -> int:
-        rows = await self._rows("/Customers", {})
-        found = [one for number, row in rows for one in await self._source.readings("customer", number, [row])]
-        taken = await self._feed.take("customer", found, self._source.reread("customer"))
-        return taken.published + await self._missing("customer", {reading.id for _, reading in found})
+    async def _whole(self, entity: EntityName, path: str) -> int:
+        rows = await self._rows(path, {})
+        found = [one for number, row in rows for one in await self._source.readings(entity, number, [row])]
+        taken = await self._feed.take(entity, found, self._source.reread(entity))
+        return taken.published + await self._missing(entity, {reading.id for _, reading in found})
 
     async def _products(self) -> int:
-        listed = {str(value_at(row, ("Id",))) for _, row in await self._rows("/Products", {"Fields": "Id"})}
+        """Ids only, since polls see each edit; whole after a change of the mapping, which no poll sees."""
+        if self._feed.outdated("product"):
+            return await self._whole("product", "/Products")
+        rows = [row for _, row in await self._rows("/Products", {"Fields": "Id"})]
+        listed = {str(value_at(row, ("Id",))) for row in self._with_id("product", rows)}
         unknown = listed - self._feed.present_ids("product")
         published = 0
         reread = self._source.reread("product")
@@ -71,6 +82,7 @@ class Sweep:
     async def _missing(self, entity: EntityName, listed: set[str]) -> int:
         """Ask for each record that a complete list did not hold."""
         if not listed:
+            self._empty(entity)
             return 0
         published, reread = 0, self._source.reread(entity)
         for id in sorted(self._feed.present_ids(entity) - listed):
@@ -82,12 +94,12 @@ class Sweep:
         return published
 
     async def _sales(self) -> int:
-        rows = [row for _, row in await self._rows("/SalesOrders", {"Fields": FACTS})]
+        rows = self._with_id("order", [row for _, row in await self._rows("/SalesOrders", {"Fields": FACTS})])
         published = await self._changed_orders(rows)
         listed = {str(value_at(row, ("Id",))) for row in rows}
         try:
             params = {SENT: self._orders.sent_from(), "Fields": INVOICE_FACTS}
-            sent = [row for _, row in await self._rows("/OutgoingInvoices", params)]
+            sent = self._with_id("order", [row for _, row in await self._rows("/OutgoingInvoices", params)])
         except Forbidden as error:
             self._health["notes"]["invoice"] = f"orders that left are kept as they were: {error}"
             return published
@@ -107,6 +119,16 @@ class Sweep:
         # The poll decides whether an order that was never published is in scope; here only known ones count.
         present = self._feed.present_ids("order")
         return await orders.read_changed([row for row in rows if str(value_at(row, ("Id",))) in present], BULK)
+
+    def _with_id(self, entity: EntityName, rows: list[Row]) -> list[Row]:
+        return [row for row in rows if has_id(row, entity, self._health)]
+
+    def _empty(self, entity: EntityName) -> None:
+        """An empty list may be a fault of the moment, or all that was known is gone: a person looks."""
+        if present := len(self._feed.present_ids(entity)):
+            words = f"the list was empty, so nothing is taken for deleted; {present} were known"
+            self._health["notes"][entity] = words
+            log.warning("poweroffice.empty_list", tenant=self._feed.tenant, entity=entity, known=present)
 
     def _watermark(self, entity: str) -> str:
         cursor = self._feed.publisher.cursor(self._feed.tenant, SYSTEM, entity)
@@ -130,6 +152,7 @@ class Sweep:
 
     async def _gone(self, listed: set[str], sent: set[str]) -> int:
         if not listed and not sent:
+            self._empty("order")
             return 0
         published, absent = 0, []
         for id in sorted(self._feed.present_ids("order") - listed - sent):

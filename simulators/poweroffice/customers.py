@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulators.poweroffice import lookups, query
 from simulators.poweroffice.errors import Conflict, GoError, Invalid, NotFound
-from simulators.poweroffice.fields import Record
+from simulators.poweroffice.fields import Record, check_lengths
 from simulators.poweroffice.http import Call, Reply, json_body, posted
 from simulators.poweroffice.patch import patched
 from simulators.poweroffice.state import Go
@@ -56,11 +56,12 @@ def get_customer(go: Go, call: Call) -> Reply:
 
 def create_customer(go: Go, call: Call) -> Reply:
     values = posted(CUSTOMER, json_body(call), refuse_unknown=go.settings.refuse_unknown_properties)
+    check_lengths(go.settings.text_lengths, values)
     lookups.resolve(values, lookups.OF_CUSTOMER, f"{KIND} validation error(s)")
     record = CUSTOMER.blank() | values
     _check_party(record)
     _check_values(go, record, None, set(values))
-    _check_new_address(record)
+    _check_address(record)
     record["InvoiceDeliveryType"] = record["InvoiceDeliveryType"] or "PdfByEmail"
     _check_delivery(record)
     return Reply(201, CUSTOMER.dto(shown(add_customer(go, record))), changed=True)
@@ -92,11 +93,14 @@ def patch_customer(go: Go, call: Call) -> Reply:
     if before is None:
         raise NotFound(KIND, call.int_id())
     change = patched(call, go.settings, CUSTOMER, before)
+    check_lengths(go.settings.text_lengths, change.values)
     lookups.resolve(change.values, lookups.OF_CUSTOMER, f"{KIND} validation error(s)")
     record = before | change.values
     if change.changed & {"IsPerson", "Name", "FirstName", "LastName"}:
         _check_party(record)
     _check_values(go, record, before["Id"], set(change.changed))
+    if "MailAddress" in change.changed:
+        _check_address(record)
     if change.changed & {"InvoiceDeliveryType", "EmailAddress", "InvoiceEmailAddress"}:
         _check_delivery(record)
     if "IsArchived" in change.changed and record["IsArchived"] and balance_of(go, before["Id"]):
@@ -145,7 +149,7 @@ def _check_party(record: Record) -> None:
             raise Invalid(KIND, f"{name} is required when the customer is a {kind}.")
 
 
-def _check_new_address(record: Record) -> None:
+def _check_address(record: Record) -> None:
     address = record["MailAddress"]
     if address is not None:
         for name in ("City", "ZipCode"):

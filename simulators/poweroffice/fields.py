@@ -15,7 +15,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from simulators.poweroffice.enums import ENUMS
+from simulators.poweroffice.enums import COUNTRIES, ENUMS
+from simulators.poweroffice.errors import BindingError
 
 Record = dict[str, Any]
 
@@ -89,6 +90,17 @@ def coerce(spec: Field, value: Any) -> Any:
     return _COERCE[spec.kind](spec, value)
 
 
+def check_lengths(most: Mapping[str, int], values: Mapping[str, Any]) -> None:
+    """Refuse texts longer than `most` says of their property. Raises BindingError, as the web framework does."""
+    errors = {
+        name: [f"The field {name} must be a string with a maximum length of {most[name]}."]
+        for name, value in values.items()
+        if name in most and isinstance(value, str) and len(value) > most[name]
+    }
+    if errors:
+        raise BindingError(errors)
+
+
 def _enum(name: str, value: Any) -> str:
     if isinstance(value, str):
         for member in ENUMS[name]:
@@ -107,14 +119,14 @@ def _text(spec: Field, value: Any) -> str:
 
 def _email(spec: Field, value: Any) -> str | None:
     text = _text(spec, value).strip()
-    if text and not re.fullmatch(r"[^@\s;,]+@[^@\s;,]+", text):
+    if text and not re.fullmatch(r"[^@\s;,]+@[^@\s;,.]+(\.[^@\s;,.]+)+", text):
         raise ValueError(f"'{text}' is not a valid e-mail address")
     return text or None
 
 
 def _country(spec: Field, value: Any) -> str:
     text = _text(spec, value).strip().upper()
-    if text and not re.fullmatch(r"[A-Z]{2}", text):
+    if text and text not in COUNTRIES:
         raise ValueError(f"'{text}' is not an ISO 3166 alpha-2 code")
     return text or str(spec.default)
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from simulators.poweroffice import lookups, query
 from simulators.poweroffice.errors import BindingError, Conflict, NotFound
-from simulators.poweroffice.fields import Record
+from simulators.poweroffice.fields import Record, check_lengths
 from simulators.poweroffice.http import Call, Reply, json_body, posted
 from simulators.poweroffice.order_rules import (
     check_header,
@@ -71,6 +71,7 @@ def get_complete(go: Go, call: Call) -> Reply:
 def create_complete(go: Go, call: Call) -> Reply:
     strict = go.settings.refuse_unknown_properties
     values = posted(ORDER, json_body(call), refuse_unknown=strict)
+    check_lengths(go.settings.text_lengths, values)
     line_bodies = values.pop("SalesOrderLines", None) or []
     if not isinstance(line_bodies, list):
         raise BindingError({"$.SalesOrderLines": ["A JSON array is expected."]})
@@ -111,6 +112,7 @@ def _numbered(go: Go, order: Record) -> Record:
 def patch_order(go: Go, call: Call) -> Reply:
     before = found_order(call, go.orders.get(call.uuid_id()))
     change = patched(call, go.settings, ORDER, before)
+    check_lengths(go.settings.text_lengths, change.values)
     only_reopens = change.changed <= {"SalesOrderStatus"}
     if is_being_sent(go, before["Id"]) or not only_reopens:
         refuse_locked(go, before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulators.poweroffice import query
 from simulators.poweroffice.errors import Conflict, GoError, Invalid, NotFound
-from simulators.poweroffice.fields import Record
+from simulators.poweroffice.fields import Record, check_lengths
 from simulators.poweroffice.http import Call, Reply, json_body, posted
 from simulators.poweroffice.ledger_data import DEFAULT_PRODUCT_GROUP_CODE
 from simulators.poweroffice.patch import patched
@@ -61,6 +61,7 @@ def get_group(go: Go, call: Call) -> Reply:
 
 def create_product(go: Go, call: Call) -> Reply:
     values = posted(PRODUCT, json_body(call), refuse_unknown=go.settings.refuse_unknown_properties)
+    check_lengths(go.settings.text_lengths, values)
     _accounts_to_ids(go, "Product", values)
     record = PRODUCT.blank() | values
     code = record.pop("ProductGroupCode")
@@ -96,6 +97,7 @@ def create_group(go: Go, call: Call) -> Reply:
 def patch_product(go: Go, call: Call) -> Reply:
     before = _found("Product", call, go.products.get(call.int_id()))
     change = patched(call, go.settings, PRODUCT, before)
+    check_lengths(go.settings.text_lengths, change.values)
     record = before | change.values
     _check_product(go, record)
     bumped = set(change.values) if go.settings.noop_patch_bumps else set(change.changed)

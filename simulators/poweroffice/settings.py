@@ -41,6 +41,8 @@ class Settings:
     order_reference_covers_sent: bool = True
     """An order's ExternalImportReference must differ from those of sent invoices too."""
     allow_duplicate_product_code: bool = False
+    text_lengths: dict[str, int] = field(default_factory=dict)
+    """Characters of texts for which the description states no length, by property: {"PhoneNumber": 50}."""
     product_post_status: int = 201
     client_sales_accounts: bool = True
     """False: the client's own sales settings name no sales accounts, so a line is computed only where the product or

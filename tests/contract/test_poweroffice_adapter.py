@@ -42,7 +42,10 @@ __all__ = ["pytest_generate_tests", "weather"]
 KEYS = {"application_key": "app", "client_key": "client", "subscription_key": "sub"}
 PERSON = {"application_key": "app2", "client_key": "client2", "subscription_key": "sub2"}
 
-USUAL = {"line_change_bumps_order": True, "removed_privileges": [], "revoked_clients": [], "list_rows_max": {}}
+USUAL = {
+    "line_change_bumps_order": True, "removed_privileges": [], "revoked_clients": [], "list_rows_max": {},
+    "text_lengths": {},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +216,7 @@ async def world(address: str) -> AsyncIterator[World]:
         return datetime(2026, 4, 1, tzinfo=UTC)
 
     source = Source("demo", tenant, client, publisher, observations, clock=clock)
-    sink = Sink("demo", tenant, client, observations, clock=clock)
+    sink = Sink("demo", tenant, client, observations, clock=clock, unread_since=source.reached_back)
     async with httpx.AsyncClient(base_url=address, trust_env=False) as control:
         await control.post("/_sim/reset", json={"data": "empty"})
         await control.post("/_sim/faults", json={"clear": True})
@@ -659,8 +662,32 @@ def test_an_empty_listing_deletes_nothing(address: str) -> None:
         await snapshots(w)
         await w.settings(list_rows_max={"/Customers": 0})
         await w.source.sweep()
+        assert "1 were known" in w.source.health["notes"]["customer"]
         await w.settings(list_rows_max={})
+        await w.source.sweep()
         assert w.publisher.taken() == []
+        assert w.source.health["notes"] == {}
+
+    play(address, scene)
+
+
+def test_a_row_without_an_id_is_named_and_hides_nothing(address: str) -> None:
+    async def scene(w: World) -> None:
+        await w.make_product()
+        await snapshots(w)
+        late = await w.make_product("annen")
+        rows, seen = w.client.rows, list[str]()
+
+        async def one_more(path: str, **more: Any) -> Any:
+            seen.append(path)
+            return [{"Code": "uten-id", "Number": 7}, *await rows(path, **more)]
+
+        w.client.rows = one_more  # type: ignore[method-assign]
+        await w.source.sweep()
+        assert [event.id for event in w.publisher.taken()] == [late]
+        assert "/Products" in seen
+        assert "uten-id" in w.source.health["notes"]["product"]
+        assert "Number 7" in w.source.health["notes"]["customer"]
 
     play(address, scene)
 

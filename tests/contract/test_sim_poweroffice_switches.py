@@ -79,12 +79,20 @@ def media_type_of_a_problem(go: Api) -> str:
     return go.get("/Customers", PageNumber=0).headers["content-type"].split(";")[0]
 
 
+def a_long_phone(go: Api) -> tuple[int, int]:
+    made = go.made("/Customers", company())
+    long = "+47 22 33 44 55 (direkte, men bare etter klokken tolv og ikke fredag)"
+    changed = go.patch(f"/Customers/{made['Id']}", ("replace", "/PhoneNumber", long))
+    return go.post("/Customers", company(PhoneNumber=long)).status_code, changed.status_code
+
+
 Look = Callable[[Api], Any]
 SWITCHES: tuple[tuple[str, Any, Look, Any, Any], ...] = (
     ("x_pagination", False, links_of_pages, True, False),
     ("product_post_status", 200, product_status, 201, 200),
     ("refuse_unknown_properties", True, unknown_property, 201, 400),
     ("allow_duplicate_product_code", True, same_code_again, 400, 201),
+    ("text_lengths", {"PhoneNumber": 50}, a_long_phone, (201, 200), (400, 400)),
     ("order_reference_covers_sent", False, reference_of_a_sent_order, 400, 201),
     ("line_change_bumps_order", False, line_edit_moves_the_order, True, False),
     ("noop_patch_bumps", False, a_patch_of_nothing_moves_the_record, True, False),
@@ -105,6 +113,28 @@ def test_a_silence_of_the_documents_is_a_switch(
     go.sim("/reset", {"data": "empty"})
     go.sim("/settings", {name: value})
     assert look(go) == switched
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"EmailAddress": "post@fjordvik"}, "an e-mail needs a domain with a dot"),
+        ({"MailAddress": {"AddressLine1": "x" * 201, "City": "Moss", "ZipCode": "1530"}}, "200 characters a line"),
+        ({"MailAddress": {"City": "x" * 101, "ZipCode": "1530"}}, "100 characters for a city"),
+        ({"MailAddress": {"City": "Moss", "ZipCode": "1" * 51}}, "50 characters for a zip code"),
+        ({"MailAddress": {"City": "Moss", "ZipCode": " "}}, "a zip code is demanded"),
+        ({"MailAddress": {"City": "Prishtina", "ZipCode": "10000", "CountryCode": "XK"}}, "no code of ISO 3166-1"),
+        ({"ExternalImportReference": "x" * 51}, "50 characters for a reference"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_in_post_and_patch(go: Api, values: dict[str, Any], why: str) -> None:
+    """Of two readings the harsher: what POST demands of an address, PATCH does too."""
+    assert go.post("/Customers", company(**values)).status_code == 400, why
+    made = go.made("/Customers", company())
+    changed = go.patch(f"/Customers/{made['Id']}", *(("replace", f"/{name}", each) for name, each in values.items()))
+    assert changed.status_code == 400, why
+    for name, each in values.items():
+        assert name in changed.text or any(part in changed.text for part in each)
 
 
 def test_pages_that_cannot_be_are_refused_and_those_past_the_end_are_empty(go: Api) -> None:

@@ -169,6 +169,51 @@ def test_lines_are_not_restored_over_an_edit_nobody_has_seen(address: str) -> No
     play(address, scene)
 
 
+@pytest.mark.calm
+def test_a_header_that_changes_with_the_lines_is_written_too(address: str) -> None:
+    async def scene(w: World) -> None:
+        made = await draft(w)
+        path = f"/SalesOrders/{made.id}/Lines"
+        (line,) = [row for row in await w.person.rows(path, priority=LIVE) if row["LineType"] == "Normal"]
+        await w.edit(f"{path}/{line['Id']}", Quantity=9)
+        command = drifted_back(w, made, await present(w, made))
+        command["fields"]["purchase_order"] = "PO 9"
+        command["expected"]["purchase_order"] = None
+        done = await w.apply("order", "update", **command)
+        assert (done.result, done.wrote) == ("applied", True)
+        assert done.data is not None and made.data is not None
+        assert (done.data["purchase_order"], done.data["net"]) == ("PO 9", made.data["net"])
+        again = await w.apply("order", "update", **command)
+        assert (again.result, again.wrote) == ("applied", False)
+
+    play(address, scene)
+
+
+@pytest.mark.calm
+def test_lines_of_an_order_that_is_confirmed_meanwhile_are_stale(address: str) -> None:
+    """Go refuses the line; what is found then is what the next plan starts from."""
+
+    async def scene(w: World) -> None:
+        made = await draft(w)
+        path = f"/SalesOrders/{made.id}/Lines"
+        (line,) = [row for row in await w.person.rows(path, priority=LIVE) if row["LineType"] == "Normal"]
+        await w.edit(f"{path}/{line['Id']}", Quantity=9)
+        command = drifted_back(w, made, await present(w, made))
+        patch = w.client.patch
+
+        async def after_a_confirmation(where: str, operations: Any, *, priority: int) -> Any:
+            await w.edit(f"/SalesOrders/{made.id}", SalesOrderStatus="Confirmed")
+            return await patch(where, operations, priority=priority)
+
+        w.client.patch = after_a_confirmation  # type: ignore[method-assign]
+        stale = await w.apply("order", "update", **command)
+        assert (stale.result, stale.wrote) == ("stale", False)
+        assert stale.data is not None
+        assert stale.data["status"] == "confirmed"
+
+    play(address, scene)
+
+
 def test_a_draft_is_confirmed_and_then_locked(address: str) -> None:
     """Guarded by the status that was seen; delivered again it finds the work done."""
 

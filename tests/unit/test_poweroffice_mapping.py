@@ -10,7 +10,8 @@ import pytest
 
 from contracts.entities import Address, Customer, Invoice, Line, Order, Price, Product
 from contracts.messages import Problem
-from services.poweroffice_adapter import mapping, mapping_orders, mapping_writes
+from runtime.vendor import Refused
+from services.poweroffice_adapter import mapping, mapping_orders, mapping_writes, refusals, twins
 from services.poweroffice_adapter.mapping_writes import Unwritable
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -281,6 +282,15 @@ def test_a_credit_note_is_not_carried(change: dict[str, Any]) -> None:
     assert problem == Problem(code="credit_note", field="TotalAmount", message="credit notes are not carried")
 
 
+@pytest.mark.parametrize("name", ["SalesOrderDate", "DeliveryDate"])
+def test_a_date_that_cannot_be_read_is_a_problem_and_no_blank(name: str) -> None:
+    """A blank date is the day of sending."""
+    problem = reading(mapping_orders.sales_order(ORDER | {name: "31.12.2026"}, currency="NOK")).content
+    assert isinstance(problem, Problem)
+    assert (problem.code, problem.field) == ("unreadable", name)
+    assert isinstance(reading(mapping_orders.sales_order(ORDER | {name: " "}, currency="NOK")).content, Order)
+
+
 def test_too_many_lines_are_a_problem() -> None:
     many = [{"Id": str(number), "LineType": "Normal"} for number in range(501)]
     problem = reading(mapping_orders.sales_order(ORDER | {"SalesOrderLines": many}, currency="NOK")).content
@@ -330,11 +340,122 @@ def test_a_person_needs_both_names() -> None:
     assert (error.value.problem.code, error.value.problem.field) == ("missing", "last_name")
 
 
-def test_a_long_email_is_refused_and_a_long_product_name_cut() -> None:
+LONG = Address(line1="Kaigata 3", line2="x" * 201, city="Bergen", zip="5003", country="NO")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"email": "a" * 250 + "@b.no"}, "email", "255 characters, and EmailAddress in PowerOffice Go takes 254"),
+        ({"organisation_number": "9" * 51}, "organisation_number", "51 characters, and OrganizationNumber"),
+        ({"address": LONG}, "address", "line2: it has 201 characters, and AddressLine2 in PowerOffice Go takes 200"),
+        ({"address": Address(line1="Kaigata 3", zip="5003")}, "address", "no address without city"),
+        ({"address": None}, "address", "is not cleared"),
+        ({"company": " "}, "company", "needs a company name"),
+        ({"first_name": "Kari"}, "first_name", "keeps no first_name for a company"),
+    ],
+)
+def test_what_go_cannot_hold_of_a_customer_is_held_back_alone(fields: dict[str, Any], field: str, words: str) -> None:
+    both = {"phone": "22", **fields}
+    unfit = mapping_writes.unfit_customer(both, FJORDVIK)
+    assert list(unfit) == [field]
+    assert words in unfit[field]
+    assert mapping_writes.wanted_customer(both, FJORDVIK, None) == {"phone": "22"}
+
+
+def test_a_customer_is_created_without_what_go_cannot_hold() -> None:
+    fields = fields_of(FJORDVIK) | {"email": "a" * 250 + "@b.no", "address": LONG}
+    assert set(mapping_writes.unfit_customer(fields, None)) == {"email", "address"}
+    body = mapping_writes.new_customer(fields, "cb-AzZ1", None)
+    assert (body["InvoiceDeliveryType"], body.keys() & {"EmailAddress", "MailAddress"}) == ("Print", set())
+    with pytest.raises(Unwritable):
+        mapping_writes.new_customer(fields | {"company": None}, "cb-AzZ1", None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"unit": "kasse"}, "unit", "no unit 'kasse'"),
+        (
+            {"price": Price(amount=Decimal(19), currency="EUR")},
+            "price",
+            "in EUR, and PowerOffice Go holds prices in NOK",
+        ),
+        ({"name": "n" * 401}, "name", "401 characters, and Name in PowerOffice Go takes 400"),
+        ({"name": None}, "name", "needs a product name"),
+    ],
+)
+def test_what_go_cannot_hold_of_a_product_is_held_back_alone(fields: dict[str, Any], field: str, words: str) -> None:
+    unfit = mapping_writes.unfit_product({"description": "d", **fields}, "NOK")
+    assert list(unfit) == [field]
+    assert words in unfit[field]
+    assert mapping_writes.wanted_product({"description": "d", **fields}, "NOK") == {"description": "d"}
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "code"),
+    [
+        ({"name": "n" * 401}, "name", "too_long"),
+        ({"code": "c" * 101}, "code", "too_long"),
+        ({"name": " "}, "name", "missing"),
+    ],
+)
+def test_a_product_is_not_created_without_what_it_needs(change: dict[str, Any], field: str, code: str) -> None:
+    fields = fields_of(BASIS) | {"group": "abo"} | change
     with pytest.raises(Unwritable) as error:
-        mapping_writes.wanted_customer({"email": "a" * 250 + "@b.no"}, FJORDVIK, None)
-    assert (error.value.problem.code, error.value.problem.field) == ("too_long", "email")
-    assert mapping_writes.wanted_product({"name": "n" * 401}, "NOK") == {"name": "n" * 400}
+        mapping_writes.new_product(fields, "NOK", {"abo": "abonnement"})
+    assert (error.value.problem.code, error.value.problem.field) == (code, field)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("CustomerPatchDto: The value 'a@b' is invalid for target location 'EmailAddress': no", ["email"]),
+        ("One or more validation errors occurred.: $.PhoneNumber: at most 50", ["phone"]),
+        ("InvoiceEmailAddress and InvoiceEmailAddressCC are wrong", []),
+        ("MailAddress: City is required, ZipCode is required", ["address"]),
+        ("PhoneNumber or EmailAddress", ["phone", "email"]),
+    ],
+)
+def test_a_refusal_names_our_fields(words: str, named: list[str]) -> None:
+    error = Refused("refused", words, status=400)
+    assert refusals.fields_named(error) == named
+    held = refusals.held_back(error, {"email", "phone", "address"}, ["email", "phone", "address"])
+    assert list(held) == (named if len(named) == 1 else [])
+
+
+def test_what_a_record_needs_is_never_left_out_after_a_refusal() -> None:
+    error = Refused("refused", "CurrencyCode 'XYZ' is not valid.", status=400)
+    assert refusals.held_back(error, {"email"}, ["email", "currency"]) == {}
+    gone = Refused("conflict", "EmailAddress", status=409)
+    assert refusals.held_back(gone, {"email"}, ["email"]) == {}
+
+
+PARTY = Customer(kind="company", company="Samtidig AS", email="post@samtidig.example", organisation_number="923609016")
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({}, True),
+        ({"company": "Noe annet", "email": None}, True),
+        ({"organisation_number": None, "email": " POST@samtidig.example", "company": "samtidig  as"}, True),
+        ({"organisation_number": None, "company": "Noe annet"}, False),
+        ({"organisation_number": "974760673"}, False),
+        ({"organisation_number": None, "email": None}, False),
+        ({"organisation_number": None, "kind": "person", "company": None, "last_name": "Samtidig AS"}, False),
+    ],
+)
+def test_twins_of_a_customer(change: dict[str, Any], same: bool) -> None:
+    assert twins.same_customer(PARTY, msgspec.structs.replace(PARTY, **change)) is same
+    assert twins.same_customer(msgspec.structs.replace(PARTY, **change), PARTY) is same
+
+
+def test_twins_of_a_product() -> None:
+    assert twins.same_product(BASIS, Product(code="basis", name="Noe annet"))
+    assert twins.same_product(BASIS, Product(code="annen", name=" BASIS"))
+    assert not twins.same_product(BASIS, Product(code="annen", name="Noe annet"))
+    assert not twins.same_product(Product(), Product())
 
 
 def test_a_blank_country_keeps_what_go_holds() -> None:
@@ -376,11 +497,6 @@ def test_a_product_is_created_in_the_group_of_its_family() -> None:
     assert error.value.problem.field == "group"
     assert "product.groups" in error.value.problem.message
     assert "abo" in error.value.problem.message
-
-
-def test_what_go_cannot_hold_of_a_product_is_left_out() -> None:
-    euro = Price(amount=Decimal(19), currency="EUR")
-    assert mapping_writes.wanted_product({"unit": "kasse", "price": euro, "kind": "plan"}, "NOK") == {}
 
 
 def order_body(*lines: Line, **options: Any) -> dict[str, Any]:

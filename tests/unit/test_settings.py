@@ -1,5 +1,7 @@
 """Settings: every fault is one line with key and fix, no fault ever shows a value, the environment wins."""
 
+import copy
+import dataclasses
 import json
 import re
 import tomllib
@@ -10,11 +12,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from contracts import settings
-from contracts.settings import Settings, SettingsError, Tenant, Threshold
+from contracts.entities import ENTITIES, FIELDS, SYSTEMS, EntityName, System
+from contracts.messages import Link, Side
+from contracts.settings import Settings, SettingsError, Tenant
+from services.linker import merge
+from services.linker.policy import policy_of
+from services.linker.state import owner
 
 ROOT = Path(__file__).parents[2]
 CANARY = "kanarifugl"
@@ -224,6 +232,28 @@ FAULTS = {
         {},
         'tenants.demo.owner."customer.emial": is no entity or field; did you mean customer.email?',
     ),
+    "owner of a field that is never merged": (
+        DEMO + '[tenants.demo.owner]\n"order.total" = "chargebee"',
+        {},
+        'tenants.demo.owner."order.total": is kept by each system for itself, so nobody wins it; did you mean order?',
+    ),
+    "owner of a field that is written once": (
+        DEMO + '[tenants.demo.owner]\n"order.lines" = "poweroffice"',
+        {},
+        'tenants.demo.owner."order.lines": is written when a record is created and never afterwards, '
+        "so nobody wins it; did you mean order?",
+    ),
+    "owner of a field that does not exist": (
+        DEMO + '[tenants.demo.owner]\n"customer.nickname" = "chargebee"',
+        {},
+        'tenants.demo.owner."customer.nickname": is no entity or field; did you mean customer.first_name?',
+    ),
+    "confirming what is not sent": (
+        DEMO + 'order.confirm = "on_delivered"\ninvoicing.by = "chargebee"',
+        {},
+        "tenants.demo.order.confirm: confirms nothing while invoicing.by is chargebee, since Go is not to send those "
+        "drafts; set it to never, or invoicing.by to poweroffice",
+    ),
     "owner's key without quotes": (
         DEMO + '[tenants.demo.owner]\ncustomer.email = "chargebee"',
         {},
@@ -420,17 +450,55 @@ def test_tables_come_from_the_environment_whole_or_by_key(load: Loader) -> None:
 # What the settings mean.
 
 
+def owner_of(held: Tenant, entity: EntityName, name: str, product_kind: str = "plan") -> System:
+    """Who wins a conflict over this field."""
+    side = Side(id="1", version="1", seen={"kind": product_kind})
+    return owner(policy_of(held), Link(tenant="demo", entity=entity, key="1", chargebee=side), name)
+
+
 def test_owner_keys_with_a_dot_are_quoted(load: Loader) -> None:
     demo = load(DEMO + '[tenants.demo.owner]\ncustomer = "poweroffice"\n"customer.email" = "chargebee"').tenants["demo"]
-    assert demo.owner_of("customer", "phone") == "poweroffice"
-    assert demo.owner_of("customer", "email") == "chargebee"
-    assert demo.owner_of("order", "order_date") == "chargebee"
+    assert owner_of(demo, "customer", "phone") == "poweroffice"
+    assert owner_of(demo, "customer", "email") == "chargebee"
+    assert owner_of(demo, "order", "order_date") == "chargebee"
 
 
 def test_charges_belong_to_go_unless_said_otherwise() -> None:
-    assert tenant().owner_of("product", "price", "charge") == "poweroffice"
-    assert tenant().owner_of("product", "price", "plan") == "chargebee"
-    assert tenant(owner={"product": "chargebee"}).owner_of("product", "price", "charge") == "chargebee"
+    assert owner_of(tenant(), "product", "price", "charge") == "poweroffice"
+    assert owner_of(tenant(), "product", "price", "plan") == "chargebee"
+    assert owner_of(tenant(owner={"product": "chargebee"}), "product", "price", "charge") == "chargebee"
+
+
+def test_an_owner_key_is_refused_exactly_where_no_owner_decides_what_is_written() -> None:
+    """Both sides changed a field, or held other values when they were first linked: does the owner matter?"""
+    for entity in ENTITIES:
+        for name in FIELDS[entity]:
+            merged = [_merged(entity, name, winner, first=first) for first in (False, True) for winner in SYSTEMS]
+            matters = merged[0] != merged[1] or merged[2] != merged[3]
+            accepted = True
+            try:
+                tenant(owner={f"{entity}.{name}": "poweroffice"})
+            except ValidationError:
+                accepted = False
+            assert accepted == matters, (entity, name)
+
+
+def _merged(entity: EntityName, name: str, winner: System, *, first: bool) -> tuple[Any, Any]:
+    """What is written, and the link afterwards, where the two sides hold other values and `winner` owns the field."""
+    values = (
+        (True, False) if name in ("archived", "vat_exempt") else ({"city": "A", "zip": "1"}, {"city": "B", "zip": "2"})
+    )
+    ours, theirs = ({name: value, "kind": "charge"} for value in values)
+    changed: dict[str, Any] = {"unset": [name]} if first else {"base": {name: None}}
+    link = Link(
+        tenant="demo", entity=entity, key="1",
+        chargebee=Side(id="1", version="1", seen=ours, **copy.deepcopy(changed)),
+        poweroffice=Side(id="1", version="1", seen=theirs, **copy.deepcopy(changed)),
+    )  # fmt: skip
+    archives = {"customer": {"to_poweroffice": "archive"}, "product": {"to_poweroffice": "archive"}}
+    held = tenant(first_link={"differences": "owner"}, delete=archives, order={"delivery_date": {"to_chargebee": True}})
+    policy = dataclasses.replace(policy_of(held), owner={f"{entity}.{name}": winner})
+    return merge.merge(policy, link).writes, msgspec.to_builtins((link.chargebee, link.poweroffice))
 
 
 def test_a_tenant_observes_until_all_decisions_are_made(load: Loader) -> None:
@@ -491,11 +559,6 @@ def test_the_demo_may_run_faster_than_the_defaults() -> None:
         breaker={"first_backfill": "release"},
     )
     assert (fast.chargebee.list_lag_s, fast.poweroffice.poll_min_s, fast.poweroffice.sweep_s) == (0, 0.5, 5)
-
-
-@pytest.mark.parametrize(("linked", "limit"), [(0, 25), (500, 25), (501, 25), (520, 26), (10_000, 500)])
-def test_a_threshold_is_the_greater_of_number_and_share(linked: int, limit: int) -> None:
-    assert Threshold().limit(linked) == limit
 
 
 def test_thresholds_have_their_own_defaults() -> None:
