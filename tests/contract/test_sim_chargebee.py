@@ -15,9 +15,11 @@ import chargebee
 import httpx
 import pytest
 
+from tests.waiting import PATIENCE_S
+
 KEY = "test_key"
 PERSON_KEY = "person_key"
-WAIT_S = 20.0
+WAIT_S = PATIENCE_S
 NORDMANN = {"id": "ola-1", "first_name": "Ola", "last_name": "Nordmann", "email": "ola@eksempel.no"}
 ADDRESS = {
     "billing_address[line1]": "Storgata 1",

@@ -8,13 +8,14 @@ import tempfile
 from pathlib import Path
 
 from tests.mutants.catalogue import Mutant
+from tests.waiting import CAP_S
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("contracts", "services", "runtime")
 SUITE = ("tests/unit/test_decide.py", "tests/unit/test_removals.py", "tests/unit/test_operators.py",
          "tests/unit/test_runs.py",
          "tests/property/test_linker_machine.py")  # fmt: skip
-SUPPORT = ("tests/unit/bench.py", "tests/property/world.py", "pyproject.toml")
+SUPPORT = ("tests/unit/bench.py", "tests/property/world.py", "tests/waiting.py", "pyproject.toml")
 
 
 def mutated(mutant: Mutant) -> str:
@@ -40,7 +41,8 @@ def survives(mutant: Mutant) -> bool:
 
 
 def _passes(copy: Path) -> bool:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--hypothesis-seed=1", *SUITE]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--hypothesis-seed=1",
+               f"--timeout={CAP_S}", *SUITE]  # fmt: skip
     # Without an installed copy of the project in the way: the mutant's directory comes first.
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     ended = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
