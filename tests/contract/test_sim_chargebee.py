@@ -186,7 +186,7 @@ class Receiver:
 
 
 def test_only_a_known_key_gets_in(simulator: Simulator) -> None:
-    reply = httpx.get(simulator.api.base_url.join("customers"), auth=("wrong", ""), trust_env=False)
+    reply = httpx.get(simulator.api.base_url.join("customers"), auth=("wrong", ""), trust_env=False, timeout=PATIENCE_S)
     assert reply.status_code == 401
     assert reply.json()["api_error_code"] == "api_authentication_failed"
     assert simulator.get("/customers") == {"list": []}

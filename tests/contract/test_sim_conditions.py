@@ -39,7 +39,9 @@ def ahead(answer: httpx.Response) -> timedelta:
 def test_a_key_without_the_privilege_is_refused_before_its_record_is_looked_for(simulator: Simulator) -> None:
     """403 for the reader and 404 for the full key, so that the two can be told apart without writing anything."""
     address = simulator.api.base_url.join("customers/nobody")
-    answers = [httpx.post(address, auth=(key, ""), trust_env=False) for key in ("reader-key", KEY, "wrong")]
+    answers = [
+        httpx.post(address, auth=(key, ""), trust_env=False, timeout=PATIENCE_S) for key in ("reader-key", KEY, "wrong")
+    ]
     assert [(each.status_code, each.json()["api_error_code"]) for each in answers] == [
         (403, "api_authorization_failed"), (404, "resource_not_found"), (401, "api_authentication_failed"),
     ]  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 from tests.waiting import CAP_S, PATIENCE_S, until, wait_for
 
 TESTS = Path(__file__).parents[1]
+HTTP = {f"httpx.{name}" for name in ("get", "post", "put", "patch", "delete", "request", "Client", "AsyncClient")}
 WAITS = {"communicate", "get", "sleep", "timeout", "wait", "wait_for"}
 
 
@@ -53,7 +54,9 @@ def test_no_test_has_a_limit_of_its_own(file: Path) -> None:
 
 
 def _is_limited(call: ast.Call) -> bool:
-    """Whether a call waits for a number of seconds that stands there, other than none at all."""
+    """Whether a call waits for a number of seconds that stands there, or as long as httpx does when it is not told."""
+    if ast.unparse(call.func) in HTTP and not {"timeout", "transport"} & {each.arg for each in call.keywords}:
+        return True
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     given = call.args if name in WAITS else []
     named = [each.value for each in call.keywords if each.arg in ("timeout", "timeout_s", "patience_s")]
