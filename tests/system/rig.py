@@ -17,7 +17,7 @@ import httpx
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from contracts.entities import EntityName
+from contracts.entities import SYSTEMS, EntityName
 from contracts.messages import JournalEntry, Link
 from contracts.settings import KafkaSettings
 from runtime.kafka import Kafka
@@ -120,7 +120,12 @@ class Rig:
         self.go.headers.update({"Authorization": f"Bearer {token}", "Ocp-Apim-Subscription-Key": "ps"})
 
     def __exit__(self, *_: object) -> None:
-        self.stop(*reversed(list(self.processes)))
+        try:
+            self.stop(*(name for name in self.processes if name not in SYSTEMS))
+        finally:
+            # A simulator may hold a request for ever, and keeps nothing.
+            for name in list(self.processes):
+                self.kill(name)
         for client in (self.chargebee, self.go, self.control):
             client.close()
 
