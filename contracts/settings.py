@@ -221,6 +221,9 @@ class ConsoleSettings(_Model):
     """The read model behind `tandem`."""
 
     data: str = Field(default=".tandem/console", description="Directory of the read model; made anew when deleted.")
+    patience: Positive = Field(
+        default=1, description="Times how long commands wait for answers; more on a slow machine or network."
+    )
 
 
 # --- one tenant: its two systems ----------------------------------------------------------------------------

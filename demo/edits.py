@@ -17,7 +17,7 @@ from demo.vendors import Chargebee, Go, Record, VendorAnswer
 Way = Literal["cb>go", "go>cb"]
 Shown = Callable[[], Awaitable[bool]]
 POLL_CHARGEBEE_S, POLL_GO_S = 0.05, 0.15
-GIVE_UP_S = 30.0
+GIVE_UP_S = 300.0  # the time is shown, and is no verdict
 CURRENCY = "NOK"
 
 

@@ -11,14 +11,14 @@ from contracts.entities import ENTITIES, SYSTEMS, EntityName, System
 from contracts.messages import Command
 from demo.compare import Report, compare
 from demo.edits import Script, Timed, latencies, timed
-from demo.installation import SWEEP_S, TENANT, Installation
+from demo.installation import TENANT, Installation
 from demo.progress import Progress, writes_needed
 from demo.screen import Screen
-from demo.vendors import Chargebee, Go
+from demo.vendors import REQUEST_S, Chargebee, Go
 from demo.watcher import Watcher
+from runtime.clock import iso_now
 
 STILL_S = 1.5
-BACKFILL_S, SETTLE_S = 120.0, 30.0
 # Below Go's 10, since a full second would hold more of them by chance.
 GO_PERSON_PER_S = 9.0
 CREATIONS: Mapping[System, Mapping[EntityName, str]] = {
@@ -49,14 +49,14 @@ async def play(installation: Installation, watcher: Watcher, screen: Screen) -> 
 async def _play(installation: Installation, watcher: Watcher, screen: Screen, chargebee: Chargebee, go: Go) -> Result:
     screen.phase = "1. Reading both systems, matching, creating what is missing"
     screen.say(screen.phase)
-    unfinished = await watcher.until_quiet(STILL_S, BACKFILL_S)
+    unfinished = await watcher.until_quiet(STILL_S)
     first_links = list(watcher.progress.finished("update"))
     done: list[Timed] = []
     if not unfinished:
         done = await _edit(Script(watcher.progress, chargebee, go), screen)
         screen.phase = "3. Waiting until both systems have been read once more and nothing moves"
         screen.say(screen.phase)
-        unfinished = await watcher.until_quiet(STILL_S, SETTLE_S, not_before_s=SWEEP_S + STILL_S)
+        unfinished = await watcher.until_quiet(STILL_S, swept_since=iso_now())
     screen.phase = "4. Reading both systems over their APIs and comparing them"
     screen.say(screen.phase)
     report = await compare(watcher.progress, chargebee, go)
@@ -83,7 +83,7 @@ async def _writes(installation: Installation, progress: Progress, report: Report
     Adds to the report what was refused, and as duplicates the creations beyond the links that were made.
     """
     writes = 0
-    async with httpx.AsyncClient(trust_env=False, timeout=10.0) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=REQUEST_S) as http:
         for system in SYSTEMS:
             answer = await http.get(f"{installation.url(system)}/_sim/requests", params={"user": "tandem"})
             held = answer.json()

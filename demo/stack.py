@@ -14,7 +14,7 @@ from demo.processes import Child, ProcessDied, stop_all
 from runtime.embedded_kafka import EmbeddedKafka
 from runtime.kafka import Kafka
 
-READY_S = 60.0
+READY_S = 300.0
 WATCH_S = 0.2
 SERVICES = ("linker", "chargebee_adapter", "poweroffice_adapter", "console")
 

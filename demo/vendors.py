@@ -14,6 +14,7 @@ from demo.installation import GoKeys
 
 Record = dict[str, Any]
 MAX_ATTEMPTS = 20
+REQUEST_S = 120.0
 
 
 class VendorAnswer(RuntimeError):
@@ -43,7 +44,7 @@ class Chargebee:
     """Chargebee API v2: JSON answers, form-encoded requests, amounts in minor units."""
 
     def __init__(self, base_url: str, api_key: str) -> None:
-        self._http = httpx.AsyncClient(base_url=base_url, auth=(api_key, ""), trust_env=False, timeout=10.0)
+        self._http = httpx.AsyncClient(base_url=base_url, auth=(api_key, ""), trust_env=False, timeout=REQUEST_S)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -86,7 +87,10 @@ class Go:
     def __init__(self, root_url: str, keys: GoKeys, requests_per_s: float) -> None:
         self._keys, self._interval_s, self._free_at_s = keys, 1 / requests_per_s, 0.0
         self._http = httpx.AsyncClient(
-            base_url=root_url, headers={"Ocp-Apim-Subscription-Key": keys.subscription}, trust_env=False, timeout=10.0
+            base_url=root_url,
+            headers={"Ocp-Apim-Subscription-Key": keys.subscription},
+            trust_env=False,
+            timeout=REQUEST_S,
         )
         self._token: str | None = None
 

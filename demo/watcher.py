@@ -2,33 +2,42 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from aiokafka import ConsumerRecord, TopicPartition
 
-from contracts.messages import Command, Control, JournalEntry, Link, Outcome
+from contracts.messages import Command, Control, Cursor, JournalEntry, Link, Outcome
 from contracts.settings import Settings
 from contracts.topics import LINKER_INPUTS
 from demo.progress import Progress
 from runtime.kafka import Kafka
 
-FOLDED = ("links", "journal", "outcomes", "control", "commands.chargebee", "commands.poweroffice", "dead-letters")
+FOLDED = ("links", "journal", "outcomes", "control", "commands.chargebee", "commands.poweroffice", "dead-letters",
+          "cursors")  # fmt: skip
+# What is written also while nothing happens.
+BESIDE = ("control", "cursors")
+# Given up only after a time in which even a busy machine gets something done, or when there is no end to it.
+STUCK_S, ENDLESS_S = 120.0, 1200.0
+LOOK_S = 0.1
 _link = msgspec.json.Decoder(Link)
 _journal = msgspec.json.Decoder(JournalEntry)
 _outcome = msgspec.json.Decoder(Outcome)
 _command = msgspec.json.Decoder(Command)
 _control = msgspec.json.Decoder(Control)
+_cursor = msgspec.json.Decoder(Cursor)
 
 
 class Watcher:
-    """Folds records as they come; `changed_at` is the monotonic second of the last one that moved anything."""
+    """Folds records as they come; `changed_at` is the second of `clock` of the last one that moved anything, `swept_at`
+    when Go was last swept (ISO 8601, empty before)."""
 
-    def __init__(self, settings: Settings, tenant: str) -> None:
-        self.kafka, self.tenant = Kafka(settings.kafka), tenant
+    def __init__(self, settings: Settings, tenant: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.kafka, self.tenant, self._clock = Kafka(settings.kafka), tenant, clock
         self.partition = settings.partition_of(tenant)
         self.progress = Progress()
-        self.changed_at = time.monotonic()
+        self.changed_at, self.swept_at = clock(), ""
 
     async def run(self) -> None:
         """Tail for ever."""
@@ -50,8 +59,8 @@ class Watcher:
             self.progress.written_to[record.topic] = record.offset + 1
         if topic in FOLDED:
             self._fold(topic, record.key or b"", record.value)
-        if topic != "control":
-            self.changed_at = time.monotonic()
+        if topic not in BESIDE:
+            self.changed_at = self._clock()
 
     def _fold(self, topic: str, key: bytes, value: bytes | None) -> None:
         progress = self.progress
@@ -76,6 +85,10 @@ class Watcher:
             progress.commands[command.entity, command.link, command.seq] = command
         elif topic == "control":
             self._control(_control.decode(value))
+        elif topic == "cursors":
+            cursor = _cursor.decode(value)
+            if (cursor.tenant, cursor.system, cursor.entity) == (self.tenant, "poweroffice", "health"):
+                self.swept_at = cursor.value.get("last_sweep_at") or ""
         else:
             progress.dead_letters += 1
 
@@ -85,17 +98,20 @@ class Watcher:
         elif control.tenant == self.tenant and control.kind == "barrier":
             self.progress.barriers.add(control.id)
 
-    async def until_quiet(self, still_s: float, timeout_s: float, *, not_before_s: float = 0.0) -> list[str]:
-        """Wait until nothing is left to do and nothing has moved for `still_s`, but at least `not_before_s`.
+    async def until_quiet(self, still_s: float, *, swept_since: str = "") -> list[str]:
+        """Wait until nothing is left to do, Go was swept after `swept_since`, and nothing has moved for `still_s`.
 
-        Returns what was still unfinished after `timeout_s`; empty when all came to rest.
+        Returns what was still unfinished when nothing had moved for STUCK_S, or there was no end to it in ENDLESS_S;
+        empty when all came to rest.
         """
-        began_s = time.monotonic()
+        began_s = moved_s = self._clock()
         while True:
-            now_s = time.monotonic()
+            now_s, moved_s = self._clock(), max(moved_s, self.changed_at)
             reasons = self.progress.unfinished()
-            if not reasons and now_s - self.changed_at >= still_s and now_s - began_s >= not_before_s:
+            if self.swept_at < swept_since:
+                reasons.append("Go has not been swept since the last edit")
+            if not reasons and now_s - self.changed_at >= still_s:
                 return []
-            if now_s - began_s > timeout_s:
+            if now_s - moved_s > STUCK_S or now_s - began_s > ENDLESS_S:
                 return reasons or ["something still moves"]
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(LOOK_S)

@@ -42,10 +42,11 @@ class Seen:
             return
 
 
-def impatient_http(limiter: RateLimiter, *, locked: Callable[[httpx.Response], bool] = lambda _: False
-                   ) -> tuple[VendorHttp, Seen]:  # fmt: skip
-    """Connections that give up soon, and what is seen of their answers."""
-    http, seen = VendorHttp(limiter, timeout_s=REQUEST_S, read_attempts=READ_ATTEMPTS, locked=locked), Seen()
+def impatient_http(limiter: RateLimiter, *, locked: Callable[[httpx.Response], bool] = lambda _: False,
+                   patience: float = 1.0) -> tuple[VendorHttp, Seen]:  # fmt: skip
+    """Connections that give up soon (times `patience`), and what is seen of their answers."""
+    timeout_s = REQUEST_S * patience
+    http, seen = VendorHttp(limiter, timeout_s=timeout_s, read_attempts=READ_ATTEMPTS, locked=locked), Seen()
     http.http.event_hooks["response"].append(seen.look)
     return http, seen
 
@@ -69,17 +70,18 @@ def span(seconds: float) -> str:
 
 
 class Steps:
-    """The checks of one tenant at one vendor: each may take STEP_S, all of them TOTAL_S."""
+    """The checks of one tenant at one vendor: each may take STEP_S, all of them TOTAL_S, both times `patience`."""
 
-    def __init__(self, seen: Seen, explain: Callable[[str, VendorError], Checked]) -> None:
+    def __init__(self, seen: Seen, explain: Callable[[str, VendorError], Checked], patience: float = 1.0) -> None:
         self._seen, self._explain = seen, explain
-        self._until = time.monotonic() + TOTAL_S
+        self._step_s, self._total_s = STEP_S * patience, TOTAL_S * patience
+        self._until = time.monotonic() + self._total_s
 
     async def take(self, check: str, work: Callable[[], Awaitable[list[Checked]]]) -> list[Checked]:
         """What a check found; where the vendor did not let it, what `explain` makes of the error."""
-        left_s = min(STEP_S, self._until - time.monotonic())
+        left_s = min(self._step_s, self._until - time.monotonic())
         if left_s <= 0:
-            return [not_checked(check, f"the checks before it took {TOTAL_S:.0f} s")]
+            return [not_checked(check, f"the checks before it took {self._total_s:.0f} s")]
         try:
             async with asyncio.timeout(left_s):
                 return await work()

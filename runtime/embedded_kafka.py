@@ -45,6 +45,8 @@ JAVA_OPTIONS = (
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
 )
 LOG_MAX_BYTES = 20_000_000
+# It answers after seconds, on a busy machine after a minute. One that cannot start ends, which is seen at once.
+START_S, ANSWER_S = 300.0, 5.0
 PR_SET_PDEATHSIG = 1
 # Below Linux's range for outgoing connections (32768 up): a client that keeps calling a port of that range
 # while the broker is down can, by chance, connect to itself and hold the port.
@@ -127,7 +129,7 @@ class EmbeddedKafka:
             raise EmbeddedKafkaError("The embedded Kafka does not run; call start() first.")
         return self._process.pid
 
-    def start(self, timeout_s: float = 60.0) -> None:
+    def start(self, timeout_s: float = START_S) -> None:
         """Return when the broker answers; at most `timeout_s` after its process began, jars fetched before.
 
         Raises EmbeddedKafkaError when a port is taken, Java or the jars cannot be had, Kafka ends by
@@ -333,7 +335,7 @@ def _answers(port: int, cluster_id: str) -> bool:
     """
     request = struct.pack(">hhihi", 3, 2, 0, -1, 0)
     try:
-        with socket.create_connection((HOST, port), timeout=1.0) as connection:
+        with socket.create_connection((HOST, port), timeout=ANSWER_S) as connection:
             connection.sendall(struct.pack(">i", len(request)) + request)
             answer = connection.recv(4096)
     except OSError:

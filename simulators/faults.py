@@ -53,7 +53,8 @@ class Fault:
     """One switch. It skips `after` matching requests, then strikes `count` times.
 
     `match` is a prefix of `METHOD /template` (empty matches all); `retry_after` is in seconds. The answer comes
-    `delay_s` seconds late; with `drop_reply_after_commit` the wait lies between the commit and the drop.
+    `delay_s` seconds late, or at once when the faults are cleared; with `drop_reply_after_commit` the wait lies between
+    the commit and the drop.
     `status`, `api_error_code` and `param` belong to kind `error`, where one of the first two is needed; `keep_rows`
     to `truncated_list`, which otherwise keeps half of the page and never tells that there is more. `token_expired`
     voids the token of the request (401) and `privilege_lost` answers as if its privilege were missing (403): for a
@@ -109,6 +110,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._due: list[Fault] = []
+        self._cleared = asyncio.Event()
 
     def configure(self, body: dict[str, Any]) -> None:
         """Apply `{"clear": true}` and `{"faults": [...]}`, or one fault as it is: `{"kind": ...}`.
@@ -118,6 +120,8 @@ class Faults:
         added = [self._parse(raw) for raw in ([body] if "kind" in body else body.get("faults", []))]
         if body.get("clear"):
             self._due.clear()
+            self._cleared.set()
+            self._cleared = asyncio.Event()
         self._due.extend(added)
 
     def take(self, operation: str) -> Fault | None:
@@ -133,6 +137,14 @@ class Faults:
                 struck = fault
         self._due = [fault for fault in self._due if fault.count > 0]
         return struck
+
+    async def pause(self, delay_s: float) -> None:
+        """Wait for so long, or until the faults are cleared."""
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._cleared.wait()
+        except TimeoutError:
+            return
 
     def listed(self) -> list[dict[str, Any]]:
         return [asdict(fault) for fault in self._due]
@@ -194,10 +206,10 @@ class SimulatorGate:
             return await self._run(self._app, scope, receive, send)
         if fault.kind == "drop_reply_after_commit":
             status = await self._run(self._app, scope, receive, _swallow)
-            await asyncio.sleep(fault.delay_s)
+            await self._faults.pause(fault.delay_s)
             await drop_connection(receive, send)
             return status
-        await asyncio.sleep(fault.delay_s)
+        await self._faults.pause(fault.delay_s)
         match fault.kind:
             case "drop_before":
                 await drop_connection(receive, send)

@@ -4,8 +4,21 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from runtime.embedded_kafka import EmbeddedKafka
+from tests.waiting import CAP_S, PATIENCE_S
+
+# How long an example or its making takes says nothing about the code.
+settings.register_profile("tandem", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tandem")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A test that hangs for ever is ended some day; --timeout names another limit."""
+    if config.option.timeout is None:
+        config.option.timeout = CAP_S
 
 
 @pytest.fixture(scope="session")
@@ -17,5 +30,9 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if running := os.environ.get("TANDEM_TEST_KAFKA"):
         yield running
         return
-    with EmbeddedKafka(tmp_path_factory.mktemp("kafka"), port=0, controller_port=0) as broker:
+    broker = EmbeddedKafka(tmp_path_factory.mktemp("kafka"), port=0, controller_port=0)
+    broker.start(timeout_s=PATIENCE_S)
+    try:
         yield broker.bootstrap
+    finally:
+        broker.stop()

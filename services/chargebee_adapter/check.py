@@ -24,7 +24,7 @@ async def check(name: str, settings: Settings) -> AsyncIterator[Checked]:
     """Every check of one tenant's site and webhooks, in order."""
     tenant = settings.tenants[name]
     limiter = RateLimiter(tenant.chargebee.requests_per_minute, 60.0, BURST)
-    http, seen = impatient_http(limiter, locked=locked)
+    http, seen = impatient_http(limiter, locked=locked, patience=settings.console.patience)
     try:
         async for result in checks(name, settings, ChargebeeClient(tenant.chargebee, http), seen):
             yield result
@@ -35,7 +35,7 @@ async def check(name: str, settings: Settings) -> AsyncIterator[Checked]:
 async def checks(name: str, settings: Settings, client: ChargebeeClient, seen: Seen) -> AsyncIterator[Checked]:
     """The same with a client of the caller's. What needs the key is not tried without it."""
     tenant = settings.tenants[name]
-    steps = Steps(seen, partial(explain, name, tenant))
+    steps = Steps(seen, partial(explain, name, tenant), settings.console.patience)
     opened = await steps.take(KEY, lambda: site(name, tenant, client))
     for result in opened:
         yield result

@@ -82,7 +82,7 @@ async def receiver(name: str, settings: Settings, found: list[Receiver]) -> list
     if port == 0:
         return [not_checked(RECEIVER, "ports.chargebee_adapter is 0, a free port at each start")]
     base = service_url(settings, "chargebee_adapter")
-    async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_S) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_S * settings.console.patience) as http:
         try:
             results = await _asked(name, held, base, http)
             if results[0].state == "ok":

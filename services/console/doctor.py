@@ -44,8 +44,8 @@ class Held:
 
 async def diagnose(settings: Settings, names: Sequence[str], held: Held) -> AsyncIterator[Checked]:
     """Every result, as soon as it is there, without secrets; what `control` says is put into `held`. Ends within
-    TOTAL_S whatever hangs."""
-    secrets, until = secrets_of(settings), time.monotonic() + TOTAL_S
+    TOTAL_S (like every limit here, times console.patience) whatever hangs."""
+    secrets, until = secrets_of(settings), time.monotonic() + TOTAL_S * settings.console.patience
     async for result in _all(settings, names, held, until):
         yield discreet(result, secrets)
 
@@ -56,9 +56,9 @@ async def _all(settings: Settings, names: Sequence[str], held: Held, until: floa
     if not names:
         yield finding(TENANTS, "none is configured", "add a table [tenants.NAME] to tandem.toml; docs/settings.md")
     for name in names:
-        async for result in _tenant(name, settings, held, until - LEFT_FOR_PORTS_S):
+        async for result in _tenant(name, settings, held, until - LEFT_FOR_PORTS_S * settings.console.patience):
             yield msgspec.structs.replace(result, tenant=name)
-    async with httpx.AsyncClient(trust_env=False, timeout=PORT_S) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=PORT_S * settings.console.patience) as http:
         for result in await asyncio.gather(*(_service(http, settings, service) for service in SERVICES)):
             yield result
 
@@ -67,25 +67,25 @@ async def _all(settings: Settings, names: Sequence[str], held: Held, until: floa
 
 
 async def _kafka(settings: Settings, names: Sequence[str], held: Held) -> list[Checked]:
-    kafka, at = Kafka(settings.kafka), settings.kafka.bootstrap
+    kafka, limit_s = Kafka(settings.kafka), KAFKA_S * settings.console.patience
     held.why = "Kafka cannot be used"
     try:
-        async with asyncio.timeout(KAFKA_S):
+        async with asyncio.timeout(limit_s):
             problems = await kafka.check_topics()
     except (KafkaError, OSError) as error:
         fix = "start one (tandem kafka), or correct kafka.bootstrap and what else stands under [kafka]"
-        return [finding(KAFKA, _unusable(error, at), fix), not_checked(TOPIC, held.why)]
-    results = [ok(KAFKA, f"answers at {at}"), *topic_results(problems)]
+        return [finding(KAFKA, _unusable(error, settings.kafka.bootstrap, limit_s), fix), not_checked(TOPIC, held.why)]
+    results = [ok(KAFKA, f"answers at {settings.kafka.bootstrap}"), *topic_results(problems)]
     held.why = "the topics are not as they should be"
     if not problems:
         results += await _read_control(kafka, settings, names, held)
     return results
 
 
-def _unusable(error: Exception, at: str) -> str:
+def _unusable(error: Exception, at: str, limit_s: float) -> str:
     match error:
         case TimeoutError():
-            return f"no answer from {at} within {KAFKA_S:.0f} s"
+            return f"no answer from {at} within {limit_s:.0f} s"
         case KafkaConnectionError():
             return f"cannot be reached at {at}"
     return f"cannot be used at {at}: {' '.join(str(error).split()) or type(error).__name__}"
@@ -110,7 +110,7 @@ async def _read_control(kafka: Kafka, settings: Settings, names: Sequence[str], 
     pins: dict[tuple[str, str], str] = {}
     partitions = sorted({settings.partition_of(name) for name in names})
     try:
-        async with asyncio.timeout(KAFKA_S):
+        async with asyncio.timeout(KAFKA_S * settings.console.patience):
             async for record in kafka.read(("control",), partitions):
                 if record.value is not None:
                     _take(_control_decoder.decode(record.value), pins, held.modes)
@@ -136,7 +136,7 @@ async def _tenant(name: str, settings: Settings, held: Held, until: float) -> As
     for result in decisions(name, tenant):
         yield result
     accounts: dict[System, str] = {}
-    async for system, result in _vendors(name, until):
+    async for system, result in _vendors(name, until, VENDOR_S * settings.console.patience):
         if result.account:
             accounts[system] = result.account
         yield result
@@ -173,9 +173,9 @@ def pinned(system: System, account: str | None, name: str, held: Held) -> Checke
     return finding(check, words, "give back the right keys, or use another tenant name for the other account")
 
 
-async def _vendors(name: str, until: float) -> AsyncIterator[tuple[System, Checked]]:
+async def _vendors(name: str, until: float, most_s: float = VENDOR_S) -> AsyncIterator[tuple[System, Checked]]:
     """Both check commands at once; the results of the first as they come, then those of the second."""
-    until = min(until, time.monotonic() + VENDOR_S)
+    until = min(until, time.monotonic() + most_s)
     if until - time.monotonic() < 1:
         for system in SYSTEMS:
             yield system, not_checked(VENDORS[system], f"no time was left; run tandem doctor --tenant {name}")
@@ -224,7 +224,7 @@ async def _service(http: httpx.AsyncClient, settings: Settings, service: str) ->
         return not_checked(title, f"ports.{service} is 0, a free port at each start")
     base, command = service_url(settings, service), f"python -m services.{service}"
     try:
-        async with asyncio.timeout(PORT_S):
+        async with asyncio.timeout(PORT_S * settings.console.patience):
             body = (await http.get(f"{base}/health/ready")).json()
         ready, problem = body["ready"], body["problem"]
     except (httpx.TransportError, TimeoutError):

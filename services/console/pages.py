@@ -20,7 +20,7 @@ Settings come from `tandem.toml`, or the file that `TANDEM_CONFIG` names, under 
   It can be deleted at any time and is made anew. They print a table, or JSON with `--json`.
 - **Changing commands** send a message to the topic `signals` with an id of its own. The linker carries it out once,
   keeps its answer in `control` under `TENANT/signal/ID`, and tells the journal who asked for what. The command waits
-  up to 10 s for the answer.
+  up to 10 s for the answer (times `console.patience`).
 - **Runs** (`replay`, `reconcile`, `rebuild --from-vendors`) are carried out by the services. The command shows a
   progress bar and can be left with Ctrl-C, or not waited for with `--detach`: `tandem runs` shows, pauses and cancels
   them.

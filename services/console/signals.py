@@ -12,7 +12,7 @@ from contracts.settings import Settings
 from runtime.clock import iso_now
 from runtime.kafka import Kafka
 
-WAIT_S = 10.0
+WAIT_S = 10.0  # times console.patience
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Control)
 
@@ -30,7 +30,7 @@ async def send_signal(
         # What comes after this moment: the answer is written after the signal was read.
         consumer.seek(control, (await consumer.end_offsets([control]))[control])
         await _send(kafka, partition, signal)
-        until_s = time.monotonic() + WAIT_S
+        until_s = time.monotonic() + WAIT_S * settings.console.patience
         while time.monotonic() < until_s:
             for record in (await consumer.getmany(control, timeout_ms=500)).get(control, ()):
                 fact = _decoder.decode(record.value) if record.value is not None else None

@@ -39,18 +39,20 @@ class Found:
 async def check(name: str, settings: Settings) -> AsyncIterator[Checked]:
     """Every check of one tenant's Go company, in order."""
     tenant = settings.tenants[name]
-    http, seen = impatient_http(RateLimiter(tenant.poweroffice.requests_per_second, 1.0, burst=1.0))
+    limiter, patience = RateLimiter(tenant.poweroffice.requests_per_second, 1.0, burst=1.0), settings.console.patience
+    http, seen = impatient_http(limiter, patience=patience)
     try:
-        async for result in checks(name, tenant, http, seen):
+        async for result in checks(name, tenant, http, seen, patience):
             yield result
     finally:
         await http.close()
 
 
-async def checks(name: str, tenant: Tenant, http: VendorHttp, seen: Seen) -> AsyncIterator[Checked]:
+async def checks(name: str, tenant: Tenant, http: VendorHttp, seen: Seen, patience: float = 1.0
+                 ) -> AsyncIterator[Checked]:  # fmt: skip
     """The same over connections of the caller's. What needs the keys is not tried without them."""
     client, found = PowerOfficeClient(tenant.poweroffice, http), Found()
-    steps = Steps(seen, partial(explain, name))
+    steps = Steps(seen, partial(explain, name), patience)
     opened = await steps.take(KEYS, lambda: keys(name, tenant.poweroffice, http, client, found))
     for result in opened:
         yield result

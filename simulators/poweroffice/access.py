@@ -24,8 +24,6 @@ from simulators.poweroffice.http import Client, Reply
 from simulators.poweroffice.privileges import SEND_INVOICE, granted
 from simulators.poweroffice.settings import Settings
 
-RATE_WINDOW_S = 1.0
-
 
 @dataclass(frozen=True)
 class Grant:
@@ -73,15 +71,16 @@ class Access:
         return next(one for one in self._clients if one.subscription_key == subscription_key)
 
     def throttle(self, subscription_key: str) -> None:
-        """Count a request. Raises GatewayError 429 when the last second is full."""
+        """Count a request. Raises GatewayError 429 when the window is full."""
         limit = self._settings.rate_limit_per_s
         if limit <= 0:
             return
         now_s, recent = time.monotonic(), self._recent[subscription_key]
-        while recent and recent[0] <= now_s - RATE_WINDOW_S:
+        window_s = self._settings.rate_window_s
+        while recent and recent[0] <= now_s - window_s:
             recent.popleft()
         if len(recent) >= limit:
-            wait_s = max(1, math.ceil(recent[0] + RATE_WINDOW_S - now_s))
+            wait_s = max(1, math.ceil(recent[0] + window_s - now_s))
             raise too_many(self._settings.rate_limit_retry_after_s, wait_s)
         recent.append(now_s)
 

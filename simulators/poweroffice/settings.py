@@ -13,6 +13,8 @@ class Settings:
     token_ttl_s: int = 1200
     rate_limit_per_s: int = 10
     """Per subscription key, the token endpoint included; 0 lifts it."""
+    rate_window_s: float = 1.0
+    """How long a request counts; more shows a full window at leisure."""
     rate_limit_retry_after_s: int | None = 1
     """Value of Retry-After on 429; null leaves the header out."""
     page_size_default: int = 5000

@@ -24,7 +24,9 @@ from services.chargebee_adapter.client import ChargebeeClient
 from services.chargebee_adapter.readings import pricing_of
 from services.chargebee_adapter.sink import Sink
 from services.chargebee_adapter.source import Source
+from tests import waiting
 from tests.contract.weather import WEATHER, made_new, pytest_generate_tests, storm_over, through_the_weather, weather
+from tests.waiting import PATIENCE_S
 
 __all__ = ["pytest_generate_tests", "weather"]
 
@@ -175,7 +177,7 @@ async def world(address: str, data: str = "empty", **changes: Any) -> AsyncItera
 
     source = Source("demo", settings, client, publisher, clock=clock, catalogue=catalogue)
     sink = Sink("demo", settings, client, clock=clock, catalogue=catalogue)
-    async with httpx.AsyncClient(auth=("key2", ""), trust_env=False) as person:
+    async with httpx.AsyncClient(auth=("key2", ""), trust_env=False, timeout=PATIENCE_S) as person:
         made = World(address, settings, http, client, source, sink, publisher, person)
         await made.control("reset", {"data": data})
         await made.control("faults", {"clear": True})
@@ -188,15 +190,11 @@ async def world(address: str, data: str = "empty", **changes: Any) -> AsyncItera
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(scenario, 60))
+    asyncio.run(asyncio.wait_for(scenario, PATIENCE_S))
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            if holds():
-                return
-            await asyncio.sleep(0.02)
+    await waiting.until("what the test waits for there", holds)
 
 
 @asynccontextmanager

@@ -29,6 +29,7 @@ from services.chargebee_adapter.client import ChargebeeClient, form, path
 from services.chargebee_adapter.sink import Sink
 from services.chargebee_adapter.source import Source
 from tests.contract.test_chargebee_adapter import MemoryPublisher
+from tests.waiting import FIRST_PAUSE_S, PATIENCE_S
 
 NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
 NOON_MAY_5, NOON_MAY_9 = 1_777_975_200, 1_778_320_800  # 12:00 in Oslo, summer time
@@ -394,9 +395,9 @@ def listing(recorder: Recorder) -> None:
         client = ChargebeeClient(settings.chargebee, http)
         source = Source("demo", settings, client, publisher, clock=lambda: NOW, new_id=lambda: "s")
         task = asyncio.create_task(source.run())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while len(publisher.completed) < 3 or "events" not in source.health["last_poll_at"]:
-                await asyncio.wait((task,), timeout=0.01)
+                await asyncio.wait((task,), timeout=FIRST_PAUSE_S)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await http.close()

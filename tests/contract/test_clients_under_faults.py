@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -28,9 +29,10 @@ from services.poweroffice_adapter.observations import Observations
 from services.poweroffice_adapter.sink import Sink as GoSink
 from services.poweroffice_adapter.source import Source as GoSource
 from tests.contract.test_chargebee_adapter import MemoryPublisher
+from tests.waiting import FIRST_PAUSE_S, NEVER_S, PATIENCE_S
 
 NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
-TRICKLE_S, PATIENCE_S = 0.5, 10.0  # of one read from the socket: where a trickle must be given up, and elsewhere
+TRICKLE_S = 0.5  # of one read from the socket, where a trickle must be given up
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ UNREADABLE = {
     "latin-1": Reply('{"Name": "Åse", "customer": {"id": "Å"}}'.encode("latin-1")),
     "nested without end": Reply(b"[" * 100_000),
     "a reset": Reply(resets=True),
-    "a trickle": Reply(b'{"list": []}', pause_s=TRICKLE_S * 2),
+    "a trickle": Reply(b'{"list": []}', pause_s=NEVER_S),
 }
 WRONG_SHAPE = {
     "null": of(None),
@@ -149,9 +151,15 @@ async def _send(writer: asyncio.StreamWriter, reply: Reply) -> bool:
 
 
 def connections(server: Server) -> VendorHttp:
-    """Without a rate limit, and patient unless it meets a trickle: the machine may be busy."""
-    timeout_s = TRICKLE_S if server.bad.pause_s else PATIENCE_S
-    return VendorHttp(RateLimiter(0, 1, 1), timeout_s=timeout_s, connections=4)
+    """Without a rate limit, and patient unless the answer may be a trickle: the machine may be busy."""
+    http = VendorHttp(RateLimiter(0, 1, 1), timeout_s=PATIENCE_S, connections=4)
+
+    async def give_up_a_trickle(request: httpx.Request) -> None:
+        if server.bad.pause_s and server.bad_at in (0, len(server.asked) + 1):
+            request.extensions["timeout"] = {**request.extensions["timeout"], "read": TRICKLE_S}
+
+    http.http.event_hooks["request"].append(give_up_a_trickle)
+    return http
 
 
 @pytest.fixture(autouse=True)
@@ -324,7 +332,7 @@ def test_a_bad_answer_to_any_request_of_a_command_is_understood(system: str, nam
             finally:
                 await http.close()
 
-    asyncio.run(asyncio.wait_for(scenario(), 60))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def judge(result: Outcome | VendorError, server: Server, command: Command, name: str) -> None:
@@ -370,7 +378,7 @@ def test_the_clients_understand_a_bad_answer_to_any_call(name: str) -> None:
             finally:
                 await http.close()
 
-    asyncio.run(asyncio.wait_for(scenario(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def test_json_of_another_content_type_is_read_and_a_refusal_keeps_its_words() -> None:
@@ -386,7 +394,7 @@ def test_json_of_another_content_type_is_read_and_a_refusal_keeps_its_words() ->
             assert (refused.value.code, refused.value.field) == ("param_wrong_value", "email")
             await http.close()
 
-    asyncio.run(asyncio.wait_for(scenario(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 @pytest.mark.parametrize(("code", "paused"), [("lock_timeout", False), ("api_request_limit_exceeded", True)])
@@ -406,7 +414,7 @@ def test_a_locked_record_does_not_stop_the_calls_for_others(code: str, paused: b
             assert not raised.value.maybe_applied
             await http.close()
 
-    asyncio.run(asyncio.wait_for(scenario(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
     assert pauses == ([1.0] if paused else [])
 
 
@@ -419,7 +427,7 @@ def test_a_list_that_does_not_go_on_ends_with_words() -> None:
                 await ChargebeeClient(tenant(server.address).chargebee, http).all("customer", "/customers")
             await http.close()
 
-    asyncio.run(asyncio.wait_for(scenario(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 # --- sources ------------------------------------------------------------------------------------------------
@@ -441,9 +449,9 @@ def first_badly(answer: Answer, bad: Reply) -> Answer:
 async def read_all(source: ChargebeeSource | GoSource, publisher: MemoryPublisher) -> None:
     """Let a source run until its first readings are complete; nothing may end it before."""
     task = asyncio.create_task(source.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while len(publisher.completed) < 3 and not task.done():
-            await asyncio.wait((task,), timeout=0.01)
+            await asyncio.wait((task,), timeout=FIRST_PAUSE_S)
     ended = task.done()
     task.cancel()
     results = await asyncio.gather(task, return_exceptions=True)
@@ -489,7 +497,7 @@ def test_a_source_asks_again_and_loses_nothing(system: str, name: str) -> None:
         assert wanted <= ids
         assert not any(event.deleted for event in publisher.events)
 
-    asyncio.run(asyncio.wait_for(scenario(), 40))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 BAD_RECORDS: dict[str, dict[str, list[dict[str, Any]]]] = {
@@ -547,7 +555,7 @@ def test_a_bad_record_becomes_a_problem_and_the_others_are_read(system: str) -> 
         assert half.data is not None
         assert half.data["company"] == "A\ufffdB"
 
-    asyncio.run(asyncio.wait_for(scenario(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 @pytest.mark.parametrize(
@@ -566,7 +574,7 @@ def test_a_webhook_that_is_none_is_refused_with_words(body: bytes) -> None:
                 await source.webhook(body)
             await http.close()
 
-    asyncio.run(asyncio.wait_for(scenario(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 @pytest.mark.parametrize("name", ["no content", "an empty list", "no body", "html with 404", "a text"])
@@ -597,4 +605,4 @@ def test_an_odd_answer_never_counts_as_a_deletion(name: str) -> None:
             finally:
                 await http.close()
 
-    asyncio.run(asyncio.wait_for(scenario(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))

@@ -36,6 +36,7 @@ from services.poweroffice_adapter.observations import Observations
 from services.poweroffice_adapter.sink import Sink
 from services.poweroffice_adapter.source import Source
 from tests.contract.weather import WEATHER, pytest_generate_tests, storm_over, through_the_weather, weather
+from tests.waiting import PATIENCE_S
 
 __all__ = ["pytest_generate_tests", "weather"]
 
@@ -205,7 +206,7 @@ def tenant_at(address: str) -> Tenant:
 @asynccontextmanager
 async def world(address: str) -> AsyncIterator[World]:
     tenant = tenant_at(address)
-    https = [VendorHttp(RateLimiter(0, 1, 1), timeout_s=10) for _ in range(2)]
+    https = [VendorHttp(RateLimiter(0, 1, 1), timeout_s=PATIENCE_S) for _ in range(2)]
     if WEATHER:
         await storm_over(https[0])
     client = PowerOfficeClient(tenant.poweroffice, https[0])
@@ -217,7 +218,7 @@ async def world(address: str) -> AsyncIterator[World]:
 
     source = Source("demo", tenant, client, publisher, observations, clock=clock)
     sink = Sink("demo", tenant, client, observations, clock=clock, unread_since=source.reached_back)
-    async with httpx.AsyncClient(base_url=address, trust_env=False) as control:
+    async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=PATIENCE_S) as control:
         await control.post("/_sim/reset", json={"data": "empty"})
         await control.post("/_sim/faults", json={"clear": True})
         await control.post("/_sim/requests/clear")

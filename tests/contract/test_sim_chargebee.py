@@ -15,9 +15,11 @@ import chargebee
 import httpx
 import pytest
 
+from tests.waiting import PATIENCE_S
+
 KEY = "test_key"
 PERSON_KEY = "person_key"
-WAIT_S = 20.0
+WAIT_S = PATIENCE_S
 NORDMANN = {"id": "ola-1", "first_name": "Ola", "last_name": "Nordmann", "email": "ola@eksempel.no"}
 ADDRESS = {
     "billing_address[line1]": "Storgata 1",
@@ -184,7 +186,7 @@ class Receiver:
 
 
 def test_only_a_known_key_gets_in(simulator: Simulator) -> None:
-    reply = httpx.get(simulator.api.base_url.join("customers"), auth=("wrong", ""), trust_env=False)
+    reply = httpx.get(simulator.api.base_url.join("customers"), auth=("wrong", ""), trust_env=False, timeout=PATIENCE_S)
     assert reply.status_code == 401
     assert reply.json()["api_error_code"] == "api_authentication_failed"
     assert simulator.get("/customers") == {"list": []}

@@ -1,6 +1,7 @@
 """What a first run may meet at a vendor can be produced in the simulators, as the vendors' documents describe it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -11,6 +12,7 @@ import pytest
 from tests.contract.test_sim_chargebee import KEY, Receiver, Simulator, launched
 from tests.contract.test_sim_chargebee_sdk import sdk
 from tests.contract.test_sim_poweroffice import Api, base, defaults, go
+from tests.waiting import NEVER_S, PATIENCE_S, wait_for
 
 __all__ = ["base", "defaults", "go", "sdk"]
 
@@ -37,7 +39,9 @@ def ahead(answer: httpx.Response) -> timedelta:
 def test_a_key_without_the_privilege_is_refused_before_its_record_is_looked_for(simulator: Simulator) -> None:
     """403 for the reader and 404 for the full key, so that the two can be told apart without writing anything."""
     address = simulator.api.base_url.join("customers/nobody")
-    answers = [httpx.post(address, auth=(key, ""), trust_env=False) for key in ("reader-key", KEY, "wrong")]
+    answers = [
+        httpx.post(address, auth=(key, ""), trust_env=False, timeout=PATIENCE_S) for key in ("reader-key", KEY, "wrong")
+    ]
     assert [(each.status_code, each.json()["api_error_code"]) for each in answers] == [
         (403, "api_authorization_failed"), (404, "resource_not_found"), (401, "api_authentication_failed"),
     ]  # fmt: skip
@@ -65,7 +69,7 @@ def test_a_disabled_endpoint_is_sent_nothing(simulator: Simulator) -> None:
         simulator.post("/customers", {"id": "a"})
         simulator.control.post("/settings", json={"webhook_disabled": False})
         simulator.post("/customers", {"id": "b"})
-        assert receiver.deliveries.get(timeout=20)[1]["content"]["customer"]["id"] == "b"
+        assert receiver.deliveries.get(timeout=PATIENCE_S)[1]["content"]["customer"]["id"] == "b"
         assert receiver.deliveries.empty()
     listed = simulator.get("/events", **{"sort_by[asc]": "occurred_at"})["list"]
     assert listed[0]["event"]["webhook_status"] == "disabled"
@@ -93,3 +97,23 @@ def test_the_date_of_gos_answers_follows_its_clock(go: Api) -> None:
     """A clock that is behind: the header is, too."""
     go.sim("/settings", {"clock_offset_s": -HOUR_S})
     assert abs(ahead(go.get("/ClientIntegrationInformation")).total_seconds() + HOUR_S) < 30
+
+
+def test_a_slow_answer_comes_when_the_faults_are_cleared(simulator: Simulator) -> None:
+    """So that a test can hold a request for as long as it takes, whatever the machine does beside it."""
+    simulator.control.post("/faults", json={"kind": "slow", "match": "POST /customers", "delay_s": NEVER_S})
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(simulator.post, "/customers", {"id": "late"})
+        wait_for("the request is held", lambda: simulator.control.get("/faults").json()["faults"], lambda due: not due)
+        assert simulator.get("/customers") == {"list": []}
+        simulator.control.post("/faults", json={"clear": True})
+        assert answer.result()["customer"]["id"] == "late"
+
+
+def test_a_window_of_gos_rate_is_over_when_it_is(go: Api) -> None:
+    """A second by default; a longer one is full whatever pauses lie between the requests."""
+    go.sim("/settings", {"rate_limit_per_s": 1, "rate_window_s": 3600})
+    statuses = [go.get("/Currencies").status_code for _ in range(3)]
+    assert statuses == [200, 429, 429]
+    go.sim("/settings", {"rate_window_s": 0})
+    assert go.get("/Currencies").status_code == 200

@@ -7,6 +7,8 @@ import sys
 import httpx
 import pytest
 
+from tests.waiting import PATIENCE_S
+
 KEYS = {
     "chargebee": ["--api-key", "key"],
     "poweroffice": ["--application-key", "a", "--client-key", "c", "--subscription-key", "s"],
@@ -23,6 +25,7 @@ def test_a_simulator_listens_where_it_is_told(name: str, arguments: list[str], h
             assert process.stdout is not None
             found = re.search(rf"http://{re.escape(host)}:(\d+)/", process.stdout.readline())
             assert found
-            assert httpx.get(f"http://127.0.0.1:{found[1]}/_sim/health", trust_env=False).status_code == 200
+            health = httpx.get(f"http://127.0.0.1:{found[1]}/_sim/health", trust_env=False, timeout=PATIENCE_S)
+            assert health.status_code == 200
         finally:
             process.terminate()

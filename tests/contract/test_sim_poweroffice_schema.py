@@ -27,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.contract import go_description
 from tests.contract.go_description import Json
+from tests.waiting import PATIENCE_S
 
 CHECKS: Final = [
     not_a_server_error,
@@ -130,7 +131,7 @@ def served() -> Iterator[Served]:
         try:
             assert process.stdout is not None
             base = process.stdout.readline().split(" on ")[1].strip().removesuffix("/v2")
-            with httpx.Client(base_url=base, headers=_headers(base)) as http:
+            with httpx.Client(base_url=base, headers=_headers(base), timeout=PATIENCE_S) as http:
                 yield Served(base, http, {})
         finally:
             process.terminate()
@@ -139,7 +140,7 @@ def served() -> Iterator[Served]:
 def _headers(base: str) -> dict[str, str]:
     subscription = {"Ocp-Apim-Subscription-Key": KEYS[2]}
     grant = {"grant_type": "client_credentials"}
-    reply = httpx.post(f"{base}/OAuth/Token", auth=KEYS[:2], data=grant, headers=subscription)
+    reply = httpx.post(f"{base}/OAuth/Token", auth=KEYS[:2], data=grant, headers=subscription, timeout=PATIENCE_S)
     return subscription | {"Authorization": f"Bearer {reply.json()['access_token']}"}
 
 

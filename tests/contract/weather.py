@@ -10,6 +10,7 @@ import pytest
 
 from contracts.messages import Command, Outcome
 from runtime.vendor import Retriable, VendorHttp
+from tests.waiting import PATIENCE_S
 
 EVERY = 3
 MAX_ATTEMPTS = 20
@@ -53,7 +54,7 @@ async def storm_over(http: VendorHttp) -> Weather:
     """Put bad weather around a client's connections."""
     weather = Weather()
     await http.http.aclose()
-    http.http = httpx.AsyncClient(transport=weather, timeout=10.0, trust_env=False)
+    http.http = httpx.AsyncClient(transport=weather, timeout=PATIENCE_S, trust_env=False)
     return weather
 
 

@@ -31,8 +31,10 @@ from services.poweroffice_adapter import sink as go_sink
 from services.poweroffice_adapter import source as go_source
 from services.poweroffice_adapter.client import PowerOfficeClient
 from services.poweroffice_adapter.observations import Observations
+from tests.waiting import CAP_S, FIRST_PAUSE_S, PATIENCE_S
 
-REST_POLLS = 3
+REST_POLLS, POLLS_OF_A_REST = 3, 8
+GO_LISTS = ("/Customers", "/Products", "/SalesOrders", "/OutgoingInvoices")
 
 
 def _simulator(name: str, *arguments: str) -> Iterator[str]:
@@ -133,7 +135,7 @@ class World:
                 currencies=self.go_source.currencies,
             ),
         }  # fmt: skip
-        self.person = httpx.AsyncClient(trust_env=False, timeout=20)
+        self.person = httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S)
 
     async def close(self) -> None:
         for http in self._https:
@@ -171,14 +173,14 @@ class World:
             polls = await self._polls()
             if moved:
                 rests, mark = 0, polls
-            elif all(now >= then + 8 for now, then in zip(polls, mark, strict=True)):
+            elif all(now >= then + POLLS_OF_A_REST for now, then in zip(polls, mark, strict=True)):
                 rests, mark = rests + 1, polls
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(FIRST_PAUSE_S)
         return await self.writes()
 
     async def _polls(self) -> list[int]:
         counts = [(await self._requests(name))["counts"] for name in self.addresses]
-        return [counts[0].get("GET /events", 0), counts[1].get("GET /Customers", 0)]
+        return [counts[0].get("GET /events", 0), *(counts[1].get(f"GET {path}", 0) for path in GO_LISTS)]
 
     async def _requests(self, name: str) -> dict[str, Any]:
         answer = await self.person.get(f"{self.addresses[name]}/_sim/requests", params={"user": "tandem"})
@@ -286,7 +288,7 @@ def run(scenario: Callable[[World], Any], chargebee: str, go: str) -> None:
         finally:
             await world.close()
 
-    asyncio.run(asyncio.wait_for(whole(), 90))
+    asyncio.run(asyncio.wait_for(whole(), CAP_S))
 
 
 def test_records_and_edits_cross_both_ways_and_a_replay_plans_nothing(chargebee: str, go: str) -> None:

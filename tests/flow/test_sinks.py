@@ -15,7 +15,9 @@ from contracts.topics import link_key
 from runtime import sinks
 from runtime.sinks import Lane, SinkRunner
 from runtime.vendor import Refused, Retriable, Unauthorised
+from tests import waiting
 from tests.flow.memory import MemoryKafka, MemoryTransactions, consumer_record
+from tests.waiting import CAP_S
 
 COMMANDS = "commands.poweroffice"
 AT = "2026-11-20T10:00:00.000000Z"
@@ -83,11 +85,13 @@ class Bench:
 
 
 async def until(holds: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            if holds():
-                return
-            await asyncio.sleep(0.005)
+    await waiting.until("what the test waits for there", holds)
+
+
+async def turns(count: int = 1000) -> None:
+    """Let everything in this loop that can go on go on so many times."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager
@@ -109,7 +113,7 @@ async def bench(vendors: Mapping[str, FakeVendor], *, workers: int = 4, held: An
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(scenario, 60))
+    asyncio.run(asyncio.wait_for(scenario, CAP_S))
 
 
 def test_a_finished_command_is_answered_from_its_outcome() -> None:
@@ -343,7 +347,7 @@ def test_a_fenced_runner_says_so_and_begins_nothing_more() -> None:
             await until(lambda: fenced)
             assert held.runner.fenced == 0
             await held.give(command("b"), command("c"))
-            await asyncio.sleep(0.05)
+            await turns()
             assert vendor.links() == ["a"]
             assert held.kafka.outcomes() == []
 

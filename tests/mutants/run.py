@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tests.mutants.catalogue import Mutant
+from tests.waiting import CAP_S
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("contracts", "services", "runtime")
@@ -15,7 +16,8 @@ SUITE = ("tests/unit/test_decide.py", "tests/unit/test_removals.py", "tests/unit
          "tests/unit/test_runs.py", "tests/unit/test_twins.py", "tests/unit/test_upgrades.py",
          "tests/unit/test_lost_edits.py", "tests/property/test_twins.py",
          "tests/property/test_linker_machine.py")  # fmt: skip
-SUPPORT = ("tests/unit/bench.py", "tests/property/world.py", "tests/property/conftest.py", "pyproject.toml")
+SUPPORT = ("tests/unit/bench.py", "tests/property/world.py", "tests/property/conftest.py", "tests/waiting.py",
+           "pyproject.toml")  # fmt: skip
 
 
 def mutated(mutant: Mutant) -> str:
@@ -41,7 +43,8 @@ def survives(mutant: Mutant) -> bool:
 
 
 def _passes(copy: Path) -> bool:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--hypothesis-seed=1", *SUITE]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--hypothesis-seed=1",
+               f"--timeout={CAP_S}", *SUITE]  # fmt: skip
     # Without an installed copy of the project in the way: the mutant's directory comes first.
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     ended = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)

@@ -13,18 +13,22 @@ TANDEM_PROVE=N runs N times as many examples and prints the seeds of failures.
 
 import os
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.entities import System
 from tests.property.world import World
+from tests.waiting import CAP_S
 
-EXAMPLES = 2_000 * int(os.environ.get("TANDEM_PROVE", "1"))
+TIMES = int(os.environ.get("TANDEM_PROVE", "1"))
+EXAMPLES = 2_000 * TIMES
 STEPS = 60
 owners: st.SearchStrategy[System] = st.sampled_from(["chargebee", "poweroffice"])
 
 
-@settings(max_examples=EXAMPLES, deadline=None, print_blob=True)
+@pytest.mark.timeout(2 * CAP_S * TIMES)
+@settings(max_examples=EXAMPLES, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32), owner=owners, carries=st.booleans(), breakers=st.booleans(), names=st.booleans())
 def test_random_histories_converge_without_loss(
     seed: int, owner: System, carries: bool, breakers: bool, names: bool

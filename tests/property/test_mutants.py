@@ -7,9 +7,10 @@ import pytest
 from tests.mutants.__main__ import PARALLEL
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.run import survives
+from tests.waiting import CAP_S
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(10 * CAP_S)
 def test_the_suite_notices_every_mutant() -> None:
     """A fault that no test sees would sooner or later be made."""
     with ThreadPoolExecutor(PARALLEL) as pool:

@@ -31,7 +31,9 @@ from runtime.kafka import Kafka
 from services.linker.decide import Message
 from services.linker.store import Store
 from tests.property.world import World
-from tests.system.rig import free_port, wait_for
+from tests.system.rest import open_transactions
+from tests.system.rig import free_port
+from tests.waiting import PATIENCE_S, until, wait_for
 
 TENANTS = ("north", "south")  # in partitions 0 and 1
 ENTITY_TOPICS = {"customer": "customers", "product": "products", "order": "orders"}
@@ -107,7 +109,9 @@ order = "{owner}"
     def ready(self, name: str) -> dict[str, Any] | None:
         """What its health page says; None while it does not answer."""
         try:
-            found: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self.ports[name]}/health/ready").json()
+            found: dict[str, Any] = httpx.get(
+                f"http://127.0.0.1:{self.ports[name]}/health/ready", timeout=PATIENCE_S
+            ).json()
         except httpx.TransportError:
             return None
         return found
@@ -218,8 +222,21 @@ class Driver:
                 while world.inbox or world.commands or world.outcomes:
                     world.step(quiet=True)
             busy = came or any(world.is_busy for world in self.worlds.values())
-            if not busy and await self._all_taken() and not await self.exchange(500):
+            if not busy and await self._all_taken() and not await self._exchange_to_the_end():
                 return
+
+    async def _exchange_to_the_end(self) -> int:
+        """Take all that stands in the topics now, also what a commit under way makes readable; how much it was."""
+        places = [(topic, p) for topic in READ for p in (0, 1)]
+        await until(
+            "no transaction is open", lambda: open_transactions(self.kafka, READ, (0, 1)), lambda words: not words
+        )
+        ends, came = await self.kafka.end_offsets(READ, (0, 1)), 0
+        for topic, partition in places:
+            tp = TopicPartition(self.kafka.name(topic), partition)
+            while await self._consumer.position(tp) < ends[tp]:
+                came += await self.exchange(50)
+        return came
 
     async def _all_taken(self) -> bool:
         positions: dict[int, Mapping[str, int]] = {}

@@ -3,13 +3,13 @@
 import asyncio
 import itertools
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,33 +17,30 @@ import httpx
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from contracts.entities import EntityName
+from contracts.entities import SYSTEMS, EntityName
 from contracts.messages import JournalEntry, Link
 from contracts.settings import KafkaSettings
 from runtime.kafka import Kafka
+from tests.system.rest import until_at_rest
+from tests.waiting import PATIENCE, PATIENCE_S, wait_for
 
-GIVE_UP_S = 90.0
 SERVICES = ("linker", "chargebee_adapter", "poweroffice_adapter")
+COMMANDS_PATIENCE = 30 * PATIENCE  # a command waits 10 s for the linker otherwise, the doctor 3 s for a service
+# Below Linux's range for outgoing connections, so that no client takes a port between its choice and its use.
+PORTS = range(20_000, 32_000)
 _numbers = itertools.count(1)
+_given = set[int]()
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_for(what: str, check: Callable[[], Any]) -> Any:
-    """The first true answer of `check`; fails naming `what` when none comes."""
-    until = time.monotonic() + GIVE_UP_S
-    while True:
-        answer = check()
-        if answer:
-            return answer
-        if time.monotonic() > until:
-            raise AssertionError(f"did not happen: {what}")
-        time.sleep(0.1)
+    """A port that nobody has and that was not given before."""
+    for port in random.sample(PORTS, 1000):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if port not in _given and probe.connect_ex(("127.0.0.1", port)) != 0:
+                _given.add(port)
+                return port
+    raise AssertionError(f"no port from {PORTS[0]} to {PORTS[-1]} is free")
 
 
 def tandem(rig: "Rig", *arguments: str, code: int = 0, **variables: str) -> str:
@@ -61,11 +58,13 @@ def interruptible() -> None:
 
 
 def link_when(rig: "Rig", key: str, state: str, entity: EntityName = "customer") -> Link:
-    def there() -> Link | None:
-        link = rig.links(entity).get(key)
-        return link if link is not None and link.state == state and link.flight is None else None
+    """The link once it is in that state and nothing of it is in flight."""
 
-    found: Link = wait_for(f"{key} is {state}", there)
+    def stands(link: Link | None) -> bool:
+        return link is not None and link.state == state and link.flight is None
+
+    found = wait_for(f"{entity} {key} is {state}", lambda: rig.links(entity).get(key), stands)
+    assert found is not None
     return found
 
 
@@ -85,10 +84,10 @@ class Rig:
         self.first_backfill, self.sweep_s = "release", 2
         self.variables: dict[str, str] = {}
         self.chargebee = httpx.Client(
-            base_url=self.url("chargebee") + "/api/v2", auth=("person-key", ""), trust_env=False, timeout=30
+            base_url=self.url("chargebee") + "/api/v2", auth=("person-key", ""), trust_env=False, timeout=PATIENCE_S
         )
-        self.go = httpx.Client(base_url=self.url("poweroffice") + "/v2", trust_env=False, timeout=30)
-        self.control = httpx.Client(trust_env=False, timeout=30)
+        self.go = httpx.Client(base_url=self.url("poweroffice") + "/v2", trust_env=False, timeout=PATIENCE_S)
+        self.control = httpx.Client(trust_env=False, timeout=PATIENCE_S)
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
@@ -121,8 +120,12 @@ class Rig:
         self.go.headers.update({"Authorization": f"Bearer {token}", "Ocp-Apim-Subscription-Key": "ps"})
 
     def __exit__(self, *_: object) -> None:
-        for name in reversed(list(self.processes)):
-            self.stop(name)
+        try:
+            self.stop(*(name for name in self.processes if name not in SYSTEMS))
+        finally:
+            # A simulator may hold a request for ever, and keeps nothing.
+            for name in list(self.processes):
+                self.kill(name)
         for client in (self.chargebee, self.go, self.control):
             client.close()
 
@@ -162,10 +165,12 @@ poweroffice.read_lag_s = 0.1
 {groups}""")
 
     def environment(self) -> dict[str, str]:
+        """Variables of every process; commands wait for answers as long as the tests do."""
         tenant = "TANDEM_TENANTS__DEMO__"
         return {
             **os.environ,
             "TANDEM_CONFIG": str(self.directory / "tandem.toml"),
+            "TANDEM_CONSOLE__PATIENCE": str(COMMANDS_PATIENCE),
             f"{tenant}CHARGEBEE__API_KEY": "sync-key",
             f"{tenant}CHARGEBEE__WEBHOOK_USERNAME": "hook",
             f"{tenant}CHARGEBEE__WEBHOOK_PASSWORD": "hook-secret",
@@ -234,14 +239,18 @@ poweroffice.read_lag_s = 0.1
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-    def stop(self, name: str) -> None:
-        process = self.processes.pop(name)
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    def stop(self, *names: str) -> None:
+        """SIGTERM, side by side; fails when one does not end."""
+        ending = {name: self.processes.pop(name) for name in names}
+        for process in ending.values():
+            process.terminate()
+        for name, process in ending.items():
+            try:
+                process.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise AssertionError(f"{name} did not end after SIGTERM:\n{self.log(name)[-3000:]}") from None
 
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text(errors="replace")
@@ -392,16 +401,5 @@ poweroffice.read_lag_s = 0.1
         asyncio.run(run())
 
     def quiet(self, *, polls: int = 10) -> int:
-        """Wait until nothing is in flight and the sync's writes rest for so many polls of Go; returns the writes."""
-
-        def polled() -> int:
-            counts = self.requests("poweroffice")["counts"]
-            return int(counts.get("GET /Customers", 0))
-
-        while True:
-            writes, start = self.writes(), polled()
-            wait_for("Go is polled", lambda start=start: polled() >= start + polls)
-            flying = [link for entity in ("customer", "product", "order") for link in self.links(entity).values()
-                      if link.flight]  # fmt: skip
-            if not flying and self.writes() == writes:
-                return writes
+        """Wait until nothing moves any more, with so many polls of Go in between; returns the writes of the sync."""
+        return until_at_rest(self, polls)

@@ -12,6 +12,7 @@ import msgspec
 from contracts.links import encode
 from contracts.messages import JournalEntry, Link, Side
 from tests.system.rig import Rig, interruptible, link_when, tandem, wait_for
+from tests.waiting import PATIENCE_S
 
 REFUSED = "Internal Server Error: An unexpected error occurred."
 HANSEN = {"IsPerson": True, "FirstName": "Ola", "LastName": "Hansen", "InvoiceDeliveryType": "Print"}
@@ -44,6 +45,7 @@ def world(rig: Rig) -> dict[str, str]:
     link_when(rig, "kari", "rejected")
     rig.send("customers", b"demo/chargebee/x", b'{"type":"observed"')
     wait_for("the message is dead", lambda: len(rig.records("dead-letters")) == 2)
+    rig.quiet()
     return {"kari": go_id, "ola": str(person["Id"])}
 
 
@@ -129,13 +131,13 @@ def test_watch_shows_changes_as_they_happen_until_ctrl_c(rig: Rig) -> None:
             assert process.stderr is not None
             assert process.stderr.readline() == "watching demo; Ctrl-C ends it\n"
             rig.chargebee.post("/customers/kari", data={"phone": "+47 2"}).raise_for_status()
-            link_when(rig, "kari", "linked")
             wait_for("it crossed", lambda: rig.go_customers()[0].get("PhoneNumber") == "+47 2")
+            link_when(rig, "kari", "linked")
             tandem(rig, "pause", "--entity", "order")
             assert process.stdout is not None
             lines = [process.stdout.readline(), process.stdout.readline()]
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE_S)
         finally:
             process.kill()
     assert process.returncode == 0
@@ -258,7 +260,7 @@ def test_without_the_linker_a_signal_is_kept_for_it(rig: Rig) -> None:
     """Code 1 and words; it is carried out once the linker runs."""
     rig.start()
     rig.stop("linker")
-    said = tandem(rig, "pause", "--entity", "order", code=1)
+    said = tandem(rig, "pause", "--entity", "order", code=1, TANDEM_CONSOLE__PATIENCE="0.1")
     assert said == "sent, but the linker has not taken it yet; it will when it runs\n"
     rig.start("linker")
     wait_for("it is carried out", lambda: "order to chargebee is paused" in " ".join(tandem(rig, "status").split()))

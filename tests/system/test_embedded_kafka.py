@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from runtime.embedded_kafka import HOST, EmbeddedKafka, EmbeddedKafkaError
+from tests.waiting import wait_for
 
 
 async def produce(bootstrap: str, topic: str, value: bytes) -> None:
@@ -105,8 +105,7 @@ def test_the_broker_ends_with_a_killed_parent(tmp_path: Path) -> None:
         broker_pid = int(parent.stdout.readline())
         os.kill(broker_pid, 0)
         parent.kill()
-    while _alive(broker_pid):
-        time.sleep(0.05)
+    wait_for("the broker ends", lambda: not _alive(broker_pid))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

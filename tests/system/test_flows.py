@@ -147,7 +147,7 @@ def test_a_poison_message_goes_to_the_dead_letters_and_the_stream_goes_on(rig: R
     rig.send("customers", b"demo/chargebee/y", b"\xff\x00 not json")
     add_people(rig, 1)
     wait_for("the next record crosses", lambda: linked(rig, "kari-0"))
-    letters = rig.records("dead-letters")
+    letters = wait_for("both are dead", lambda: rig.records("dead-letters"), lambda found: len(found) >= 2)
     assert len(letters) == 2
     assert all(letter["reason"] and letter["body_base64"] for letter in letters)
 

@@ -12,6 +12,7 @@ from contracts.entities import ENTITIES, SYSTEMS, System
 from tests.system.linker_rig import TENANTS, Driver, KafkaWorld, LinkerRig
 
 STEPS, KILLS, PAUSE_MS = 500, 5, 25
+MIDDLE_STEPS = 5  # whose messages a killed process has just got
 SLOTS = {"one": "0/2", "two": "1/2"}
 _numbers = itertools.count(1)
 
@@ -37,14 +38,19 @@ async def history(rig: LinkerRig, worlds: list[KafkaWorld], seed: int) -> None:
         for name, slot in SLOTS.items():
             rig.start(name, slot)
         for name in SLOTS:
-            rig.wait_ready(name)
+            await asyncio.to_thread(rig.wait_ready, name)
         kills = sorted(chance.sample(range(50, STEPS), KILLS))
         for number in range(STEPS):
             for world in worlds:
                 world.step()
             await driver.exchange(PAUSE_MS)
             if number in kills:
-                rig.kill_and_restart(chance.choice(list(SLOTS)))
+                victim = chance.choice(list(SLOTS))
+                await asyncio.to_thread(rig.wait_ready, victim)
+                for world in worlds * MIDDLE_STEPS:
+                    world.step()
+                await driver.exchange(0)
+                rig.kill_and_restart(victim)
         await at_rest(driver, worlds)
         await driver.restore()
         for world in worlds:

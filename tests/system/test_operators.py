@@ -9,6 +9,7 @@ import msgspec
 from contracts.settings import KafkaSettings
 from runtime.kafka import Kafka
 from tests.system.rig import Rig, link_when, tandem, wait_for
+from tests.waiting import NEVER_S
 
 HANSEN = {"IsPerson": True, "FirstName": "Ola", "LastName": "Hansen", "InvoiceDeliveryType": "Print"}
 
@@ -178,13 +179,14 @@ def test_deletions_and_a_pause_are_carried_as_told(kafka: str, tmp_path: Path) -
 
 
 def test_a_pause_takes_hold_of_what_an_adapter_has_taken_already(rig: Rig) -> None:
-    """Go is slow and 20 creations are under way: after the answer to the pause none is begun, none is doubled."""
+    """Go hangs while 20 creations are under way: after the answer to the pause none is begun, none is doubled."""
     rig.start()
-    rig.fault("poweroffice", kind="slow", match="POST /Customers", count=1000, delay_s=5.0)
+    rig.fault("poweroffice", kind="slow", match="POST /Customers", after=2, count=1000, delay_s=NEVER_S)
     for number in range(20):
         rig.add_customer(id=f"k{number}", last_name="Nordmann", first_name="K", email=f"k{number}@eksempel.no")
     wait_for("some are made", lambda: len(rig.go_customers()) > 0)
     tandem(rig, "pause")
+    rig.clear_faults("poweroffice")
 
     def all_at_rest() -> bool:
         links = list(rig.links().values())
@@ -196,7 +198,6 @@ def test_a_pause_takes_hold_of_what_an_adapter_has_taken_already(rig: Rig) -> No
     assert states == {"held", "linked"}
     assert made < 20
     assert rig.quiet() == made
-    rig.clear_faults("poweroffice")
     tandem(rig, "resume")
     for number in range(20):
         link_when(rig, f"k{number}", "linked")
