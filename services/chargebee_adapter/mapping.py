@@ -12,13 +12,14 @@ from pydantic import BaseModel, ValidationError
 from contracts import entities
 from contracts.entities import Entity, EntityName
 from contracts.messages import Observed, Problem
-from contracts.values import own_chargebee_id, text
+from contracts.values import organisation_number, own_chargebee_id, text
 from services.chargebee_adapter import models
 
 MAPPING = 1
 OWN_PREFIX = own_chargebee_id("")
 STAMP_KEY = "poweroffice_id"  # in metadata; lower case, since the vendor's own SDKs lower-case keys
-_ORGANISATION_WEIGHTS = (3, 2, 7, 6, 5, 4, 3, 2)
+# Svalbard, Jan Mayen and Bouvet Island have codes of their own and the organisation numbers of Norway (ISO 3166).
+_NORWEGIAN = (None, "NO", "SJ", "BV")
 
 Raw = Mapping[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
@@ -151,14 +152,5 @@ def _organisation(record: models.Customer, billing: models.BillingAddress) -> tu
     held = text(record.vat_number)
     if held is None:
         return None, False
-    number = organisation_number(held) if canonical_country(billing.country) in (None, "NO") else None
+    number = organisation_number(held) if canonical_country(billing.country) in _NORWEGIAN else None
     return number, number is None
-
-
-def organisation_number(vat_number: str) -> str | None:
-    """Nine digits of a Norwegian VAT number (`NO 923 609 016 MVA`), or None unless their mod 11 check holds."""
-    digits = "".join(vat_number.upper().replace(".", " ").split()).removeprefix("NO").removesuffix("MVA")
-    if not (digits.isascii() and digits.isdigit() and len(digits) == 9):
-        return None
-    rest = sum(weight * int(digit) for weight, digit in zip(_ORGANISATION_WEIGHTS, digits, strict=False)) % 11
-    return digits if rest != 1 and (11 - rest) % 11 == int(digits[8]) else None

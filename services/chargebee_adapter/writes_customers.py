@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from contracts import entities
 from contracts.entities import Address
 from contracts.messages import Problem
-from services.chargebee_adapter.mapping import Raw, canonical_country, organisation_number
+from contracts.values import organisation_number
+from services.chargebee_adapter.mapping import Raw, canonical_country
 
 # Greatest lengths of the API's customer and billing address parameters.
 _LIMITS = {"first_name": 150, "last_name": 150, "email": 70, "phone": 50, "company": 250}

@@ -15,7 +15,7 @@ from runtime.vendor import Refused
 from services.chargebee_adapter import mapping, mapping_orders, writes_customers, writes_orders, writes_products
 from services.chargebee_adapter.client import any_of, form, path
 from services.chargebee_adapter.guard import is_duplicate, plan, restamp
-from services.chargebee_adapter.mapping import Reading, customer, observed, organisation_number
+from services.chargebee_adapter.mapping import Reading, customer, observed
 from services.chargebee_adapter.mapping_products import Pricing, product, version_of
 from services.chargebee_adapter.writes_orders import ChargePrice, Import
 
@@ -115,13 +115,26 @@ def test_northern_ireland_is_gb_and_a_foreign_vat_number_is_no_organisation_numb
     assert reading.incomplete == ("organisation_number", "address")
 
 
+@pytest.mark.parametrize("country", [None, "NO", "SJ", "BV"])
 @pytest.mark.parametrize(
-    ("vat_number", "number"),
-    [("923609016", "923609016"), ("no923.609.016mva", "923609016"), ("923609017", None), ("92360901", None),
-     ("12345678901", None), ("NO", None), ("９２３６０９０１６", None)],
-)  # fmt: skip
-def test_organisation_numbers_are_checked(vat_number: str, number: str | None) -> None:
-    assert organisation_number(vat_number) == number
+    "vat_number",
+    ["NO 923 609 016 MVA", "NO-923609016", "Org.nr. 923 609 016", "(NO) 923609016 MVA", "NO923609016-MVA"],
+)
+def test_norwegian_numbers_are_found_on_svalbard_too(vat_number: str, country: str | None) -> None:
+    place = {"line1": "Vei 500", "city": "Longyearbyen", "zip": "9170", "country": country}
+    reading = customer({"id": "sval-1", "company": "Nordlys AS", "vat_number": vat_number, "billing_address": place})
+    assert isinstance(reading.entity, Customer)
+    assert (reading.entity.organisation_number, reading.incomplete) == ("923609016", ())
+
+
+@pytest.mark.parametrize(
+    ("vat_number", "country"), [("SE556036079301", None), ("923609016", "SE"), ("923609017", "NO")]
+)
+def test_other_numbers_are_unfit(vat_number: str, country: str | None) -> None:
+    reading = customer(with_(COMPANY, vat_number=vat_number, billing_address={"country": country}))
+    assert isinstance(reading.entity, Customer)
+    assert reading.entity.organisation_number is None
+    assert "organisation_number" in reading.incomplete
 
 
 @pytest.mark.parametrize(
