@@ -12,6 +12,7 @@ import httpx
 
 from contracts.settings import ChargebeeSettings
 from runtime.vendor import READ, NotFound, Refused, Retriable, Unauthorised, VendorHttp
+from services.chargebee_adapter.addresses import Resource, unaddressable
 
 BURST = 10.0  # requests at once, above the rate
 PAGE = 100  # the greatest `limit` of every list
@@ -83,9 +84,12 @@ def any_of(values: Sequence[str]) -> str:
     return json.dumps(list(values), ensure_ascii=False)
 
 
-def path(*parts: str) -> str:
-    """A resource path with its ids percent-encoded, `/` included."""
-    return "/" + "/".join(quote(part, safe="") for part in parts)
+def path(resource: Resource, record_id: str, *action: str) -> str:
+    """The path of a record, its id percent-encoded but for `/`, as the vendor's own SDK sends it. Raises Refused for
+    an id that cannot be addressed."""
+    if (problem := unaddressable(resource, record_id)) is not None:
+        raise Refused(problem.code, problem.message, field=problem.field)
+    return "/".join(("", resource, quote(record_id), *action))
 
 
 def account(settings: ChargebeeSettings) -> str:
@@ -121,10 +125,10 @@ class ChargebeeClient:
         )  # fmt: skip
         return _body(answer, resource_path, writes=False)
 
-    async def find(self, kind: str, *parts: str) -> Raw | None:
-        """The record under a path, or None when there is none. `kind` is the key of the answer, such as `customer`."""
+    async def find(self, kind: str, resource: Resource, record_id: str) -> Raw | None:
+        """The record of an id, or None when there is none. `kind` is the key of the answer, such as `customer`."""
         try:
-            return _record(await self.get(path(*parts)), kind, writes=False)
+            return _record(await self.get(path(resource, record_id)), kind, writes=False)
         except NotFound:
             return None
 

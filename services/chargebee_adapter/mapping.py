@@ -14,6 +14,7 @@ from contracts.entities import Entity, EntityName
 from contracts.messages import Observed, Problem
 from contracts.values import organisation_number, own_chargebee_id, text
 from services.chargebee_adapter import models
+from services.chargebee_adapter.addresses import unaddressable
 
 MAPPING = 1
 OWN_PREFIX = own_chargebee_id("")
@@ -102,8 +103,9 @@ def customer(raw: Raw, *, deleted: bool = False) -> Reading:
     """A customer. Company when `company` or `vat_number` is filled, else a person."""
     name, version = id_of(raw), version_of(raw)
     record = parsed(models.Customer, raw, "customer")
-    if isinstance(record, Problem):
-        return Reading("customer", name, version, problem=record, deleted=deleted)
+    problem = record if isinstance(record, Problem) else unaddressable("customers", name)
+    if isinstance(record, Problem) or problem is not None:
+        return Reading("customer", name, version, problem=problem, deleted=deleted)
     billing = record.billing_address or models.BillingAddress()
     gone = deleted or record.deleted
     is_company = bool(text(record.company) or text(record.vat_number))

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from contracts.settings import Tenant
 from services.chargebee_adapter import mapping, mapping_orders
+from services.chargebee_adapter.addresses import unaddressable
 from services.chargebee_adapter.catalogue import Catalogue, Whole
 from services.chargebee_adapter.client import ChargebeeClient, Raw, any_of
 from services.chargebee_adapter.events import Event
@@ -55,7 +56,10 @@ class Reader:
         return readings
 
     async def product(self, item_id: str, last_seen: Raw | None = None) -> Reading | None:
-        """A product read whole. An item that is gone is a deletion if it was seen as one, else nothing is known."""
+        """A product read whole. An item that is gone is a deletion if it was seen as one, else nothing is known. An
+        item that cannot be asked for is a problem in words."""
+        if unaddressable("items", item_id) is not None:
+            return self._catalogue.reading(self._catalogue.merged(last_seen or {"id": item_id}, ()))
         whole = await self._catalogue.whole(self._client, item_id)
         if whole is None and last_seen is not None and last_seen.get("status") == "deleted":
             whole = Whole(last_seen, ())
@@ -85,7 +89,7 @@ class Reader:
         return self._orders_since is not None and (day is None or day >= self._orders_since)
 
     async def _invoices(self, invoice_ids: set[str]) -> dict[str, Raw]:
-        if len(invoice_ids) == 1:
+        if len(invoice_ids) == 1 and unaddressable("invoices", min(invoice_ids)) is None:
             # A single invoice is read by its id, since lists lag.
             invoice = await self._client.find("invoice", "invoices", *invoice_ids)
             return {} if invoice is None else {id_of(invoice): invoice}

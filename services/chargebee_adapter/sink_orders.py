@@ -11,6 +11,7 @@ from contracts.settings import Tenant
 from contracts.values import text
 from runtime.vendor import NotFound, Refused
 from services.chargebee_adapter import mapping_orders, writes_orders
+from services.chargebee_adapter.addresses import Resource
 from services.chargebee_adapter.catalogue import Catalogue
 from services.chargebee_adapter.client import ChargebeeClient, Raw, any_of, path
 from services.chargebee_adapter.guard import (
@@ -159,11 +160,11 @@ def _age(raw: Raw) -> tuple[int, str]:
 
 
 async def _post_own(
-    api: ChargebeeClient, kind: str, resource: str, action: str, params: dict[str, Any]
+    api: ChargebeeClient, kind: str, resource: Resource, action: str, params: dict[str, Any]
 ) -> tuple[Raw, bool]:
     """The record made under an own id, or the one an earlier attempt made; and whether it was made now."""
     try:
-        return await api.post(kind, path(resource, action), params), True
+        return await api.post(kind, f"/{resource}/{action}", params), True
     except Refused as error:
         found = await api.find(kind, resource, params["id"]) if is_duplicate(error, "id") else None
         if found is None:
