@@ -89,6 +89,12 @@ class RateLimiter:
             self._server = asyncio.create_task(self._serve())
         await future
 
+    def give_back(self, tokens: int) -> None:
+        """Return tokens that were waited for and not used; during a pause they are lost."""
+        self.taken -= tokens
+        if self._clock() >= self._paused_until:
+            self._tokens = min(self._burst, self._tokens + tokens)
+
     def pause(self, seconds: float) -> None:
         """Let nobody through for so many seconds, and begin again with an empty bucket."""
         self._paused_until = max(self._paused_until, self._clock() + seconds)
@@ -170,12 +176,18 @@ class VendorHttp:
         headers: dict[str, str],
         params: dict[str, str] | None = None,
         content: bytes | None = None,
+        reserved: bool = False,
     ) -> httpx.Response:
-        """The answer with a status below 500 other than 429. Raises Retriable."""
+        """The answer with a status below 500 other than 429. Raises Retriable.
+
+        `reserved`: the caller has waited at the limiter already, so that the first attempt goes out at once.
+        """
         attempts = (self._read_attempts or MAX_READ_ATTEMPTS) if method == "GET" else 1
         for attempt in range(attempts):
             try:
-                return await self._once(method, url, priority, headers, params, content)
+                if not (reserved and attempt == 0):
+                    await self.limiter.acquire(priority)
+                return await self._once(method, url, headers, params, content)
             except Retriable as error:
                 if attempt == attempts - 1:
                     raise
@@ -186,12 +198,10 @@ class VendorHttp:
         self,
         method: Method,
         url: str,
-        priority: int,
         headers: dict[str, str],
         params: dict[str, str] | None,
         content: bytes | None,
     ) -> httpx.Response:
-        await self.limiter.acquire(priority)
         self.calls += 1
         writes = method != "GET"
         try:

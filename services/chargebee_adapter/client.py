@@ -3,7 +3,8 @@
 import base64
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -101,7 +102,8 @@ class ChargebeeClient:
     """Reads and writes of one site.
 
     Every call raises Retriable, Unauthorised (401, 403, unknown site), NotFound (404) or Refused. `calls` counts the
-    requests of this client; `at` gives a client with its own count and priority on the same connections.
+    requests of this client, `writes` those that changed something, each of which `on_write(kind, record)` is told;
+    `at` gives a client with its own counts and priority on the same connections.
     """
 
     def __init__(self, settings: ChargebeeSettings, http: VendorHttp, *, priority: int = READ) -> None:
@@ -111,17 +113,39 @@ class ChargebeeClient:
         self._write_headers = {**self._headers, "Content-Type": "application/x-www-form-urlencoded"}
         if settings.suppress_emails:
             self._write_headers["chargebee-event-email"] = "all-disabled"
-        self.calls = 0
+        self.calls = self.writes = self._reserved = 0
+        self.on_write: Callable[[str, Raw], None] = lambda kind, record: None
 
     def at(self, priority: int) -> "ChargebeeClient":
         """The same site at another priority, counting from zero."""
         return ChargebeeClient(self._settings, self._http, priority=priority)
 
+    @asynccontextmanager
+    async def reserved(self, calls: int) -> AsyncIterator[None]:
+        """Wait at the limiter for the next calls before the first of them, so that a write follows the read that
+        guards it without a wait in between. What is not used is given back."""
+        limiter = self._http.limiter
+        try:
+            while self._reserved < calls:
+                await limiter.acquire(self._priority)
+                self._reserved += 1
+            yield
+        finally:
+            limiter.give_back(self._reserved)
+            self._reserved = 0
+
+    def _is_reserved(self) -> bool:
+        self.calls += 1
+        if self._reserved == 0:
+            return False
+        self._reserved -= 1
+        return True
+
     async def get(self, resource_path: str, params: Mapping[str, str] | None = None) -> Raw:
         """The answer's JSON object; numbers with a fraction are Decimal."""
-        self.calls += 1
         answer = await self._http.send(
-            "GET", self._url(resource_path), priority=self._priority, headers=self._headers, params=dict(params or {})
+            "GET", self._url(resource_path), priority=self._priority, headers=self._headers, params=dict(params or {}),
+            reserved=self._is_reserved(),
         )  # fmt: skip
         return _body(answer, resource_path, writes=False)
 
@@ -134,12 +158,14 @@ class ChargebeeClient:
 
     async def post(self, kind: str, resource_path: str, params: Mapping[str, Any]) -> Raw:
         """Write once and return the record under `kind`; never repeated here."""
-        self.calls += 1
         answer = await self._http.send(
             "POST", self._url(resource_path), priority=self._priority, headers=self._write_headers,
-            content=urlencode(form(params)).encode(),
+            content=urlencode(form(params)).encode(), reserved=self._is_reserved(),
         )  # fmt: skip
-        return _record(_body(answer, resource_path, writes=True), kind, writes=True)
+        record = _record(_body(answer, resource_path, writes=True), kind, writes=True)
+        self.writes += 1
+        self.on_write(kind, record)
+        return record
 
     async def pages(
         self, kind: str, resource_path: str, params: Mapping[str, str] | None = None

@@ -340,23 +340,88 @@ def test_a_billing_update_sends_along_what_would_be_erased() -> None:
 def test_a_blank_country_keeps_the_one_that_is_there() -> None:
     current = Customer(kind="person", address=Address(city="Oslo", zip="0150", country="SE"))
     address = Address(city="Oslo", zip="0151")
-    held = writes_customers.holdable({"address": address}, current, "NO")
-    assert isinstance(held, dict)
+    held = writes_customers.holdable({"address": address}, current, "NO").held
     assert held["address"].country == "SE"
-    fresh = writes_customers.holdable({"address": address}, None, "NO")
-    assert isinstance(fresh, dict)
+    fresh = writes_customers.holdable({"address": address}, None, "NO").held
     assert fresh["address"].country == "NO"
 
 
-def test_what_chargebee_cannot_hold_is_left_out() -> None:
+def test_what_chargebee_cannot_hold_is_held_back_in_words() -> None:
     fields = {"kind": "company", "company": "A", "organisation_number": "1", "address": Address(city="Oslo"),
               "archived": True}  # fmt: skip
-    assert writes_customers.holdable(fields, None, None) == {"company": "A"}
-    price = {"price": Price(amount=Decimal(1), currency="EUR")}
-    assert writes_products.holdable(price, NET, None, can_price=True) == {}
+    fitting = writes_customers.holdable(fields, None, None)
+    assert fitting.held == {"company": "A"}
+    assert fitting.skipped == {
+        "organisation_number": "'1' is no Norwegian organisation number; correct it in PowerOffice Go",
+        "address": "an address in Chargebee needs a city and a zip; fill them in PowerOffice Go",
+    }
     gross_without_rate = Pricing("NOK", gross=True)
-    price = {"price": Price(amount=Decimal(1), currency="NOK")}
-    assert writes_products.holdable(price, gross_without_rate, None, can_price=True) == {}
+    for amount, currency, pricing, can_price, words in (
+        ("1", "EUR", NET, True, "a price in EUR is not carried"), ("1", "NOK", gross_without_rate, True, "no VAT rate"),
+        ("-1", "NOK", NET, True, "no negative prices"), ("1", "NOK", NET, False, "not exactly one plain price"),
+    ):  # fmt: skip
+        price = {"price": Price(amount=Decimal(amount), currency=currency)}
+        fitting = writes_products.holdable(price, pricing, None, can_price=can_price)
+        assert fitting.held == {}
+        assert words in fitting.skipped["price"]
+
+
+LONG_PHONE = "+47 22 33 44 55 (direkte, men bare etter klokken tolv og ikke fredag)"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("phone", LONG_PHONE, "Chargebee's phone holds 50 characters, this has 69; shorten it in PowerOffice Go"),
+        ("email", "a" * 60 + "@eksempel.no", "email holds 70 characters, this has 72"),
+        ("first_name", "x" * 151, "first_name holds 150 characters, this has 151"),
+        ("last_name", "x" * 151, "last_name holds 150 characters"), ("company", "x" * 251, "company holds 250"),
+        ("address", Address(line1="x" * 151, city="Oslo", zip="0150"), "billing_address.line1 holds 150"),
+        ("address", Address(line2="x" * 151, city="Oslo", zip="0150"), "billing_address.line2 holds 150"),
+        ("address", Address(city="x" * 51, zip="0150"), "billing_address.city holds 50"),
+        ("address", Address(city="Oslo", zip="0" * 21), "billing_address.zip holds 20"),
+    ],
+)  # fmt: skip
+def test_a_field_of_a_customer_that_is_too_long_is_held_back_alone(field: str, value: Any, words: str) -> None:
+    fields = {"currency": "NOK", field: value}
+    fitting = writes_customers.holdable(fields, Customer(kind="person"), None)
+    assert fitting.held == {"currency": "NOK"}
+    assert list(fitting.skipped) == [field]
+    assert words in fitting.skipped[field]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("name", "x" * 101, "name holds 100 characters, this has 101"),
+        ("name", None, "a product needs a name"),
+        ("description", "x" * 501, "description shows 500 characters, this has 501"),
+        ("description", "<br>" * 500 + "x", "description holds 2000 characters, this has 2001"),
+        ("unit", "x" * 31, "unit holds 30 characters"),
+    ],
+)
+def test_a_field_of_a_product_that_is_too_long_is_held_back_alone(field: str, value: Any, words: str) -> None:
+    fitting = writes_products.holdable({"archived": False, field: value}, NET, None, can_price=False)
+    assert fitting.held == {"archived": False}
+    assert words in fitting.skipped[field]
+
+
+def test_a_description_may_be_as_long_as_what_is_shown_of_it() -> None:
+    description = "<b>" * 100 + "x" * 500
+    assert writes_products.holdable({"description": description}, NET, None, can_price=False).skipped == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"), [({"kind": "company", "company": "x" * 251}, "too_long"), ({"kind": "company"}, "missing")]
+)
+def test_without_its_name_nothing_is_created(fields: dict[str, Any], code: str) -> None:
+    problem = writes_customers.creation("go-1", "company", writes_customers.holdable(fields, None, None))
+    assert isinstance(problem, Problem)
+    assert (problem.code, problem.field) == (code, "company")
+    name = {"name": "x" * 101 if code == "too_long" else None}
+    problem = writes_products.item_creation("go-1", "f", writes_products.holdable(name, NET, None, can_price=True))
+    assert isinstance(problem, Problem)
+    assert (problem.code, problem.field) == (code, "name")
 
 
 def test_a_cleared_field_is_sent_empty() -> None:
@@ -366,15 +431,12 @@ def test_a_cleared_field_is_sent_empty() -> None:
 
 def test_prices_are_wanted_as_they_will_be_held() -> None:
     price = {"price": Price(amount=Decimal("79.995"), currency="NOK")}
-    held = writes_products.holdable(price, GROSS, None, can_price=True)
-    assert isinstance(held, dict)
+    held = writes_products.holdable(price, GROSS, None, can_price=True).held
     assert held["price"] == Price(amount=Decimal("79.99"), currency="NOK")
     assert writes_products.amount_params(held["price"].amount, GROSS) == {"price": 9999}
 
 
-def test_product_names_are_cut_and_made_unique() -> None:
-    held = writes_products.holdable({"name": "x" * 120}, NET, None, can_price=False)
-    assert held == {"name": "x" * 100}
+def test_product_names_are_made_unique() -> None:
     assert writes_products.with_code("x" * 100, "3201") == "x" * 93 + " (3201)"
 
 
