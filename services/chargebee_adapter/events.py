@@ -24,13 +24,16 @@ EVENT_TYPES: Mapping[str, Subject] = {
 
 @dataclass(frozen=True)
 class Event:
-    """One event. `record` is the resource as it was then, `occurred_at_s` UTC seconds (0 when absent)."""
+    """One event. `record` is the resource as it was then, `occurred_at_s` UTC seconds (0 when absent); `source` and
+    `user` name who caused it, empty when absent."""
 
     id: str
     subject: Subject
     record: dict[str, Any]
     occurred_at_s: int
     is_deletion: bool
+    source: str = ""
+    user: str = ""
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -72,6 +75,8 @@ def of(raw: Mapping[str, Any]) -> Event | None:
         record=record,
         occurred_at_s=occurred_at_s(raw),
         is_deletion=kind == f"{subject}_{_DELETED}",
+        source=str(raw.get("source") or ""),
+        user=str(raw.get("user") or ""),
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from contracts import entities
 from contracts.entities import Entity, EntityName
-from contracts.messages import Observed, Problem
+from contracts.messages import Author, Observed, Problem
 from contracts.values import organisation_number, own_chargebee_id, text
 from services.chargebee_adapter import models
 from services.chargebee_adapter.addresses import unaddressable
@@ -41,6 +41,7 @@ class Reading:
     stamp: str | None = None
     deleted: bool = False
     incomplete: tuple[str, ...] = ()
+    made_by: Author | None = None
 
     @property
     def data(self) -> dict[str, Any] | None:
@@ -53,7 +54,7 @@ def observed(reading: Reading, *, tenant: str, at: str, snapshot: str | None = N
     return Observed(
         tenant=tenant, system="chargebee", entity=reading.entity_name, id=reading.id, version=reading.version,
         mapping=MAPPING, observed_at=at, snapshot=snapshot, deleted=reading.deleted, data=reading.data,
-        stamp=reading.stamp, incomplete=reading.incomplete, problem=reading.problem,
+        stamp=reading.stamp, incomplete=reading.incomplete, problem=reading.problem, made_by=reading.made_by,
     )  # fmt: skip
 
 

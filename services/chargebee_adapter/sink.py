@@ -17,6 +17,7 @@ from contracts.settings import Tenant
 from runtime.clock import iso
 from runtime.vendor import BULK, LIVE, Refused
 from services.chargebee_adapter import mapping
+from services.chargebee_adapter.authors import Authors
 from services.chargebee_adapter.catalogue import Catalogue
 from services.chargebee_adapter.client import ChargebeeClient
 from services.chargebee_adapter.guard import Clock, Written
@@ -38,12 +39,12 @@ class _Writer(Protocol):
 
 
 class Sink:
-    """Applies the commands of one tenant. `clock` gives aware UTC, `monotonic` seconds; `catalogue` is the one shared
-    with the source."""
+    """Applies the commands of one tenant. `clock` gives aware UTC, `monotonic` seconds; `catalogue` and `authors` are
+    those shared with the source."""
 
     def __init__(
         self, tenant: str, settings: Tenant, client: ChargebeeClient, *, clock: Callable[[], datetime],
-        catalogue: Catalogue | None = None, monotonic: Clock = time.monotonic,
+        catalogue: Catalogue | None = None, authors: Authors | None = None, monotonic: Clock = time.monotonic,
     ) -> None:  # fmt: skip
         self.tenant, self._client, self._clock = tenant, client, clock
         catalogue = catalogue or Catalogue(pricing_of(settings))
@@ -52,6 +53,7 @@ class Sink:
             "product": Products(catalogue, settings.chargebee.item_family, monotonic),
             "order": Orders(settings, catalogue, clock, monotonic),
         }
+        self._authors = authors or Authors()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def apply(self, command: Command) -> Outcome:
@@ -64,6 +66,7 @@ class Sink:
         lock = self._locks.setdefault(record, asyncio.Lock())
         async with lock:
             api = self._client.at(LIVE if command.lane == "live" else BULK)
+            api.on_write = self._authors.note_write
             written = await self._written(api, command)
         return self._outcome(command, written, api)
 

@@ -19,6 +19,7 @@ from contracts.messages import Command, Observed, Outcome, SnapshotCompleted
 from contracts.settings import Tenant
 from runtime.publisher import Known, digest
 from runtime.vendor import RateLimiter, Refused, Retriable, Unauthorised, VendorHttp
+from services.chargebee_adapter.authors import Authors
 from services.chargebee_adapter.catalogue import Catalogue
 from services.chargebee_adapter.client import ChargebeeClient
 from services.chargebee_adapter.readings import pricing_of
@@ -173,8 +174,9 @@ async def world(address: str, data: str = "empty", **changes: Any) -> AsyncItera
     def clock() -> datetime:
         return datetime.now(UTC)
 
-    source = Source("demo", settings, client, publisher, clock=clock, catalogue=catalogue)
-    sink = Sink("demo", settings, client, clock=clock, catalogue=catalogue)
+    authors = Authors()
+    source = Source("demo", settings, client, publisher, clock=clock, catalogue=catalogue, authors=authors)
+    sink = Sink("demo", settings, client, clock=clock, catalogue=catalogue, authors=authors)
     async with httpx.AsyncClient(auth=("key2", ""), trust_env=False) as person:
         made = World(address, settings, http, client, source, sink, publisher, person)
         await made.control("reset", {"data": data})
