@@ -8,6 +8,7 @@ VendorError
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -158,6 +159,7 @@ class VendorHttp:
         self.limiter = limiter
         self._locked, self._read_attempts = locked, read_attempts
         self.calls = 0
+        self.places = asyncio.Semaphore(connections)  # one for each connection, so that the pool makes nobody wait
         self.http = httpx.AsyncClient(
             timeout=httpx.Timeout(timeout_s, connect=10.0),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
@@ -177,17 +179,21 @@ class VendorHttp:
         params: dict[str, str] | None = None,
         content: bytes | None = None,
         reserved: bool = False,
+        placed: bool = False,
     ) -> httpx.Response:
         """The answer with a status below 500 other than 429. Raises Retriable.
 
         `reserved`: the caller has waited at the limiter already, so that the first attempt goes out at once.
+        `placed`: the caller holds one of `places`.
         """
+        place = contextlib.nullcontext() if placed else self.places
         attempts = (self._read_attempts or MAX_READ_ATTEMPTS) if method == "GET" else 1
         for attempt in range(attempts):
             try:
                 if not (reserved and attempt == 0):
                     await self.limiter.acquire(priority)
-                return await self._once(method, url, headers, params, content)
+                async with place:
+                    return await self._once(method, url, headers, params, content)
             except Retriable as error:
                 if attempt == attempts - 1:
                     raise

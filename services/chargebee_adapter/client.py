@@ -114,6 +114,7 @@ class ChargebeeClient:
         if settings.suppress_emails:
             self._write_headers["chargebee-event-email"] = "all-disabled"
         self.calls = self.writes = self._reserved = 0
+        self._placed = False
         self.on_write: Callable[[str, Raw], None] = lambda kind, record: None
 
     def at(self, priority: int) -> "ChargebeeClient":
@@ -122,15 +123,18 @@ class ChargebeeClient:
 
     @asynccontextmanager
     async def reserved(self, calls: int) -> AsyncIterator[None]:
-        """Wait at the limiter for the next calls before the first of them, so that a write follows the read that
-        guards it without a wait in between. What is not used is given back."""
+        """Wait at the limiter for the next calls, and for a connection, before the first of them, so that a write
+        follows the read that guards it without a wait in between. What is not used is given back."""
         limiter = self._http.limiter
         try:
             while self._reserved < calls:
                 await limiter.acquire(self._priority)
                 self._reserved += 1
-            yield
+            async with self._http.places:
+                self._placed = True
+                yield
         finally:
+            self._placed = False
             limiter.give_back(self._reserved)
             self._reserved = 0
 
@@ -145,7 +149,7 @@ class ChargebeeClient:
         """The answer's JSON object; numbers with a fraction are Decimal."""
         answer = await self._http.send(
             "GET", self._url(resource_path), priority=self._priority, headers=self._headers, params=dict(params or {}),
-            reserved=self._is_reserved(),
+            reserved=self._is_reserved(), placed=self._placed,
         )  # fmt: skip
         return _body(answer, resource_path, writes=False)
 
@@ -160,7 +164,7 @@ class ChargebeeClient:
         """Write once and return the record under `kind`; never repeated here."""
         answer = await self._http.send(
             "POST", self._url(resource_path), priority=self._priority, headers=self._write_headers,
-            content=urlencode(form(params)).encode(), reserved=self._is_reserved(),
+            content=urlencode(form(params)).encode(), reserved=self._is_reserved(), placed=self._placed,
         )  # fmt: skip
         record = _record(_body(answer, resource_path, writes=True), kind, writes=True)
         self.writes += 1

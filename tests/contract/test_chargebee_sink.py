@@ -333,6 +333,33 @@ def test_nothing_is_waited_for_between_the_read_and_the_write_it_guards(address:
     run(scenario())
 
 
+def test_no_other_request_takes_the_connection_in_between(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            await someone(here)
+            http = VendorHttp(RateLimiter(0, 1, 1), connections=1)
+            seen: list[str] = []
+
+            async def note(request: httpx.Request) -> None:
+                seen.append(f"{request.method} {request.url.path.removeprefix('/api/v2')}")
+
+            http.http.event_hooks = {"request": [note], "response": []}
+            client = ChargebeeClient(here.settings.chargebee, http)
+            sink = Sink("demo", here.settings, client, clock=lambda: datetime.now(UTC))
+            command = here.command("customer", "update", target_id="c1", fields={"phone": "2", "address": PLACE})
+            polls = [asyncio.create_task(client.get("/events")) for _ in range(5)]
+            outcome = asyncio.create_task(sink.apply(command))
+            polls += [asyncio.create_task(client.get("/events")) for _ in range(5)]
+            await asyncio.gather(outcome, *polls)
+            await http.close()
+            start = seen.index("GET /customers/c1")
+            assert seen[start : start + 3] == [
+                "GET /customers/c1", "POST /customers/c1", "POST /customers/c1/update_billing_info",
+            ]  # fmt: skip
+
+    run(scenario())
+
+
 class Napping(ChargebeeClient):
     """The process is stopped for an hour while the answer of a read is under way, and a person edits meanwhile."""
 
