@@ -15,7 +15,7 @@ from contracts.entities import EntityName
 from contracts.messages import Command, Outcome
 from contracts.settings import Tenant
 from runtime.clock import iso
-from runtime.vendor import BULK, LIVE, Refused
+from runtime.vendor import BULK, LIVE, Refused, Retriable
 from services.chargebee_adapter import mapping
 from services.chargebee_adapter.authors import Authors
 from services.chargebee_adapter.catalogue import Catalogue
@@ -67,7 +67,12 @@ class Sink:
         async with lock:
             api = self._client.at(LIVE if command.lane == "live" else BULK)
             api.on_write = self._authors.note_write
-            written = await self._written(api, command)
+            try:
+                written = await self._written(api, command)
+            except Retriable as error:
+                # A part may have got through although the request that failed did not.
+                error.maybe_applied = error.maybe_applied or api.writes > 0
+                raise
         return self._outcome(command, written, api)
 
     async def _written(self, api: ChargebeeClient, command: Command) -> Written:
