@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from contracts.settings import Settings
 from runtime.kafka import Kafka, TopicError
+from runtime.requests import Bounded
 
 log = structlog.get_logger()
 BATCH_RECORDS = 2000
@@ -133,7 +134,7 @@ def run(service: Service) -> None:
     app = make_app(service)
     config = uvicorn.Config(
         app, host=service.settings.host, port=service.port, log_level="warning", access_log=False,
-        timeout_graceful_shutdown=5, lifespan="on",
+        timeout_graceful_shutdown=5, lifespan="on", http=Bounded,
     )  # fmt: skip
     _Announcing(config, service.name).run()
 

@@ -8,6 +8,7 @@ VendorError
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -89,6 +90,12 @@ class RateLimiter:
             self._server = asyncio.create_task(self._serve())
         await future
 
+    def give_back(self, tokens: int) -> None:
+        """Return tokens that were waited for and not used; during a pause they are lost."""
+        self.taken -= tokens
+        if self._clock() >= self._paused_until:
+            self._tokens = min(self._burst, self._tokens + tokens)
+
     def pause(self, seconds: float) -> None:
         """Let nobody through for so many seconds, and begin again with an empty bucket."""
         self._paused_until = max(self._paused_until, self._clock() + seconds)
@@ -152,6 +159,7 @@ class VendorHttp:
         self.limiter = limiter
         self._locked, self._read_attempts = locked, read_attempts
         self.calls = 0
+        self.places = asyncio.Semaphore(connections)  # one for each connection, so that the pool makes nobody wait
         self.http = httpx.AsyncClient(
             timeout=httpx.Timeout(timeout_s, connect=10.0),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
@@ -170,12 +178,22 @@ class VendorHttp:
         headers: dict[str, str],
         params: dict[str, str] | None = None,
         content: bytes | None = None,
+        reserved: bool = False,
+        placed: bool = False,
     ) -> httpx.Response:
-        """The answer with a status below 500 other than 429. Raises Retriable."""
+        """The answer with a status below 500 other than 429. Raises Retriable.
+
+        `reserved`: the caller has waited at the limiter already, so that the first attempt goes out at once.
+        `placed`: the caller holds one of `places`.
+        """
+        place = contextlib.nullcontext() if placed else self.places
         attempts = (self._read_attempts or MAX_READ_ATTEMPTS) if method == "GET" else 1
         for attempt in range(attempts):
             try:
-                return await self._once(method, url, priority, headers, params, content)
+                if not (reserved and attempt == 0):
+                    await self.limiter.acquire(priority)
+                async with place:
+                    return await self._once(method, url, headers, params, content)
             except Retriable as error:
                 if attempt == attempts - 1:
                     raise
@@ -186,12 +204,10 @@ class VendorHttp:
         self,
         method: Method,
         url: str,
-        priority: int,
         headers: dict[str, str],
         params: dict[str, str] | None,
         content: bytes | None,
     ) -> httpx.Response:
-        await self.limiter.acquire(priority)
         self.calls += 1
         writes = method != "GET"
         try:

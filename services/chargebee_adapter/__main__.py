@@ -11,6 +11,7 @@ from runtime.clock import utc_now
 from runtime.publisher import KafkaPublisher
 from runtime.service import Service, run
 from runtime.vendor import RateLimiter, VendorHttp
+from services.chargebee_adapter.authors import Authors
 from services.chargebee_adapter.catalogue import Catalogue
 from services.chargebee_adapter.check import check
 from services.chargebee_adapter.client import BURST, ChargebeeClient, account, locked
@@ -40,8 +41,9 @@ def main() -> int:
             connections[key] = VendorHttp(limiter, locked=locked)
         client = ChargebeeClient(tenant.chargebee, connections[key])
         catalogue = Catalogue(pricing_of(tenant))
-        source = Source(name, tenant, client, publisher, clock=utc_now, catalogue=catalogue)
-        sink = Sink(name, tenant, client, clock=utc_now, catalogue=catalogue)
+        authors = Authors()
+        source = Source(name, tenant, client, publisher, clock=utc_now, catalogue=catalogue, authors=authors)
+        sink = Sink(name, tenant, client, clock=utc_now, catalogue=catalogue, authors=authors)
 
         async def webhook(body: bytes) -> int:
             await adapter.check_identity(name)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from services.chargebee_adapter.addresses import unaddressable
 from services.chargebee_adapter.client import ChargebeeClient, Raw, any_of
 from services.chargebee_adapter.mapping import Reading, id_of, milliseconds
 from services.chargebee_adapter.mapping_products import Pricing, product
@@ -77,9 +78,9 @@ class Catalogue:
         return await api.all("item_price", "/item_prices", query)
 
     async def items_by_price(self, api: ChargebeeClient, price_ids: Iterable[str]) -> Mapping[str, str]:
-        """The item of each price; a price that the site does not know is left out."""
+        """The item of each price; a price that the site does not know or cannot be asked for is left out."""
         for price_id in dict.fromkeys(price_ids):
-            if price_id not in self._item_by_price:
+            if price_id not in self._item_by_price and unaddressable("item_prices", price_id) is None:
                 price = await api.find("item_price", "item_prices", price_id)
                 if price is not None:
                     self.note_listed((price,))

@@ -3,7 +3,8 @@
 import base64
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -12,6 +13,7 @@ import httpx
 
 from contracts.settings import ChargebeeSettings
 from runtime.vendor import READ, NotFound, Refused, Retriable, Unauthorised, VendorHttp
+from services.chargebee_adapter.addresses import Resource, unaddressable
 
 BURST = 10.0  # requests at once, above the rate
 PAGE = 100  # the greatest `limit` of every list
@@ -83,9 +85,12 @@ def any_of(values: Sequence[str]) -> str:
     return json.dumps(list(values), ensure_ascii=False)
 
 
-def path(*parts: str) -> str:
-    """A resource path with its ids percent-encoded, `/` included."""
-    return "/" + "/".join(quote(part, safe="") for part in parts)
+def path(resource: Resource, record_id: str, *action: str) -> str:
+    """The path of a record, its id percent-encoded but for `/`, as the vendor's own SDK sends it. Raises Refused for
+    an id that cannot be addressed."""
+    if (problem := unaddressable(resource, record_id)) is not None:
+        raise Refused(problem.code, problem.message, field=problem.field)
+    return "/".join(("", resource, quote(record_id), *action))
 
 
 def account(settings: ChargebeeSettings) -> str:
@@ -97,7 +102,8 @@ class ChargebeeClient:
     """Reads and writes of one site.
 
     Every call raises Retriable, Unauthorised (401, 403, unknown site), NotFound (404) or Refused. `calls` counts the
-    requests of this client; `at` gives a client with its own count and priority on the same connections.
+    requests of this client, `writes` those that changed something, each of which `on_write(kind, record)` is told;
+    `at` gives a client with its own counts and priority on the same connections.
     """
 
     def __init__(self, settings: ChargebeeSettings, http: VendorHttp, *, priority: int = READ) -> None:
@@ -107,35 +113,63 @@ class ChargebeeClient:
         self._write_headers = {**self._headers, "Content-Type": "application/x-www-form-urlencoded"}
         if settings.suppress_emails:
             self._write_headers["chargebee-event-email"] = "all-disabled"
-        self.calls = 0
+        self.calls = self.writes = self._reserved = 0
+        self._placed = False
+        self.on_write: Callable[[str, Raw], None] = lambda kind, record: None
 
     def at(self, priority: int) -> "ChargebeeClient":
         """The same site at another priority, counting from zero."""
         return ChargebeeClient(self._settings, self._http, priority=priority)
 
+    @asynccontextmanager
+    async def reserved(self, calls: int) -> AsyncIterator[None]:
+        """Wait at the limiter for the next calls, and for a connection, before the first of them, so that a write
+        follows the read that guards it without a wait in between. What is not used is given back."""
+        limiter = self._http.limiter
+        try:
+            while self._reserved < calls:
+                await limiter.acquire(self._priority)
+                self._reserved += 1
+            async with self._http.places:
+                self._placed = True
+                yield
+        finally:
+            self._placed = False
+            limiter.give_back(self._reserved)
+            self._reserved = 0
+
+    def _is_reserved(self) -> bool:
+        self.calls += 1
+        if self._reserved == 0:
+            return False
+        self._reserved -= 1
+        return True
+
     async def get(self, resource_path: str, params: Mapping[str, str] | None = None) -> Raw:
         """The answer's JSON object; numbers with a fraction are Decimal."""
-        self.calls += 1
         answer = await self._http.send(
-            "GET", self._url(resource_path), priority=self._priority, headers=self._headers, params=dict(params or {})
+            "GET", self._url(resource_path), priority=self._priority, headers=self._headers, params=dict(params or {}),
+            reserved=self._is_reserved(), placed=self._placed,
         )  # fmt: skip
         return _body(answer, resource_path, writes=False)
 
-    async def find(self, kind: str, *parts: str) -> Raw | None:
-        """The record under a path, or None when there is none. `kind` is the key of the answer, such as `customer`."""
+    async def find(self, kind: str, resource: Resource, record_id: str) -> Raw | None:
+        """The record of an id, or None when there is none. `kind` is the key of the answer, such as `customer`."""
         try:
-            return _record(await self.get(path(*parts)), kind, writes=False)
+            return _record(await self.get(path(resource, record_id)), kind, writes=False)
         except NotFound:
             return None
 
     async def post(self, kind: str, resource_path: str, params: Mapping[str, Any]) -> Raw:
         """Write once and return the record under `kind`; never repeated here."""
-        self.calls += 1
         answer = await self._http.send(
             "POST", self._url(resource_path), priority=self._priority, headers=self._write_headers,
-            content=urlencode(form(params)).encode(),
+            content=urlencode(form(params)).encode(), reserved=self._is_reserved(), placed=self._placed,
         )  # fmt: skip
-        return _record(_body(answer, resource_path, writes=True), kind, writes=True)
+        record = _record(_body(answer, resource_path, writes=True), kind, writes=True)
+        self.writes += 1
+        self.on_write(kind, record)
+        return record
 
     async def pages(
         self, kind: str, resource_path: str, params: Mapping[str, str] | None = None

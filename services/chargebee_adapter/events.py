@@ -7,20 +7,33 @@ from typing import Any, Literal
 from services.chargebee_adapter.client import decoded
 
 Subject = Literal["customer", "order", "item", "item_price"]
-# The longer names first: an `item_price_created` is not about an item.
-_SUBJECTS: tuple[Subject, ...] = ("item_price", "item", "customer", "order")
-_NOT_OURS = ("item_family_",)
+_DELETED = "deleted"
+# The last words of the event types that carry a whole record under the subject's name (enum EventType of Chargebee's
+# SDK, webhook contents of the API reference). Others begin alike and carry none, such as `item_entitlements_updated`.
+_TYPES: Mapping[Subject, tuple[str, ...]] = {
+    "customer": ("created", "changed", _DELETED, "moved_in", "moved_out", "business_entity_changed"),
+    "item": ("created", "updated", _DELETED),
+    "item_price": ("created", "updated", _DELETED),
+    "order": ("created", "updated", "cancelled", "delivered", "returned", "ready_to_process", "ready_to_ship", "resent",
+              _DELETED),
+}  # fmt: skip
+EVENT_TYPES: Mapping[str, Subject] = {
+    f"{subject}_{what}": subject for subject, words in _TYPES.items() for what in words
+}
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event. `record` is the resource as it was then, `occurred_at_s` UTC seconds (0 when absent)."""
+    """One event. `record` is the resource as it was then, `occurred_at_s` UTC seconds (0 when absent); `source` and
+    `user` name who caused it, empty when absent."""
 
     id: str
     subject: Subject
     record: dict[str, Any]
     occurred_at_s: int
     is_deletion: bool
+    source: str = ""
+    user: str = ""
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -41,13 +54,13 @@ def decode(body: bytes) -> dict[str, Any]:
 
 
 def of(raw: Mapping[str, Any]) -> Event | None:
-    """The event if it is about a customer, an order, an item or an item price, else None.
+    """The event if its type is one of EVENT_TYPES, else None.
 
     Raises ValueError where the record it must carry is missing.
     """
     kind = str(raw.get("event_type"))
-    subject = next((each for each in _SUBJECTS if kind.startswith(f"{each}_")), None)
-    if subject is None or kind.startswith(_NOT_OURS):
+    subject = EVENT_TYPES.get(kind)
+    if subject is None:
         return None
     content = raw.get("content")
     record = content.get(subject) if isinstance(content, Mapping) else None
@@ -61,7 +74,9 @@ def of(raw: Mapping[str, Any]) -> Event | None:
         subject=subject,
         record=record,
         occurred_at_s=occurred_at_s(raw),
-        is_deletion=kind == f"{subject}_deleted",
+        is_deletion=kind == f"{subject}_{_DELETED}",
+        source=str(raw.get("source") or ""),
+        user=str(raw.get("user") or ""),
     )
 
 

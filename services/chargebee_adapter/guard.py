@@ -1,28 +1,50 @@
-"""What an update may write, given what the record holds now. Pure.
+"""What an update may write, given what the record holds now.
 
 Chargebee has no precondition: a write is guarded by reading just before it and comparing with what was expected.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from contracts.entities import Entity, typed_fields
 from contracts.messages import Command, Problem
-from runtime.vendor import Refused
+from runtime.vendor import Refused, Retriable
 from services.chargebee_adapter.mapping import OWN_PREFIX, STAMP_KEY, Raw, Reading
+
+ASLEEP_S = 2.0
+MAX_READINGS = 3
+Clock = Callable[[], float]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Written:
-    """How a command ended, with the record as the vendor holds it now."""
+    """How a command ended, with the record as the vendor holds it now; None where a create met twins. `skipped` holds
+    the fields that Chargebee cannot take, with the reason in words."""
 
     result: Literal["applied", "adopted", "stale"]
-    reading: Reading
+    reading: Reading | None
     done: tuple[str, ...] = ()
+    skipped: dict[str, str] = field(default_factory=dict)
+    twins: tuple[str, ...] = ()
+
+
+async def fresh(read: Callable[[], Awaitable[T]], clock: Clock) -> tuple[T, float]:
+    """What guards a write, and when it was asked for in seconds of a monotonic clock.
+
+    Chargebee has no precondition. A process that was stopped while the answer came in would compare with what stood
+    there long ago, so what took longer than ASLEEP_S is read again. Raises Retriable when no reading is quick enough.
+    """
+    for _ in range(MAX_READINGS):
+        asked_at = clock()
+        found = await read()
+        if clock() - asked_at <= ASLEEP_S:
+            return found, asked_at
+    raise Retriable(f"{MAX_READINGS} readings in a row took longer than {ASLEEP_S:g} s; nothing was written after them")
 
 
 @dataclass(frozen=True)

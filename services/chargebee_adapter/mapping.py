@@ -11,14 +11,17 @@ from pydantic import BaseModel, ValidationError
 
 from contracts import entities
 from contracts.entities import Entity, EntityName
-from contracts.messages import Observed, Problem
-from contracts.values import own_chargebee_id, text
+from contracts.mappings import newest
+from contracts.messages import Author, Observed, Problem
+from contracts.values import organisation_number, own_chargebee_id, text
 from services.chargebee_adapter import models
+from services.chargebee_adapter.addresses import unaddressable
 
-MAPPING = 1
+MAPPING = newest("chargebee")
 OWN_PREFIX = own_chargebee_id("")
 STAMP_KEY = "poweroffice_id"  # in metadata; lower case, since the vendor's own SDKs lower-case keys
-_ORGANISATION_WEIGHTS = (3, 2, 7, 6, 5, 4, 3, 2)
+# Svalbard, Jan Mayen and Bouvet Island have codes of their own and the organisation numbers of Norway (ISO 3166).
+_NORWEGIAN = (None, "NO", "SJ", "BV")
 
 Raw = Mapping[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
@@ -39,6 +42,7 @@ class Reading:
     stamp: str | None = None
     deleted: bool = False
     incomplete: tuple[str, ...] = ()
+    made_by: Author | None = None
 
     @property
     def data(self) -> dict[str, Any] | None:
@@ -51,7 +55,7 @@ def observed(reading: Reading, *, tenant: str, at: str, snapshot: str | None = N
     return Observed(
         tenant=tenant, system="chargebee", entity=reading.entity_name, id=reading.id, version=reading.version,
         mapping=MAPPING, observed_at=at, snapshot=snapshot, deleted=reading.deleted, data=reading.data,
-        stamp=reading.stamp, incomplete=reading.incomplete, problem=reading.problem,
+        stamp=reading.stamp, incomplete=reading.incomplete, problem=reading.problem, made_by=reading.made_by,
     )  # fmt: skip
 
 
@@ -101,8 +105,9 @@ def customer(raw: Raw, *, deleted: bool = False) -> Reading:
     """A customer. Company when `company` or `vat_number` is filled, else a person."""
     name, version = id_of(raw), version_of(raw)
     record = parsed(models.Customer, raw, "customer")
-    if isinstance(record, Problem):
-        return Reading("customer", name, version, problem=record, deleted=deleted)
+    problem = record if isinstance(record, Problem) else unaddressable("customers", name)
+    if isinstance(record, Problem) or problem is not None:
+        return Reading("customer", name, version, problem=problem, deleted=deleted)
     billing = record.billing_address or models.BillingAddress()
     gone = deleted or record.deleted
     is_company = bool(text(record.company) or text(record.vat_number))
@@ -151,14 +156,5 @@ def _organisation(record: models.Customer, billing: models.BillingAddress) -> tu
     held = text(record.vat_number)
     if held is None:
         return None, False
-    number = organisation_number(held) if canonical_country(billing.country) in (None, "NO") else None
+    number = organisation_number(held) if canonical_country(billing.country) in _NORWEGIAN else None
     return number, number is None
-
-
-def organisation_number(vat_number: str) -> str | None:
-    """Nine digits of a Norwegian VAT number (`NO 923 609 016 MVA`), or None unless their mod 11 check holds."""
-    digits = "".join(vat_number.upper().replace(".", " ").split()).removeprefix("NO").removesuffix("MVA")
-    if not (digits.isascii() and digits.isdigit() and len(digits) == 9):
-        return None
-    rest = sum(weight * int(digit) for weight, digit in zip(_ORGANISATION_WEIGHTS, digits, strict=False)) % 11
-    return digits if rest != 1 and (11 - rest) % 11 == int(digits[8]) else None

@@ -6,12 +6,15 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
+
 from contracts import entities
 from contracts.entities import MAX_ORDER_LINES
 from contracts.messages import Problem
 from contracts.units import major
 from contracts.values import decimal, text
 from services.chargebee_adapter import models
+from services.chargebee_adapter.addresses import unaddressable
 from services.chargebee_adapter.mapping import OWN_PREFIX, Raw, Reading, id_of, parsed, version_of
 
 _CANCELLED = ("cancelled", "voided", "returned")
@@ -103,6 +106,8 @@ def _names_price(entity_type: str | None) -> bool:
 
 def _problem(record: models.Order, items_by_price: Mapping[str, str]) -> Problem | None:
     lines = record.order_line_items or []
+    if (problem := unaddressable("orders", record.id)) is not None:
+        return problem
     if not text(record.currency_code):
         words = "order.currency_code is missing in Chargebee; amounts have no meaning without it"
         return Problem(code="missing", field="currency", message=words)
@@ -113,12 +118,15 @@ def _problem(record: models.Order, items_by_price: Mapping[str, str]) -> Problem
         words = f"order.order_line_items holds {len(lines)} lines, more than {MAX_ORDER_LINES}; enter it by hand"
         return Problem(code="too_many_lines", field="lines", message=words)
     for line in lines:
-        if _names_price(line.entity_type) and line.entity_id not in items_by_price:
-            words = (
-                f"order.order_line_items.entity_id {line.entity_id} is no item price of the site any more; "
-                "its product is not known, so enter the order by hand"
-            )
-            return Problem(code="unknown_price", field="lines", message=words)
+        if not _names_price(line.entity_type) or line.entity_id in items_by_price:
+            continue
+        if line.entity_id and (problem := unaddressable("item_prices", line.entity_id)) is not None:
+            return replace(problem, field="lines")
+        words = (
+            f"order.order_line_items.entity_id {line.entity_id} is no item price of the site any more; "
+            "its product is not known, so enter the order by hand"
+        )
+        return Problem(code="unknown_price", field="lines", message=words)
     return None
 
 

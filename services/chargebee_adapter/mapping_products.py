@@ -10,6 +10,7 @@ from contracts.messages import Problem
 from contracts.units import major, rounded, unit_code
 from contracts.values import code_for, decimal, text
 from services.chargebee_adapter import models
+from services.chargebee_adapter.addresses import unaddressable
 from services.chargebee_adapter.mapping import OWN_PREFIX, Raw, Reading, id_of, milliseconds, parsed, stamp_of
 
 FLAT_MODELS = ("flat_fee", "per_unit")
@@ -54,6 +55,8 @@ def product(item: Raw, prices: Iterable[Raw], pricing: Pricing) -> Reading:
     record = parsed(models.Item, item, "item")
     if isinstance(record, Problem):
         return Reading("product", name, version, problem=record)
+    if (problem := unaddressable("items", name)) is not None:
+        return Reading("product", name, version, problem=problem, deleted=record.status == "deleted")
     held = [parsed(models.ItemPrice, raw, "item_price") for raw in raw_prices]
     gone = record.status == "deleted"
     for price in held:

@@ -10,12 +10,15 @@ from contracts.messages import Command
 from contracts.settings import Tenant
 from contracts.values import text
 from runtime.vendor import NotFound, Refused
-from services.chargebee_adapter import mapping_orders, writes_orders
+from services.chargebee_adapter import limits, mapping_orders, writes_orders
+from services.chargebee_adapter.addresses import Resource
 from services.chargebee_adapter.catalogue import Catalogue
 from services.chargebee_adapter.client import ChargebeeClient, Raw, any_of, path
 from services.chargebee_adapter.guard import (
+    Clock,
     Written,
     expected_of,
+    fresh,
     is_duplicate,
     plan,
     present,
@@ -23,6 +26,7 @@ from services.chargebee_adapter.guard import (
     required,
     wanted_of,
 )  # fmt: skip
+from services.chargebee_adapter.limits import PO_NUMBER_MAX, too_long
 from services.chargebee_adapter.mapping import Reading, id_of
 from services.chargebee_adapter.mapping_orders import noon, price_ids
 from services.chargebee_adapter.writes_orders import ChargePrice, Import
@@ -42,10 +46,12 @@ async def order_reading(
 
 
 class Orders:
-    """Writes orders of one site. `clock` gives aware UTC."""
+    """Writes orders of one site. `clock` gives aware UTC, `monotonic` seconds."""
 
-    def __init__(self, settings: Tenant, catalogue: Catalogue, clock: Callable[[], datetime]) -> None:
-        self._settings, self._catalogue, self._clock = settings, catalogue, clock
+    def __init__(
+        self, settings: Tenant, catalogue: Catalogue, clock: Callable[[], datetime], monotonic: Clock
+    ) -> None:  # fmt: skip
+        self._settings, self._catalogue, self._clock, self._monotonic = settings, catalogue, clock, monotonic
         self._zone = ZoneInfo(settings.zone)
 
     async def create(self, api: ChargebeeClient, command: Command) -> Written:
@@ -54,6 +60,9 @@ class Orders:
         order = entities.Order(**fields)
         if (problem := writes_orders.fault(order)) is not None:
             raise refuse(problem)
+        long_reference = too_long("purchase_order", "po_number", order.purchase_order, PO_NUMBER_MAX)
+        fitting = limits.holdable(fields, (long_reference,))
+        order = entities.Order(**fitting.held)
         invoice: Raw | None = None
         if command.look_first:
             if (raw := await api.find("order", "orders", own_id)) is not None:
@@ -66,33 +75,38 @@ class Orders:
         if (raw := await _generated(api, own_id)) is not None:
             if not invoice_made:
                 return await self._found(api, raw, invoice)
-            return Written("applied", await self._reading(api, raw, invoice))
+            return Written("applied", await self._reading(api, raw, invoice), skipped=fitting.skipped)
         params = writes_orders.imported_order(own_id, order, how)
         raw, order_made = await _post_own(api, "order", "orders", "import_order", params)
         if not order_made:
             return await self._found(api, raw, invoice)
-        return Written("applied", await self._reading(api, raw, invoice))
+        return Written("applied", await self._reading(api, raw, invoice), skipped=fitting.skipped)
 
     async def update(self, api: ChargebeeClient, command: Command) -> Written:
         """Write the order date and the shipping date where the local date differs; nothing else of an order may
         change in Chargebee."""
-        order_id = required(command, "target_id")
-        raw = await _read(api, order_id)
-        reading = await self._reading(api, raw)
-        current, fields = present(reading), wanted_of(command)
-        wanted = {"order_date": fields.get("order_date")}
-        if not raw.get("delivered_at"):
-            # A delivered order shows when it was delivered, which no shipping date changes.
-            wanted["delivery_date"] = fields.get("delivery_date")
-        wanted = {name: day for name, day in wanted.items() if day is not None}
-        steps = plan(current, wanted, expected_of(command))
-        if steps.is_stale:
-            return Written("stale", reading, steps.done)
-        names = {"order_date": "order_date", "delivery_date": "shipping_date"}
-        params = {names[name]: noon(day, self._zone) for name, day in steps.to_write.items()}
-        if params:
-            raw = await api.post("order", path("orders", order_id), params)
-            reading = await self._reading(api, raw)
+        order_id, fields = required(command, "target_id"), wanted_of(command)
+
+        async def read() -> tuple[Raw, Reading]:
+            raw = await _read(api, order_id)
+            return raw, await self._reading(api, raw)
+
+        async with api.reserved(3):
+            (raw, reading), _ = await fresh(read, self._monotonic)
+            current = present(reading)
+            wanted = {"order_date": fields.get("order_date")}
+            if not raw.get("delivered_at"):
+                # A delivered order shows when it was delivered, which no shipping date changes.
+                wanted["delivery_date"] = fields.get("delivery_date")
+            wanted = {name: day for name, day in wanted.items() if day is not None}
+            steps = plan(current, wanted, expected_of(command))
+            if steps.is_stale:
+                return Written("stale", reading, steps.done)
+            names = {"order_date": "order_date", "delivery_date": "shipping_date"}
+            params = {names[name]: noon(day, self._zone) for name, day in steps.to_write.items()}
+            if params:
+                raw = await api.post("order", path("orders", order_id), params)
+                reading = await self._reading(api, raw)
         return Written("applied", reading)
 
     async def stamp(self, api: ChargebeeClient, command: Command) -> Written:
@@ -159,11 +173,11 @@ def _age(raw: Raw) -> tuple[int, str]:
 
 
 async def _post_own(
-    api: ChargebeeClient, kind: str, resource: str, action: str, params: dict[str, Any]
+    api: ChargebeeClient, kind: str, resource: Resource, action: str, params: dict[str, Any]
 ) -> tuple[Raw, bool]:
     """The record made under an own id, or the one an earlier attempt made; and whether it was made now."""
     try:
-        return await api.post(kind, path(resource, action), params), True
+        return await api.post(kind, f"/{resource}/{action}", params), True
     except Refused as error:
         found = await api.find(kind, resource, params["id"]) if is_duplicate(error, "id") else None
         if found is None:

@@ -1,18 +1,24 @@
 """Commands for products: an item and its price in the ledger currency, two writes without a transaction."""
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from contracts.entities import Price
 from contracts.messages import Command, Problem
 from runtime.vendor import NotFound, Refused
-from services.chargebee_adapter import models, writes_products
+from services.chargebee_adapter import models, twins, writes_products
+from services.chargebee_adapter.addresses import unaddressable
 from services.chargebee_adapter.catalogue import Catalogue, Whole
 from services.chargebee_adapter.client import ChargebeeClient, Raw, path
 from services.chargebee_adapter.guard import (
+    ASLEEP_S,
+    Clock,
     Plan,
     Written,
     expected_of,
+    fresh,
     is_duplicate,
     plan,
     present,
@@ -21,62 +27,78 @@ from services.chargebee_adapter.guard import (
     restamp,
     wanted_of,
 )  # fmt: skip
+from services.chargebee_adapter.limits import Holdable, holdable
 from services.chargebee_adapter.mapping import OWN_PREFIX, id_of
 from services.chargebee_adapter.mapping_products import ledger_price
 
 
 class Products:
-    """Writes items and item prices of one site. `family` is the item family of products born in Go."""
+    """Writes items and item prices of one site. `family` is the item family of products born in Go, `clock` is
+    monotonic."""
 
-    def __init__(self, catalogue: Catalogue, family: str) -> None:
-        self._catalogue, self._family = catalogue, family
+    def __init__(self, catalogue: Catalogue, family: str, clock: Clock) -> None:
+        self._catalogue, self._family, self._clock = catalogue, family, clock
         self._family_is_there = False
         self._family_lock = asyncio.Lock()
 
     async def create(self, api: ChargebeeClient, command: Command) -> Written:
-        """Create item `go-<Go Id>` and price `go-<Go Id>-<CUR>`; whichever half is missing is made."""
+        """Create item `go-<Go Id>` and price `go-<Go Id>-<CUR>`; whichever half is missing is made, neither beside a
+        twin."""
         own_id, fields = required(command, "stamp"), wanted_of(command)
-        held = self._checked(fields, None, can_price=True)
+        fitting = self._holdable(fields, None, can_price=True)
         whole = await self._catalogue.whole(api, own_id) if command.look_first else None
         item_made = False
         if whole is None:
-            whole, item_made = await self._item(api, own_id, fields, held)
+            params = writes_products.item_creation(own_id, self._family, fitting)
+            if isinstance(params, Problem):
+                raise refuse(params)
+            await self._ensure_family(api)
+            async with api.reserved(3 if command.look_for_twins else 1):
+                if command.look_for_twins:
+                    pricing = self._catalogue.pricing
+                    found, _ = await fresh(lambda: twins.of_product(api, fields, pricing), self._clock)
+                    if found:
+                        return Written("stale", None, twins=found)
+                whole, item_made = await self._item(api, own_id, params, fields.get("code"))
         before = self._catalogue.reading(whole)
         price_made = False
         if not item_made:
             present(before)
-        if "price" in held:
-            whole, price_made = await self._price(api, whole, fields.get("code"), held["price"])
+        if "price" in fitting.held:
+            whole, price_made = await self._price(api, whole, fields.get("code"), fitting.held["price"])
         # A half that stood there may have been edited since: then the whole is met for the first time.
-        untouched = item_made or (price_made and not self._plan(before, _item_part(held), {}).to_write)
-        return Written("applied" if untouched else "adopted", self._catalogue.reading(whole))
+        untouched = item_made or (price_made and not plan(present(before), _item_part(fitting.held), {}).to_write)
+        result: Literal["applied", "adopted"] = "applied" if untouched else "adopted"
+        return Written(result, self._catalogue.reading(whole), skipped=fitting.skipped if untouched else {})
 
     async def update(self, api: ChargebeeClient, command: Command) -> Written:
         """Write what differs to the item, to its one ledger price, or to both."""
         item_id, fields = required(command, "target_id"), wanted_of(command)
-        whole = await self._read(api, item_id)
-        reading = self._catalogue.reading(whole)
-        present(reading)
-        price = self._ledger_price(whole)
-        makeable = item_id.startswith(OWN_PREFIX) and not any(self._is_in_ledger(each) for each in whole.prices)
-        held = self._checked(fields, price, can_price=price is not None or makeable)
-        steps = self._plan(reading, held, expected_of(command))
-        if steps.is_stale:
-            return Written("stale", reading, steps.done)
-        item = models.Item.model_validate(whole.item)
-        if params := writes_products.item_update(item, steps.to_write):
-            whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
-        if "price" in steps.to_write:
-            code = getattr(reading.entity, "code", None)
-            whole = await self._reprice(api, whole, price, code, steps.to_write["price"])
-        return Written("applied", self._catalogue.reading(whole))
+        is_both = "price" in fields and len(fields) > 1
+        async with api.reserved(4 if is_both else 3):
+            whole, asked_at = await fresh(lambda: self._read(api, item_id), self._clock)
+            steps, skipped = self._plan(command, whole)
+            if steps.is_stale:
+                return Written("stale", self._catalogue.reading(whole), steps.done)
+            item = models.Item.model_validate(whole.item)
+            if params := writes_products.item_update(item, steps.to_write):
+                whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
+                if "price" in steps.to_write and self._clock() - asked_at > ASLEEP_S:
+                    whole, _ = await fresh(lambda: self._read(api, item_id), self._clock)
+                    steps, skipped = self._plan(command, whole)
+                    if steps.is_stale:
+                        return Written("stale", self._catalogue.reading(whole), steps.done)
+            if "price" in steps.to_write:
+                whole = await self._reprice(api, whole, steps.to_write["price"])
+        return Written("applied", self._catalogue.reading(whole), skipped=skipped)
 
     async def stamp(self, api: ChargebeeClient, command: Command) -> Written:
         """Write Go's id into the item's metadata where it is free; without a stamp take it away."""
         item_id = required(command, "target_id")
-        whole = await self._read(api, item_id)
-        if params := restamp(whole.item, "metadata", self._catalogue.reading(whole), command.stamp):
-            whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
+        async with api.reserved(3):
+            whole, _ = await fresh(lambda: self._read(api, item_id), self._clock)
+            if params := restamp(whole.item, "metadata", self._catalogue.reading(whole), command.stamp):
+                whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
         return Written("applied", self._catalogue.reading(whole))
 
     async def verify(self, api: ChargebeeClient, command: Command) -> Written:
@@ -89,14 +111,19 @@ class Products:
             raise NotFound("resource_not_found", f"item {item_id} is not in Chargebee any more", status=404)
         return whole
 
-    def _checked(self, fields: dict[str, Any], price: models.ItemPrice | None, *, can_price: bool) -> dict[str, Any]:
-        held = writes_products.holdable(fields, self._catalogue.pricing, price, can_price=can_price)
-        if isinstance(held, Problem):
-            raise refuse(held)
-        return held
+    def _holdable(self, fields: dict[str, Any], price: models.ItemPrice | None, *, can_price: bool) -> Holdable:
+        return writes_products.holdable(fields, self._catalogue.pricing, price, can_price=can_price)
 
-    def _plan(self, reading: Any, held: dict[str, Any], expected: dict[str, Any]) -> Plan:
-        return plan(present(reading), held, expected)
+    def _plan(self, command: Command, whole: Whole) -> tuple[Plan, dict[str, str]]:
+        """What is to be written to this product, and what Chargebee cannot take."""
+        current, price = present(self._catalogue.reading(whole)), self._ledger_price(whole)
+        is_own = id_of(whole.item).startswith(OWN_PREFIX)
+        can_price = price is not None or (is_own and not any(self._is_in_ledger(each) for each in whole.prices))
+        fitting = self._holdable(wanted_of(command), price, can_price=can_price)
+        if price is not None and "price" in fitting.held:
+            fault = unaddressable("item_prices", price.id)
+            fitting = fitting if fault is None else holdable(fitting.held, (replace(fault, field="price"),))
+        return plan(current, fitting.held, expected_of(command)), fitting.skipped
 
     def _is_in_ledger(self, price: Raw) -> bool:
         currency = self._catalogue.pricing.ledger_currency
@@ -107,15 +134,11 @@ class Products:
         return ledger_price(prices, self._catalogue.pricing)
 
     async def _item(
-        self, api: ChargebeeClient, own_id: str, fields: dict[str, Any], held: dict[str, Any]
+        self, api: ChargebeeClient, own_id: str, params: dict[str, Any], code: str | None
     ) -> tuple[Whole, bool]:
         """The item, and whether it was made now; a taken name is tried again as `name (code)`."""
-        await self._ensure_family(api)
-        params = writes_products.item_creation(own_id, self._family, held)
-        if isinstance(params, Problem):
-            raise refuse(params)
         try:
-            return Whole(await self._post_unique(api, "item", "/items", params, fields.get("code")), ()), True
+            return Whole(await self._post_unique(api, "item", "/items", params, code), ()), True
         except Refused as error:
             if not is_duplicate(error, "id"):
                 raise
@@ -150,10 +173,10 @@ class Products:
         unique = {**params, "name": writes_products.with_code(str(params["name"]), code)}
         return await api.post(kind, resource_path, unique)
 
-    async def _reprice(
-        self, api: ChargebeeClient, whole: Whole, price: models.ItemPrice | None, code: str | None, wanted: Price
-    ) -> Whole:
+    async def _reprice(self, api: ChargebeeClient, whole: Whole, wanted: Price) -> Whole:
+        price = self._ledger_price(whole)
         if price is None:
+            code = getattr(self._catalogue.reading(whole).entity, "code", None)
             return (await self._price(api, whole, code, wanted))[0]
         params = writes_products.amount_params(wanted.amount, self._catalogue.pricing, price)
         raw = await api.post("item_price", path("item_prices", price.id), params)

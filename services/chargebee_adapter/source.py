@@ -14,6 +14,7 @@ from runtime.clock import iso
 from runtime.publisher import Publisher
 from runtime.vendor import Unauthorised, VendorError
 from services.chargebee_adapter import events as events_api
+from services.chargebee_adapter.authors import Authors
 from services.chargebee_adapter.catalogue import Catalogue
 from services.chargebee_adapter.client import ChargebeeClient
 from services.chargebee_adapter.events import Event
@@ -22,7 +23,7 @@ from services.chargebee_adapter.readings import Reader, pricing_of
 from services.chargebee_adapter.snapshots import Snapshots
 
 log = structlog.get_logger()
-EVENTS = "events"  # the cursor's name
+EVENTS, KEY = "events", "key"  # names of cursors: how far events are read, and the names of our key
 # Events are kept for 90 days; a cursor near that age may already have missed some.
 MAX_CURSOR_AGE = timedelta(days=85)
 RESAVE_AFTER = timedelta(hours=1)
@@ -38,18 +39,20 @@ class Source:
     """The readings of one tenant.
 
     `health` holds last_poll_at per entity (and of the events), last_error and, where orders are not read, why.
-    `clock` gives aware UTC; `new_id` names snapshots; `catalogue` is the one shared with the sink.
+    `clock` gives aware UTC; `new_id` names snapshots; `catalogue` and `authors` are those shared with the sink.
     """
 
     def __init__(
         self, tenant: str, settings: Tenant, client: ChargebeeClient, publisher: Publisher, *,
         clock: Callable[[], datetime], new_id: Callable[[], str] = _uuid, catalogue: Catalogue | None = None,
+        authors: Authors | None = None,
     ) -> None:  # fmt: skip
         self._tenant, self._settings, self._client, self._publisher = tenant, settings, client, publisher
         self._clock = clock
         catalogue = catalogue or Catalogue(pricing_of(settings))
         self._catalogue = catalogue
-        self._reader = Reader(settings, client, catalogue)
+        self._authors = authors or Authors()
+        self._reader = Reader(settings, client, catalogue, self._authors, clock)
         self._snapshots = Snapshots(
             tenant, settings, client, publisher, self._reader, catalogue, clock=clock, new_id=new_id
         )
@@ -92,7 +95,12 @@ class Source:
         return published
 
     async def _publish(self, events: Sequence[Event]) -> int:
+        held = self._publisher.cursor(self._tenant, "chargebee", KEY) or {}
+        self._authors.know(held.get("names", ()))
         readings = await self._reader.of_events(events)
+        if self._authors.names != held.get("names", []):
+            value = {"names": list(self._authors.names)}
+            await self._publisher.save_cursor(self._tenant, "chargebee", KEY, value)
         at = iso(self._clock())
         return await self._publisher.publish(
             [observed(reading, tenant=self._tenant, at=at) for reading in readings if reading.id]

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 from contracts import entities
 from contracts.entities import Address
 from contracts.messages import Problem
-from services.chargebee_adapter.mapping import Raw, canonical_country, organisation_number
+from contracts.values import organisation_number
+from services.chargebee_adapter import limits
+from services.chargebee_adapter.limits import CUSTOMER, Holdable, long_address, too_long
+from services.chargebee_adapter.mapping import Raw, canonical_country
 
-# Greatest lengths of the API's customer and billing address parameters.
-_LIMITS = {"first_name": 150, "last_name": 150, "email": 70, "phone": 50, "company": 250}
-_ADDRESS_LIMITS = {"line1": 150, "line2": 150, "city": 50, "zip": 20, "country": 2}
 _PLAIN = ("first_name", "last_name", "company", "email", "phone")
 BILLING_FIELDS = frozenset({"address", "organisation_number"})
 # `update_billing_info` removes whatever of these is not sent again.
@@ -23,22 +23,31 @@ _KEPT_BESIDE_ADDRESS = (
 _KEPT_IN_ADDRESS = ("first_name", "last_name", "email", "company", "phone", "state_code", "state")
 
 
-def holdable(
-    fields: Mapping[str, Any], current: entities.Customer | None, country_default: str | None
-) -> dict[str, Any] | Problem:
-    """The fields Chargebee can hold, as it will hold them; a problem for a value that is too long."""
+def holdable(fields: Mapping[str, Any], current: entities.Customer | None, country_default: str | None) -> Holdable:
+    """What Chargebee can hold of these fields of a customer."""
     held = {name: value for name, value in fields.items() if name in (*_PLAIN, "currency", "vat_exempt")}
+    faults = [too_long(name, name, held.get(name), CUSTOMER[name]) for name in _PLAIN]
     kind = current.kind if current is not None else fields.get("kind")
     number = fields.get("organisation_number")
-    if number is not None and kind == "company" and organisation_number(number):
+    if number is not None and kind == "company":
         held["organisation_number"] = organisation_number(number)
+        if held["organisation_number"] is None:
+            words = f"{number!r} is no Norwegian organisation number; correct it in PowerOffice Go"
+            faults.append(Problem(code="invalid", field="organisation_number", message=words))
     if "address" in fields:
         address = fields["address"]
-        if address is None:
-            held["address"] = None
-        elif address.city and address.zip:
-            held["address"] = _with_country(address, current, country_default)
-    return _too_long(held) or held
+        held["address"] = None if address is None else _with_country(address, current, country_default)
+        faults.append(_address_fault(held["address"], current))
+    return limits.holdable(held, faults)
+
+
+def _address_fault(address: Address | None, current: entities.Customer | None) -> Problem | None:
+    if address is None or (current is not None and address == current.address):
+        return None
+    if not (address.city and address.zip):
+        words = "an address in Chargebee needs a city and a zip; fill them in PowerOffice Go"
+        return Problem(code="missing", field="address", message=words)
+    return long_address(address)
 
 
 def _with_country(address: Address, current: entities.Customer | None, country_default: str | None) -> Address:
@@ -47,24 +56,12 @@ def _with_country(address: Address, current: entities.Customer | None, country_d
     return replace(address, country=address.country or kept or country_default)
 
 
-def _too_long(held: Mapping[str, Any]) -> Problem | None:
-    address = held.get("address") or Address()
-    lengths = [(name, held.get(name), name, limit) for name, limit in _LIMITS.items()]
-    lengths += [
-        ("address", getattr(address, name), f"billing_address.{name}", limit) for name, limit in _ADDRESS_LIMITS.items()
-    ]
-    for field, value, vendor_name, limit in lengths:
-        if value is not None and len(value) > limit:
-            words = f"Chargebee's {vendor_name} holds {limit} characters, this has {len(value)}; shorten it"
-            return Problem(code="too_long", field=field, message=words)
-    return None
-
-
-def creation(own_id: str, kind: str, held: Mapping[str, Any]) -> dict[str, Any] | Problem:
+def creation(own_id: str, kind: str, fitting: Holdable) -> dict[str, Any] | Problem:
     """Parameters of `POST /customers`. Automatic collection is off: a customer from the ledger has no card."""
+    held = fitting.held
     if kind == "company" and not held.get("company"):
         words = "a company needs a name; fill Name in PowerOffice Go"
-        return Problem(code="missing", field="company", message=words)
+        return fitting.faults.get("company") or Problem(code="missing", field="company", message=words)
     filled = {name: value for name, value in held.items() if value is not None and name in _PLAIN}
     params: dict[str, Any] = {"id": own_id, "auto_collection": "off", **filled}
     if held.get("currency"):

@@ -16,7 +16,7 @@ from contracts.units import exponent, minor
 from contracts.values import decimal
 from services.chargebee_adapter.mapping_orders import noon
 
-LINE_ID_MAX, DESCRIPTION_MAX, PO_NUMBER_MAX, PRICE_ID_MAX, REFERENCE_MAX = 40, 250, 100, 50, 100
+LINE_ID_MAX, DESCRIPTION_MAX, PRICE_ID_MAX, REFERENCE_MAX = 40, 250, 50, 100
 ROUND_OFF_MAX_MINOR = 99
 
 
@@ -75,7 +75,7 @@ def invoice(own_id: str, order: Order, prices: Mapping[str, ChargePrice], how: I
         "status": "paid" if how.is_paid else "not_paid",
     }  # fmt: skip
     if order.purchase_order:
-        params["po_number"] = order.purchase_order[:PO_NUMBER_MAX]
+        params["po_number"] = order.purchase_order
     rates = _rates(order)
     params["line_items"] = [
         _line(index, line, order.currency, prices.get(line.product_id or ""), rates.get(index))

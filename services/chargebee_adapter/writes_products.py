@@ -8,37 +8,48 @@ from contracts.entities import Price
 from contracts.messages import Problem
 from contracts.units import major, minor, unit_code, unit_word
 from contracts.values import text
-from services.chargebee_adapter import models
+from services.chargebee_adapter import limits, models
+from services.chargebee_adapter.limits import ITEM, Holdable, long_description, too_long
 from services.chargebee_adapter.mapping_products import Pricing
 
-NAME_MAX, DESCRIPTION_MAX, UNIT_MAX, SKU_MAX = 100, 500, 30, 100
+NAME_MAX, SKU_MAX = ITEM["name"], 100
+_NAMELESS = Problem(code="missing", field="name", message="a product needs a name; fill it in PowerOffice Go")
 ITEM_FIELDS = ("name", "description", "unit", "archived")
 
 
 def holdable(
     fields: Mapping[str, Any], pricing: Pricing, price: models.ItemPrice | None, *, can_price: bool
-) -> dict[str, Any] | Problem:
-    """The fields Chargebee can hold, as it will hold them. `price` is the item price that would take the amount,
+) -> Holdable:
+    """What Chargebee can hold of these fields of a product. `price` is the item price that would take the amount,
     `can_price` whether there is one or one may be made."""
-    held: dict[str, Any] = {}
-    if "name" in fields:
-        held["name"] = text((fields["name"] or "")[:NAME_MAX])
-        if held["name"] is None:
-            return Problem(code="missing", field="name", message="a product needs a name; fill it in PowerOffice Go")
-    if "description" in fields:
-        held["description"] = text((fields["description"] or "")[:DESCRIPTION_MAX])
-    if "unit" in fields and len(unit_word(fields["unit"]) or "") <= UNIT_MAX:
-        held["unit"] = unit_code(unit_word(fields["unit"]))
-    if "archived" in fields:
-        held["archived"] = fields["archived"]
+    held: dict[str, Any] = {name: text(fields[name]) for name in ("name", "description") if name in fields}
+    unit = unit_word(fields.get("unit"))
+    held |= {"unit": unit_code(unit)} if "unit" in fields else {}
+    held |= {"archived": fields["archived"]} if "archived" in fields else {}
+    faults = [
+        too_long("name", "name", held.get("name"), NAME_MAX), long_description(held.get("description")),
+        too_long("unit", "unit", unit, ITEM["unit"]),
+    ]  # fmt: skip
+    if "name" in held and held["name"] is None:
+        faults.append(_NAMELESS)
     wanted = fields.get("price")
-    if wanted is not None and can_price and wanted.currency == pricing.ledger_currency:
-        if wanted.amount < 0:
-            words = "Chargebee holds no negative prices; correct the price in PowerOffice Go"
-            return Problem(code="negative", field="price", message=words)
-        if (amount := _as_held(wanted, pricing, price)) is not None:
-            held["price"] = Price(amount=amount, currency=wanted.currency)
-    return held
+    if wanted is not None and (fault := _price_fault(wanted, pricing, can_price)) is not None:
+        faults.append(Problem(code="price", field="price", message=fault))
+    elif wanted is not None and (amount := _as_held(wanted, pricing, price)) is not None:
+        held["price"] = Price(amount=amount, currency=wanted.currency)
+    return limits.holdable(held, faults)
+
+
+def _price_fault(wanted: Price, pricing: Pricing, can_price: bool) -> str | None:
+    if wanted.currency != pricing.ledger_currency:
+        return f"a price in {wanted.currency} is not carried, only one in {pricing.ledger_currency}; enter it by hand"
+    if not can_price:
+        return f"the item has not exactly one plain price in {wanted.currency}; change its prices in Chargebee"
+    if wanted.amount < 0:
+        return "Chargebee holds no negative prices; correct the price in PowerOffice Go"
+    if pricing.on_site(wanted.amount) is None:
+        return "the site's prices are gross and no VAT rate is known; set product.vat_rate"
+    return None
 
 
 def _as_held(wanted: Price, pricing: Pricing, price: models.ItemPrice | None) -> Decimal | None:
@@ -63,10 +74,11 @@ def amount_params(net: Decimal, pricing: Pricing, price: models.ItemPrice | None
     return {"price": minor(on_site, pricing.ledger_currency)}
 
 
-def item_creation(own_id: str, family: str, held: Mapping[str, Any]) -> dict[str, Any] | Problem:
+def item_creation(own_id: str, family: str, fitting: Holdable) -> dict[str, Any] | Problem:
     """Parameters of `POST /items` for a product born in Go: a charge, sold without a subscription."""
+    held = fitting.held
     if not held.get("name"):
-        return Problem(code="missing", field="name", message="a product needs a name; fill it in PowerOffice Go")
+        return fitting.faults.get("name", _NAMELESS)
     params = {
         "id": own_id, "name": held["name"], "external_name": held["name"], "type": "charge", "item_family_id": family,
         "description": held.get("description"), "unit": unit_word(held.get("unit")),

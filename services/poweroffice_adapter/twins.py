@@ -4,10 +4,8 @@ The rules are those by which the linker matches records: the organisation number
 kind; a product's code, else its name.
 """
 
-import re
-
 from contracts.entities import Customer, Product
-from contracts.values import natural
+from contracts.values import natural, organisation_number
 
 
 def has_marks(ours: Customer | Product) -> bool:
@@ -28,7 +26,7 @@ def same_customer(ours: Customer, seen: Customer) -> bool:
 
 
 def _number(party: Customer) -> str | None:
-    return re.sub(r"\D", "", party.organisation_number or "") or None if party.kind == "company" else None
+    return organisation_number(party.organisation_number) if party.kind == "company" else None
 
 
 def _name(party: Customer) -> str | None:

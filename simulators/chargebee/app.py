@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from simulators.amend import amended
 from simulators.chargebee import routes
@@ -69,7 +69,7 @@ class Simulator:
             ],
             lifespan=self._lifespan,
         )
-        return SimulatorGate(
+        gate = SimulatorGate(
             inner,
             log=self._log,
             faults=self._faults,
@@ -78,6 +78,13 @@ class Simulator:
             error_of=injected_error,
             now_s=lambda: self._site.now_ms() / 1000,
         )
+
+        async def with_sent_path(scope: Scope, receive: Receive, send: Send) -> None:
+            """Show the API's paths as they were sent, since a decoded one does not tell `/` from `%2F`."""
+            sent = scope.get("raw_path", b"").decode("latin-1")
+            await gate({**scope, "path": sent} if sent.startswith(routes.PREFIX + "/") else scope, receive, send)
+
+        return with_sent_path
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:

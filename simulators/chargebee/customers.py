@@ -41,7 +41,8 @@ _OFFLINE_METHODS: Final = (
     "mx_automated_bank_transfer",
     "custom",
 )
-_TAXABILITY: Final = ("taxable", "exempt", "zero_rated")
+# `zero_rated` belongs to items and is refused here (Customer of the API reference).
+_TAXABILITY: Final = ("taxable", "exempt")
 
 _PROFILE: Final[Fields] = {
     "first_name": text(150),

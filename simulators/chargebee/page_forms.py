@@ -88,7 +88,7 @@ _PROFILE: Final = (
     Input("company"),
     Input("email"),
     Input("phone"),
-    Input("taxability", options=("taxable", "exempt", "zero_rated")),
+    Input("taxability", options=("taxable", "exempt")),
     Input("net_term_days", kind="number"),
     Input("locale"),
 )

@@ -1,9 +1,16 @@
-"""Which operation answers which method and path below `/api/v2`."""
+"""Which operation answers which method and path below `/api/v2`.
+
+Paths come as they were sent, percent-encoded. An id may hold a `/`, which stands in the path as it is: the vendor's own
+SDK sends it so, and `%2F` is not found (chargebee/chargebee-go#40). The end of a path says what it is about, so that an
+id whose end is the word of an operation cannot be addressed. Empty segments fall away, as servers before an API do it
+[inference].
+"""
 
 import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
+from urllib.parse import unquote
 
 from simulators.chargebee import catalog, customers, events, imports, invoices, orders
 from simulators.chargebee.calls import Call
@@ -12,7 +19,6 @@ Operation = Callable[[Call], dict[str, Any]]
 
 PREFIX: Final = "/api/v2"
 
-# The first match wins, so fixed words stand before `{id}`.
 _OPERATIONS: Final[tuple[tuple[str, str, Operation], ...]] = (
     ("POST", "/customers", customers.create),
     ("GET", "/customers", customers.list_all),
@@ -57,19 +63,25 @@ _OPERATIONS: Final[tuple[tuple[str, str, Operation], ...]] = (
     ("GET", "/configurations", events.configurations),
     ("GET", "/currencies/list", events.currencies),
 )
-_BY_LENGTH: Final[dict[int, list[tuple[str, str, re.Pattern[str], Operation]]]] = {}
-for _method, _template, _operation in _OPERATIONS:
-    _pattern = re.compile(re.sub(r"\{id\}", "([^/]+)", _template))
-    _BY_LENGTH.setdefault(_template.count("/"), []).append((_method, _template, _pattern, _operation))
+_ID: Final = "{id}"
+_BY_RESOURCE: Final[dict[str, list[tuple[str, str, re.Pattern[str], Operation]]]] = {}
+# The first match wins: longer templates, and fixed words before an id, which may hold the rest of any path.
+_BY_WORDS: Final = sorted(_OPERATIONS, key=lambda each: (-each[1].count("/"), each[1].endswith(_ID)))
+for _method, _template, _operation in _BY_WORDS:
+    _pattern = re.compile(re.sub(re.escape(_ID), "(.+)", _template))
+    _BY_RESOURCE.setdefault(_template.split("/")[1], []).append((_method, _template, _pattern, _operation))
 
 
 def find(method: str, path: str) -> tuple[str, tuple[str, ...], Operation] | None:
     """(template, ids in the path, operation) for a full path such as `/api/v2/customers/x`; None when unknown."""
-    below = path.removeprefix(PREFIX)
-    for known_method, template, pattern, operation in _BY_LENGTH.get(below.count("/"), ()):
+    segments = [each for each in path.removeprefix(PREFIX).split("/") if each]
+    if not segments or "%2f" in path.lower():
+        return None
+    below = "/" + "/".join(segments)
+    for known_method, template, pattern, operation in _BY_RESOURCE.get(segments[0], ()):
         match = pattern.fullmatch(below) if known_method == method else None
         if match:
-            return template, match.groups(), operation
+            return template, tuple(unquote(each) for each in match.groups()), operation
     return None
 
 

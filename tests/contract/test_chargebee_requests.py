@@ -1,17 +1,19 @@
 """Every request of our Chargebee client beside that of Chargebee's own SDK for the same call.
 
 Both talk to a server that records. Method, path and decoded (name, value) pairs must be equal; only a list in a filter
-is spelled otherwise (JSON here, Python text there: the API takes both), and a `/` in an id, which the SDK leaves open.
+is spelled otherwise (JSON here, Python text there: the API takes both).
 """
 
 import asyncio
 import json
+import re
 import threading
 from ast import literal_eval
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -24,7 +26,8 @@ from pydantic import SecretStr
 
 from contracts.messages import Command, Outcome
 from contracts.settings import Tenant
-from runtime.vendor import RateLimiter, VendorHttp
+from runtime.vendor import RateLimiter, Refused, VendorHttp
+from services.chargebee_adapter.addresses import RECORD_WORDS, RESOURCE_WORDS, Resource
 from services.chargebee_adapter.client import ChargebeeClient, form, path
 from services.chargebee_adapter.sink import Sink
 from services.chargebee_adapter.source import Source
@@ -329,12 +332,65 @@ def test_the_dates_of_an_order_are_updated(recorder: Recorder, sdk: chargebee.Ch
     same(recorder, lambda: sdk.Order.update("42", {"order_date": NOON_MAY_5, "shipping_date": NOON_MAY_9}))
 
 
+SLASHES = ["kurs/dag", "a/b/c", "a b/ø", "50 %/år", "x+y/z", "a%2Fb", "a?b/c#d", "merge/x", "x/delete_me"]
+
+
+@pytest.mark.parametrize("odd", SLASHES)
+def test_a_slash_in_an_id_is_sent_as_the_sdk_sends_it(
+    recorder: Recorder, sdk: chargebee.Chargebee, odd: str
+) -> None:  # fmt: skip
+    address = {"line1": "Gate 2", "city": "Bergen", "zip": "5003", "country": "NO"}
+    item, price = ITEM | {"id": odd}, PRICE | {"id": f"{odd}-NOK", "item_id": odd}
+    recorder.records |= {path("customers", odd): CUSTOMER | {"id": odd}, path("orders", odd): ORDER | {"id": odd}}
+    recorder.records |= {path("items", odd): item, path("item_prices", f"{odd}-NOK"): price}
+    recorder.lists["/item_prices"] = [{"item_price": price}]
+    recorder.records["/invoices/INV-7"] = {"id": "INV-7"}
+    apply(recorder, "customer", "update", target_id=odd, fields={"phone": "2", "address": address})
+    apply(recorder, "product", "update", target_id=odd,
+          fields={"name": "Nytt", "price": {"amount": "1", "currency": "NOK"}})  # fmt: skip
+    apply(recorder, "order", "update", target_id=odd, fields={"order_date": "2026-05-05"})
+    ours = [(each.method, each.path) for each in recorder.taken()]
+    for theirs in (
+        lambda: sdk.Customer.retrieve(odd), lambda: sdk.Customer.update(odd, {}),
+        lambda: sdk.Customer.update_billing_info(odd, {}), lambda: sdk.Item.retrieve(odd),
+        lambda: sdk.Item.update(odd, {}), lambda: sdk.ItemPrice.update(f"{odd}-NOK", {}),
+        lambda: sdk.Order.retrieve(odd), lambda: sdk.Order.update(odd, {}),
+    ):  # fmt: skip
+        theirs()
+        (sent,) = recorder.taken()
+        assert (sent.method, sent.path) in ours
+
+
+UNADDRESSABLE = [
+    ("customers", "a//b"), ("customers", "/a"), ("items", "a/"), ("items", "a/../b"), ("items", "."), ("orders", ".."),
+    ("customers", "./a"), ("customers", ""), ("customers", " a"), ("items", "a\n"), ("items", "a\u00a0"),
+    ("customers", "c1/delete"), ("customers", "c1/update_billing_info"), ("customers", "merge"), ("items", "x/delete"),
+    ("orders", "import_order"), ("invoices", "i1/orders"), ("customers", "x" * 51), ("orders", "x" * 41),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("resource", "odd"), UNADDRESSABLE)
+def test_an_id_that_would_address_something_else_is_refused(resource: Resource, odd: str) -> None:
+    with pytest.raises(Refused, match="cannot be asked for") as refused:
+        path(resource, odd)
+    assert (refused.value.code, refused.value.field) == ("unaddressable", "id")
+
+
+@pytest.mark.parametrize("resource", sorted(KINDS.keys() - {"events"}))
+def test_the_words_of_operations_are_those_of_the_sdk(resource: Resource) -> None:
+    models = Path(chargebee.__file__).parent / "models"
+    source = "".join(each.read_text(encoding="utf-8") for each in models.glob("*/operations.py"))
+    of_records = re.findall(rf'uri_path\(\s*"{resource}",\s*id,\s*"(\w+)"', source)
+    of_resources = re.findall(rf'uri_path\(\s*"{resource}",\s*"(\w+)"', source)
+    assert (set(of_records), set(of_resources)) == (RECORD_WORDS[resource], RESOURCE_WORDS[resource])
+
+
 # --- reads --------------------------------------------------------------------------------------------------
 
 
 def test_records_are_read_by_id(recorder: Recorder, sdk: chargebee.Chargebee) -> None:
-    odd = "blå kunde+1"
-    recorder.records |= {"/customers/" + path(odd)[1:]: CUSTOMER, "/orders/42": ORDER}
+    odd = "blå kunde/æ+1?"
+    recorder.records |= {path("customers", odd): CUSTOMER, "/orders/42": ORDER}
     recorder.records |= {"/invoices/INV-7": {"id": "INV-7"}}
     apply(recorder, "customer", "verify", target_id=odd)
     same(recorder, lambda: sdk.Customer.retrieve(odd), "GET")
@@ -343,7 +399,6 @@ def test_records_are_read_by_id(recorder: Recorder, sdk: chargebee.Chargebee) ->
     for theirs in (lambda: sdk.Order.retrieve("42"), lambda: sdk.Invoice.retrieve("INV-7")):
         recorder.sent = list(ours)
         same(recorder, theirs, "GET")
-    assert path("items", "a/b") == "/items/a%2Fb"
 
 
 @pytest.mark.usefixtures("catalogue")

@@ -108,6 +108,27 @@ def test_a_customer_comes_back_as_it_was_made(sdk: chargebee.Chargebee) -> None:
     assert sdk.Customer.retrieve("ola-1").customer.raw_data == made.raw_data
 
 
+def test_a_slash_in_an_id_stays_as_it_is_and_its_encoding_is_not_found(
+    sdk: chargebee.Chargebee, simulator: Simulator
+) -> None:
+    sdk.Customer.create({**NORDMANN, "id": "ACME/Oslo"})
+    sdk.Customer.create({**NORDMANN, "id": "ACME"})
+    assert sdk.Customer.retrieve("ACME/Oslo").customer.id == "ACME/Oslo"
+    assert sdk.Customer.update("ACME/Oslo", {"phone": "5"}).customer.id == "ACME/Oslo"
+    changed = sdk.Customer.update_billing_info("ACME/Oslo", {"billing_address": ADDRESS}).customer
+    assert (changed.id, changed.billing_address.city) == ("ACME/Oslo", "Oslo")
+    simulator.add_catalog()
+    sdk.Item.create({"id": "kurs/dag", "name": "Kurs per dag", "type": "charge", "item_family_id": "varer"})
+    sdk.ItemPrice.create({"id": "kurs/dag-NOK", "item_id": "kurs/dag", "name": "D", "currency_code": "NOK", "price": 1})
+    assert sdk.ItemPrice.update("kurs/dag-NOK", {"price": 2}).item_price.price == 2
+    for refused in ("/customers/ACME%2FOslo", "/customers/ACME%2foslo", "/items/kurs%2Fdag"):
+        assert simulator.api.get(refused).status_code == 404
+    assert simulator.post("/customers//ACME", {"phone": "6"})["customer"]["id"] == "ACME"
+    # The end of a path says what it is about.
+    assert sdk.Customer.delete("ACME/Oslo").customer.id == "ACME/Oslo"
+    assert simulator.post("/customers/ACME/delete")["customer"]["id"] == "ACME"
+
+
 def test_a_customer_without_an_id_gets_one(sdk: chargebee.Chargebee) -> None:
     made = [sdk.Customer.create().customer.id for _ in range(2)]
     assert made[0] != made[1]
@@ -217,7 +238,7 @@ PEOPLE: list[dict[str, Any]] = [
         ({"first_name": {"is": "Pat"}}, ["o'neil"]),
         ({"phone": {"is": "1"}}, ["anne"]),
         ({"taxability": {"is": "exempt"}}, ["anne"]),
-        ({"taxability": {"in": ["exempt", "zero_rated"]}}, ["anne"]),
+        ({"taxability": {"in": ["exempt"]}}, ["anne"]),
         ({"taxability": {"is_not": "taxable"}}, ["anne"]),
         ({"auto_collection": {"is": "off"}}, ["o'neil"]),
         ({"offline_payment_method": {"not_in": ["cash"]}}, ["anne", "o'neil", "per,son"]),

@@ -49,12 +49,11 @@ def as_sent(params: dict[str, Any]) -> dict[str, Any]:
 
 def made(entity: Product, pricing: Pricing) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The item and its prices after a create."""
-    held = writes_products.holdable(asdict(entity), pricing, None, can_price=True)
-    assert isinstance(held, dict)
-    params = writes_products.item_creation("go-17", entity.group or "", held)
+    fitting = writes_products.holdable(asdict(entity), pricing, None, can_price=True)
+    params = writes_products.item_creation("go-17", entity.group or "", fitting)
     assert isinstance(params, dict)
     item, prices = {"status": "active", **as_sent(params)}, []
-    if price := held.get("price"):
+    if price := fitting.held.get("price"):
         params = writes_products.price_creation(
             "go-17-X", "go-17", item["name"], entity.code, price.amount, pricing
         )  # fmt: skip
@@ -87,8 +86,7 @@ def test_a_product_created_in_chargebee_reads_back_and_is_not_written_again(curr
         if not pricing.gross:
             assert now.price.amount == rounded(entity.price.amount, currency)
     price = models.ItemPrice.model_validate(prices[0]) if prices else None
-    held = writes_products.holdable(asdict(replace(entity, archived=False)), pricing, price, can_price=bool(price))
-    assert isinstance(held, dict)
+    held = writes_products.holdable(asdict(replace(entity, archived=False)), pricing, price, can_price=bool(price)).held
     assert plan(now, held, {}).to_write == {}
 
 
@@ -105,8 +103,7 @@ def test_an_updated_product_reads_back_and_is_not_written_again(
     if is_exact:
         prices[0]["price_in_decimal"] = "5.000"
     price = models.ItemPrice.model_validate(prices[0])
-    held = writes_products.holdable(asdict(after), pricing, price, can_price=True)
-    assert isinstance(held, dict)
+    held = writes_products.holdable(asdict(after), pricing, price, can_price=True).held
     to_write = plan(read(item, prices, pricing), held, {}).to_write
     item |= as_sent(writes_products.item_update(models.Item.model_validate(item), to_write))
     if "price" in to_write:
@@ -114,8 +111,7 @@ def test_an_updated_product_reads_back_and_is_not_written_again(
     now = read(item, prices, pricing)
     assert {name: getattr(now, name) for name in held} == held
     price = models.ItemPrice.model_validate(prices[0])
-    again = writes_products.holdable(asdict(after), pricing, price, can_price=True)
-    assert isinstance(again, dict)
+    again = writes_products.holdable(asdict(after), pricing, price, can_price=True).held
     assert plan(now, again, {}).to_write == {}
     if is_exact and not pricing.gross and after.price and now.price:
         assert now.price.amount == after.price.amount
@@ -154,8 +150,7 @@ def test_values_that_are_not_known_are_left_alone(data: st.DataObject, unknown: 
         price |= {"pricing_model": "per_unit", "period_unit": unknown, "channel": unknown}
     item |= {"usage_calculation": unknown, "channel": unknown}
     now = read(item, prices, Pricing("NOK"))
-    held = writes_products.holdable(asdict(now), Pricing("NOK"), None, can_price=False)
-    assert isinstance(held, dict)
+    held = writes_products.holdable(asdict(now), Pricing("NOK"), None, can_price=False).held
     to_write = plan(now, held | {"name": "Ny"}, {}).to_write
     assert set(writes_products.item_update(models.Item.model_validate(item), to_write)) <= {"external_name"}
     # A price of a model that is not known is no price of ours, so nothing is written to it.

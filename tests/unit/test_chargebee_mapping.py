@@ -15,7 +15,7 @@ from runtime.vendor import Refused
 from services.chargebee_adapter import mapping, mapping_orders, writes_customers, writes_orders, writes_products
 from services.chargebee_adapter.client import any_of, form, path
 from services.chargebee_adapter.guard import is_duplicate, plan, restamp
-from services.chargebee_adapter.mapping import Reading, customer, observed, organisation_number
+from services.chargebee_adapter.mapping import Reading, customer, observed
 from services.chargebee_adapter.mapping_products import Pricing, product, version_of
 from services.chargebee_adapter.writes_orders import ChargePrice, Import
 
@@ -115,13 +115,26 @@ def test_northern_ireland_is_gb_and_a_foreign_vat_number_is_no_organisation_numb
     assert reading.incomplete == ("organisation_number", "address")
 
 
+@pytest.mark.parametrize("country", [None, "NO", "SJ", "BV"])
 @pytest.mark.parametrize(
-    ("vat_number", "number"),
-    [("923609016", "923609016"), ("no923.609.016mva", "923609016"), ("923609017", None), ("92360901", None),
-     ("12345678901", None), ("NO", None), ("９２３６０９０１６", None)],
-)  # fmt: skip
-def test_organisation_numbers_are_checked(vat_number: str, number: str | None) -> None:
-    assert organisation_number(vat_number) == number
+    "vat_number",
+    ["NO 923 609 016 MVA", "NO-923609016", "Org.nr. 923 609 016", "(NO) 923609016 MVA", "NO923609016-MVA"],
+)
+def test_norwegian_numbers_are_found_on_svalbard_too(vat_number: str, country: str | None) -> None:
+    place = {"line1": "Vei 500", "city": "Longyearbyen", "zip": "9170", "country": country}
+    reading = customer({"id": "sval-1", "company": "Nordlys AS", "vat_number": vat_number, "billing_address": place})
+    assert isinstance(reading.entity, Customer)
+    assert (reading.entity.organisation_number, reading.incomplete) == ("923609016", ())
+
+
+@pytest.mark.parametrize(
+    ("vat_number", "country"), [("SE556036079301", None), ("923609016", "SE"), ("923609017", "NO")]
+)
+def test_other_numbers_are_unfit(vat_number: str, country: str | None) -> None:
+    reading = customer(with_(COMPANY, vat_number=vat_number, billing_address={"country": country}))
+    assert isinstance(reading.entity, Customer)
+    assert reading.entity.organisation_number is None
+    assert "organisation_number" in reading.incomplete
 
 
 @pytest.mark.parametrize(
@@ -327,23 +340,88 @@ def test_a_billing_update_sends_along_what_would_be_erased() -> None:
 def test_a_blank_country_keeps_the_one_that_is_there() -> None:
     current = Customer(kind="person", address=Address(city="Oslo", zip="0150", country="SE"))
     address = Address(city="Oslo", zip="0151")
-    held = writes_customers.holdable({"address": address}, current, "NO")
-    assert isinstance(held, dict)
+    held = writes_customers.holdable({"address": address}, current, "NO").held
     assert held["address"].country == "SE"
-    fresh = writes_customers.holdable({"address": address}, None, "NO")
-    assert isinstance(fresh, dict)
+    fresh = writes_customers.holdable({"address": address}, None, "NO").held
     assert fresh["address"].country == "NO"
 
 
-def test_what_chargebee_cannot_hold_is_left_out() -> None:
+def test_what_chargebee_cannot_hold_is_held_back_in_words() -> None:
     fields = {"kind": "company", "company": "A", "organisation_number": "1", "address": Address(city="Oslo"),
               "archived": True}  # fmt: skip
-    assert writes_customers.holdable(fields, None, None) == {"company": "A"}
-    price = {"price": Price(amount=Decimal(1), currency="EUR")}
-    assert writes_products.holdable(price, NET, None, can_price=True) == {}
+    fitting = writes_customers.holdable(fields, None, None)
+    assert fitting.held == {"company": "A"}
+    assert fitting.skipped == {
+        "organisation_number": "'1' is no Norwegian organisation number; correct it in PowerOffice Go",
+        "address": "an address in Chargebee needs a city and a zip; fill them in PowerOffice Go",
+    }
     gross_without_rate = Pricing("NOK", gross=True)
-    price = {"price": Price(amount=Decimal(1), currency="NOK")}
-    assert writes_products.holdable(price, gross_without_rate, None, can_price=True) == {}
+    for amount, currency, pricing, can_price, words in (
+        ("1", "EUR", NET, True, "a price in EUR is not carried"), ("1", "NOK", gross_without_rate, True, "no VAT rate"),
+        ("-1", "NOK", NET, True, "no negative prices"), ("1", "NOK", NET, False, "not exactly one plain price"),
+    ):  # fmt: skip
+        price = {"price": Price(amount=Decimal(amount), currency=currency)}
+        fitting = writes_products.holdable(price, pricing, None, can_price=can_price)
+        assert fitting.held == {}
+        assert words in fitting.skipped["price"]
+
+
+LONG_PHONE = "+47 22 33 44 55 (direkte, men bare etter klokken tolv og ikke fredag)"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("phone", LONG_PHONE, "Chargebee's phone holds 50 characters, this has 69; shorten it in PowerOffice Go"),
+        ("email", "a" * 60 + "@eksempel.no", "email holds 70 characters, this has 72"),
+        ("first_name", "x" * 151, "first_name holds 150 characters, this has 151"),
+        ("last_name", "x" * 151, "last_name holds 150 characters"), ("company", "x" * 251, "company holds 250"),
+        ("address", Address(line1="x" * 151, city="Oslo", zip="0150"), "billing_address.line1 holds 150"),
+        ("address", Address(line2="x" * 151, city="Oslo", zip="0150"), "billing_address.line2 holds 150"),
+        ("address", Address(city="x" * 51, zip="0150"), "billing_address.city holds 50"),
+        ("address", Address(city="Oslo", zip="0" * 21), "billing_address.zip holds 20"),
+    ],
+)  # fmt: skip
+def test_a_field_of_a_customer_that_is_too_long_is_held_back_alone(field: str, value: Any, words: str) -> None:
+    fields = {"currency": "NOK", field: value}
+    fitting = writes_customers.holdable(fields, Customer(kind="person"), None)
+    assert fitting.held == {"currency": "NOK"}
+    assert list(fitting.skipped) == [field]
+    assert words in fitting.skipped[field]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("name", "x" * 101, "name holds 100 characters, this has 101"),
+        ("name", None, "a product needs a name"),
+        ("description", "x" * 501, "description shows 500 characters, this has 501"),
+        ("description", "<br>" * 500 + "x", "description holds 2000 characters, this has 2001"),
+        ("unit", "x" * 31, "unit holds 30 characters"),
+    ],
+)
+def test_a_field_of_a_product_that_is_too_long_is_held_back_alone(field: str, value: Any, words: str) -> None:
+    fitting = writes_products.holdable({"archived": False, field: value}, NET, None, can_price=False)
+    assert fitting.held == {"archived": False}
+    assert words in fitting.skipped[field]
+
+
+def test_a_description_may_be_as_long_as_what_is_shown_of_it() -> None:
+    description = "<b>" * 100 + "x" * 500
+    assert writes_products.holdable({"description": description}, NET, None, can_price=False).skipped == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"), [({"kind": "company", "company": "x" * 251}, "too_long"), ({"kind": "company"}, "missing")]
+)
+def test_without_its_name_nothing_is_created(fields: dict[str, Any], code: str) -> None:
+    problem = writes_customers.creation("go-1", "company", writes_customers.holdable(fields, None, None))
+    assert isinstance(problem, Problem)
+    assert (problem.code, problem.field) == (code, "company")
+    name = {"name": "x" * 101 if code == "too_long" else None}
+    problem = writes_products.item_creation("go-1", "f", writes_products.holdable(name, NET, None, can_price=True))
+    assert isinstance(problem, Problem)
+    assert (problem.code, problem.field) == (code, "name")
 
 
 def test_a_cleared_field_is_sent_empty() -> None:
@@ -353,15 +431,12 @@ def test_a_cleared_field_is_sent_empty() -> None:
 
 def test_prices_are_wanted_as_they_will_be_held() -> None:
     price = {"price": Price(amount=Decimal("79.995"), currency="NOK")}
-    held = writes_products.holdable(price, GROSS, None, can_price=True)
-    assert isinstance(held, dict)
+    held = writes_products.holdable(price, GROSS, None, can_price=True).held
     assert held["price"] == Price(amount=Decimal("79.99"), currency="NOK")
     assert writes_products.amount_params(held["price"].amount, GROSS) == {"price": 9999}
 
 
-def test_product_names_are_cut_and_made_unique() -> None:
-    held = writes_products.holdable({"name": "x" * 120}, NET, None, can_price=False)
-    assert held == {"name": "x" * 100}
+def test_product_names_are_made_unique() -> None:
     assert writes_products.with_code("x" * 100, "3201") == "x" * 93 + " (3201)"
 
 
@@ -455,7 +530,7 @@ def test_forms_are_nested_and_indexed_as_the_vendor_wants() -> None:
     params = {"a": {"b": True}, "c": [{"d": 1, "e": Decimal("1.50")}, {"d": None}], "f": ["x"], "g": [], "h": {}}
     assert form(params) == [("a[b]", "true"), ("c[d][0]", "1"), ("c[e][0]", "1.50"), ("c[d][1]", ""), ("f[0]", "x")]
     assert any_of(["a,b", "c'd"]) == '["a,b", "c\'d"]'
-    assert path("customers", "a/b c", "delete") == "/customers/a%2Fb%20c/delete"
+    assert path("customers", "a/b c", "delete") == "/customers/a/b%20c/delete"
 
 
 @pytest.mark.parametrize(("param", "field"), [("id", "id"), (None, "id"), ("item[name]", "name"), ("name", "name")])

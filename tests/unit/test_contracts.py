@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from contracts import links, schema, topics
 from contracts.entities import Address, Customer, Invoice, Line, Order, Price, Product, typed, typed_fields, wire
 from contracts.messages import Link, Side
-from contracts.values import code_for, decimal, natural, own_chargebee_id, stamp_for_poweroffice, text
+from contracts.values import (
+    code_for,
+    decimal,
+    natural,
+    organisation_number,
+    own_chargebee_id,
+    stamp_for_poweroffice,
+    text,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +52,61 @@ def test_text_is_trimmed_nfc_or_none() -> None:
     assert text(None) is None
     assert text(" A\u030as ") == "\u00c5s"
     assert natural("  Kari   NORDMANN ") == "kari nordmann"
+
+
+INVISIBLE = "\u200b\ufeff\u00ad\u200e\u200f\u202a\u202c\u2060\u2066\u2069\u061c\u200c\u200d"
+
+
+@pytest.mark.parametrize("mark", INVISIBLE, ids=[f"{ord(each):04x}" for each in INVISIBLE])
+@pytest.mark.parametrize("place", [0, 3, len("post@eksempel.no")])
+def test_nobody_sees_it_so_it_is_not_there(mark: str, place: int) -> None:
+    address = "post@eksempel.no"
+    with_mark = address[:place] + mark + address[place:]
+    assert text(with_mark) == address
+    assert natural(with_mark.upper()) == address
+    assert text(mark) is None
+
+
+def test_joiners_stay_where_a_script_needs_them_and_never_make_a_difference() -> None:
+    persian = "\u0646\u0627\u0645\u0647\u200c\u0647\u0627"
+    assert text(f" {persian}\u200b") == persian
+    assert natural(persian) == persian.replace("\u200c", "")
+    assert text("\U0001f469\u200d\U0001f4bb") == "\U0001f469\u200d\U0001f4bb"
+
+
+@given(st.text(alphabet="aA \u030a\u200b\u200c\u200d\u0646\u212b\u00a0\u00ad"))
+def test_canonical_text_is_canonical_already(value: str) -> None:
+    cleaned = text(value)
+    assert text(cleaned) == cleaned
+    assert natural(cleaned) == natural(value)
+
+
+ORGANISATION_NUMBERS = [
+    "923609016", "no923.609.016mva", "NO 923 609 016 MVA", "NO923609016MVA", "NO-923609016", "Org.nr. 923 609 016",
+    "(NO) 923609016 MVA", "NO923609016-MVA", "923\u00a0609\u00a0016", "923\u2009609\u202f016", "923-609-016",
+    "923\u2013609\u2013016", "\u200b923609016\ufeff", "923\u00ad609016", "Orgnr: 923609016", "Org. nr 923609016",
+    "Organisasjonsnummer 923 609 016", "Foretaksregisteret 923 609 016 MVA", "NO:923609016", "Nordlys AS, 923609016",
+    "Norway NO923609016", "MVA-nr. 923609016", "923609016 (Foretaksregisteret)", "NO923609016, NO 923 609 016 MVA",
+    "Orgnr923609016",
+]  # fmt: skip
+NO_ORGANISATION_NUMBERS = [
+    "", "NO", "923609017", "92360901", "12345678901", "SE556036079301", "SE923609016301", "923609016 001",
+    "001-923609016", "DE923609016", "DE 923609016", "DE-923609016", "VAT DE 923609016", "GB 923 609 016", "EL923609016",
+    "CHE-923.609.016", "CHE 923.609.016 MWST", "NL923609016B01", "923609016B01", "FRAB923609016", "PT.923609016",
+    "+923609016", "tel 923609016", "\uff19\uff12\uff13\uff16\uff10\uff19\uff10\uff11\uff16",
+    "923609016 eller 974760673",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("written", ORGANISATION_NUMBERS)
+def test_a_norwegian_organisation_number_is_found_however_it_is_written(written: str) -> None:
+    assert organisation_number(written) == "923609016"
+
+
+@pytest.mark.parametrize("written", NO_ORGANISATION_NUMBERS)
+def test_a_number_that_is_not_norwegian_is_none(written: str) -> None:
+    assert organisation_number(written) is None
+    assert organisation_number(None) is None
 
 
 def test_stamps_fit_into_go() -> None:

@@ -1,0 +1,52 @@
+"""How long and how many connections may take to say what they want: a half-open one must not last for ever."""
+
+import asyncio
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_WITHIN_S = 10.0
+MAX_CONNECTIONS = 256
+
+
+class Bounded(H11Protocol):
+    """HTTP/1.1 whose request heads arrive within `head_within_s` seconds of their first byte, and the first one of the
+    connection's opening: 408 otherwise. At most `max_connections` at once in this process; the next one gets 503."""
+
+    head_within_s = HEAD_WITHIN_S
+    max_connections = MAX_CONNECTIONS
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.max_connections:
+            self._end(b"503 Service Unavailable", b"too many connections at once; try again")
+        else:
+            self._head_timer = self.loop.call_later(self.head_within_s, self._too_slow)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        is_idle = self.conn.their_state is h11.IDLE
+        if not is_idle:
+            self._forget_timer()
+        elif self._head_timer is None and self.conn.trailing_data[0]:
+            self._head_timer = self.loop.call_later(self.head_within_s, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_timer()
+        super().connection_lost(exc)
+
+    def _forget_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _too_slow(self) -> None:
+        self._end(b"408 Request Timeout", b"the head of the request did not arrive in time")
+
+    def _end(self, status: bytes, words: bytes) -> None:
+        head = b"HTTP/1.1 %s\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        self.transport.write(head % (status, len(words)) + words)
+        self.transport.close()

@@ -1,0 +1,205 @@
+"""Who made what was observed, and versions beyond the clock: by webhook and by the events API of the simulator."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts.messages import Author
+from tests.contract.test_chargebee_adapter import PERSON, PRODUCT, World, address, run, running, until, world
+
+__all__ = ["address"]
+
+OURS, THEIRS = "tandem", "person"  # names of the simulator's keys
+
+
+async def newest(here: World, subject: str) -> dict[str, Any]:
+    """The last event about a kind of record, as the vendor wrote it."""
+    listed = await here.client.all("event", "/events", {"sort_by[asc]": "occurred_at"})
+    return [event for event in listed if subject in event["content"]][-1]
+
+
+async def told(here: World, event: dict[str, Any]) -> None:
+    # Without an id, so that the same event may come again.
+    await here.source.webhook(msgspec.json.encode({**event, "id": ""}))
+
+
+def author(here: World, entity: str, record_id: str) -> Author | None:
+    event = here.publisher.last(entity, record_id)
+    assert event is not None
+    return event.made_by
+
+
+def test_the_name_of_our_key_is_learned_from_our_own_write(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            # Nobody has written yet, so any key may be ours.
+            await here.act("/customers", id="c1", company="A")
+            await told(here, await newest(here, "customer"))
+            assert author(here, "customer", "c1") is None
+            assert here.publisher.cursor("demo", "chargebee", "key") is None
+            await here.apply("customer", "update", target_id="c1", fields={"phone": "2"})
+            event = await newest(here, "customer")
+            assert (event["source"], event["user"]) == ("api", OURS)
+            await told(here, event)
+            assert author(here, "customer", "c1") == "tandem"
+            assert here.publisher.cursor("demo", "chargebee", "key") == {"names": [OURS]}
+            await here.act("/customers/c1", phone="3")
+            event = await newest(here, "customer")
+            assert (event["source"], event["user"]) == ("api", THEIRS)
+            await told(here, event)
+            assert author(here, "customer", "c1") == "others"
+
+    run(scenario())
+
+
+def test_an_event_that_comes_before_the_reply_teaches_too(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            answer = await here.person.post(
+                f"{address}/api/v2/customers", data={"id": "c1", "company": "A"}, auth=("key", "")
+            )
+            customer = answer.json()["customer"]
+            await told(here, await newest(here, "customer"))
+            assert author(here, "customer", "c1") is None
+            here.source._authors.note_write("customer", customer)
+            await here.apply("customer", "update", target_id="c1", fields={"phone": "2"})
+            await told(here, await newest(here, "customer"))
+            assert author(here, "customer", "c1") == "tandem"
+
+    run(scenario())
+
+
+def test_a_person_in_the_console_is_somebody_else_at_once(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            customer = await here.act("/customers", id="c1", company="A")
+            event = {"event_type": "customer_created", "occurred_at": 1, "content": {"customer": customer}}
+            for source, user, expected in (
+                ("admin_console", "kari@eksempel.no", "others"), ("js_api", OURS, "others"), ("portal", None, None),
+                ("scheduled_job", None, None), (None, None, None),
+            ):  # fmt: skip
+                customer["resource_version"] += 1
+                await told(here, {**event, "source": source, "user": user})
+                assert author(here, "customer", "c1") == expected
+
+    run(scenario())
+
+
+def test_the_name_outlives_a_restart_and_a_new_key(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            here.publisher.cursors["key"] = {"names": ["an earlier name"]}
+            customer = await here.act("/customers", id="c1", company="A")
+            event = {"event_type": "customer_created", "occurred_at": 1, "content": {"customer": customer}}
+            await told(here, {**event, "source": "api", "user": "an earlier name"})
+            assert author(here, "customer", "c1") == "tandem"
+            await here.apply("customer", "update", target_id="c1", fields={"phone": "2"})
+            await told(here, await newest(here, "customer"))
+            assert author(here, "customer", "c1") == "tandem"
+            assert here.publisher.cursors["key"] == {"names": ["an earlier name", OURS]}
+
+    run(scenario())
+
+
+def test_the_events_api_tells_it_of_every_entity(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address) as here, running(here.source):
+            await until(lambda: len(here.publisher.completed) == 3)
+            await here.apply("customer", "create", stamp="go-17", fields=PERSON)
+            await here.apply("product", "create", stamp="go-9", fields=PRODUCT)
+            await until(lambda: _made(here, "customer", "go-17") == "tandem")
+            await until(lambda: _made(here, "product", "go-9") == "tandem")
+            await here.act("/items/go-9", external_name="Brett")
+            await until(lambda: _made(here, "product", "go-9") == "others")
+            lines = {"item_prices__item_price_id__0": "go-9-NOK"}
+            await here.act("/items/go-9", is_shippable="true")
+            invoice = await here.act("/invoices/create_for_charge_items_and_charges", customer_id="go-17",
+                                     currency_code="NOK", **lines)  # fmt: skip
+            await here.act(f"/invoices/{invoice['id']}/record_payment", transaction__payment_method="cash")
+            await until(lambda: _made(here, "order", "1") == "others")
+
+    run(scenario())
+
+
+def _made(here: World, entity: str, record_id: str) -> Author | None:
+    event = here.publisher.last(entity, record_id)
+    return event.made_by if event is not None else None
+
+
+def test_a_product_that_moved_on_is_not_by_the_author_of_the_event(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            await here.apply("product", "create", stamp="go-9", fields=PRODUCT)
+            item = await newest(here, "item")
+            await told(here, item)
+            # The price was written after the item, so what is read is not of the item's version.
+            assert author(here, "product", "go-9") is None
+            await here.apply("product", "update", target_id="go-9", fields={"name": "Ny"})
+            await told(here, await newest(here, "item"))
+            assert author(here, "product", "go-9") == "tandem"
+
+    run(scenario())
+
+
+# --- versions beyond the clock ------------------------------------------------------------------------------
+
+FAR = 9_999_999_999_999
+
+
+@pytest.mark.parametrize("ahead", [{"resource_version": FAR}, {"updated_at": FAR // 1000}])
+def test_a_customer_beyond_the_clock_is_read_back(address: str, ahead: dict[str, int]) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            customer = await here.act("/customers", id="c1", company="A")
+            event = {"event_type": "customer_deleted", "occurred_at": 1,
+                     "content": {"customer": {**customer, "company": "Forged", **ahead}}}  # fmt: skip
+            await told(here, event)
+            found = here.publisher.last("customer", "c1")
+            assert found is not None
+            assert found.data is not None
+            assert (found.version, found.data["company"], found.deleted) == (
+                str(customer["resource_version"]), "A", False,
+            )  # fmt: skip
+
+    run(scenario())
+
+
+def test_what_is_not_there_is_not_taken(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            await here.act("/item_families", id="varer", name="Varer")
+            item = await here.act("/items", id="x", name="X", type="charge", item_family_id="varer")
+            forged = [
+                ("customer", {"id": "nobody", "company": "A"}), ("customer", {"id": "a//b", "company": "A"}),
+                ("order", {"id": "7", "currency_code": "NOK", "order_date": 1795000000}),
+                ("item_price", {"id": "x-NOK", "item_id": "x", "currency_code": "NOK", "price": 1}),
+                ("item", {"id": "nothing", "status": "deleted"}),
+            ]  # fmt: skip
+            for subject, record in forged:
+                content = {subject: {**record, "resource_version": FAR}}
+                await told(here, {"event_type": f"{subject}_created", "occurred_at": 1, "content": content})
+            assert here.publisher.events == []
+            content = {"item": {**item, "name": "Y"}}
+            await told(here, {"event_type": "item_updated", "occurred_at": 1, "content": content})
+            found = here.publisher.last("product", "x")
+            assert found is not None
+            assert found.data is not None
+            assert (found.data["name"], found.data["price"]) == ("X", None)
+
+    run(scenario())
+
+
+def test_an_event_of_the_events_api_beyond_the_clock_is_read_back(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            customer = await here.act("/customers", id="c1", company="A")
+            here.publisher.cursors["key"] = {"names": [THEIRS]}
+            event = await newest(here, "customer")
+            event["content"]["customer"] = {**customer, "company": "Forged", "resource_version": FAR}
+            await here.source._publish_page([event])
+            found = here.publisher.last("customer", "c1")
+            assert found is not None
+            assert (found.version, found.made_by) == (str(customer["resource_version"]), None)
+
+    run(scenario())
