@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from contracts.settings import KafkaSettings
@@ -22,8 +23,9 @@ RETRY_BACKOFF_MS = 20
 FOLLOW_MS = 1000
 FETCH_BYTES = 1 << 20  # of one partition at once, while a service works
 READ_BYTES = 4 << 20  # when a topic is read through: a fetch is sent only after the last was used up
+COORDINATOR_LOOKS = 25
 _TOPIC_EXISTS = 36
-OWNER = uuid.uuid4().hex[:12]  # of this process; stands beside every position it commits
+OWNER = uuid.uuid4().hex[:12]  # of this process; begins the note beside every position it commits
 
 
 class TopicError(Exception):
@@ -65,13 +67,16 @@ class Kafka:
             options["sasl_plain_password"] = held.sasl_password and held.sasl_password.get_secret_value()
         return options
 
-    def producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
-        """An idempotent producer; a transactional one fences its namesakes when started."""
+    def producer(
+        self, transactional_id: str | None = None, *, timeout_ms: int = TRANSACTION_TIMEOUT_MS
+    ) -> AIOKafkaProducer:
+        """An idempotent producer; a transactional one fences its namesakes when started, and the broker aborts what
+        it leaves open for `timeout_ms`."""
         extra: dict[str, Any] = {}
         if transactional_id is not None:
             extra = {
                 "transactional_id": self.settings.topic_prefix + transactional_id,
-                "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+                "transaction_timeout_ms": timeout_ms,
             }
         return AIOKafkaProducer(
             **self.options(), acks="all", enable_idempotence=True, linger_ms=0, request_timeout_ms=10_000,
@@ -183,11 +188,23 @@ class Kafka:
                 await consumer.commit({tp: OffsetAndMetadata(offset, OWNER) for tp, offset in start.items()})
             return {f"{tp.topic}/{tp.partition}": offset for tp, offset in start.items()}
 
+    async def positions(self, group: str, partition: int) -> dict[TopicPartition, OffsetAndMetadata]:
+        """The committed positions of a group in one partition of its topics."""
+        async with self.admin() as admin:
+            for looks_left in reversed(range(COORDINATOR_LOOKS)):
+                try:
+                    held = await admin.list_consumer_group_offsets(self.settings.topic_prefix + group)
+                    return {tp: each for tp, each in held.items() if tp.partition == partition}
+                except KafkaError as error:  # a group's coordinator takes a moment to be made, or to move
+                    if not error.retriable or not looks_left:
+                        raise
+                await asyncio.sleep(0.2)
+        raise AssertionError("the last look returns or raises")
+
     async def owners(self, group: str, partition: int) -> set[str]:
         """Who committed the positions of a partition: the `OWNER` of a process, of several only in between."""
-        async with self.admin() as admin:
-            held = await admin.list_consumer_group_offsets(self.settings.topic_prefix + group)
-            return {each.metadata for tp, each in held.items() if tp.partition == partition}
+        held = await self.positions(group, partition)
+        return {each.metadata.partition("/")[0] for each in held.values()}
 
     async def ensure_topics(self) -> list[str]:
         """Create the topics of the table that do not exist; returns the names created.
