@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from contracts.entities import EntityName, System
+from contracts.lines import put_back
 
 Op = Literal["create", "update", "stamp", "verify", "delete"]
 Lane = Literal["bulk", "live"]
@@ -184,7 +185,8 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     why an operator took it out of the sync; link, pick and redrive bring it back. `confirmed`: we have confirmed the
     order in Go; a person who takes that back is not overruled. `restore`: an operator wants the drifted lines of its
     draft to be those of Chargebee again. `passed`: the breakers have counted its command, which was parked.
-    `verify`: the systems whose record the run `run` wants read and compared.
+    `verify`: the systems whose record the run `run` wants read and compared. `unlike_lines` stands for the lines of an
+    order on the topic (`contracts.lines`).
     """
 
     tenant: str
@@ -214,9 +216,13 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     passed: bool = False
     verify: list[System] = []
     run: str = ""
+    unlike_lines: dict[str, list[dict[str, Any]]] = {}
 
     def __post_init__(self) -> None:
-        """Whoever decodes a link finds `seen` on both sides."""
+        """Whoever decodes a link finds `seen` on both sides, and lines wherever there are any."""
+        if self.unlike_lines:
+            put_back(self, self.unlike_lines)
+            self.unlike_lines = {}
         if self.poweroffice is not None and self.poweroffice.unlike is not None and self.chargebee is not None:
             self.poweroffice.seen = {**(self.chargebee.seen or {}), **self.poweroffice.unlike}
             self.poweroffice.unlike = None
