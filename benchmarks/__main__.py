@@ -1,4 +1,4 @@
-"""`python -m benchmarks [linker|restore] [COUNT]`: run a benchmark against an embedded Kafka and print a table."""
+"""`python -m benchmarks [linker|restore|compression] [COUNT]`: run a benchmark on an embedded Kafka."""
 
 import asyncio
 import sys
@@ -6,12 +6,13 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from benchmarks import linker, restore
+from benchmarks import compression, linker, restore
 from runtime.embedded_kafka import EmbeddedKafka
 
-BENCHMARKS: dict[str, Callable[[str, int], AsyncIterator[str]]] = {
-    "linker": linker.measure,
-    "restore": restore.measure,
+BENCHMARKS: dict[str, Callable[[EmbeddedKafka, int], AsyncIterator[str]]] = {
+    "linker": lambda kafka, count: linker.measure(kafka.bootstrap, count),
+    "restore": lambda kafka, count: restore.measure(kafka.bootstrap, count),
+    "compression": compression.measure,
 }
 
 
@@ -20,7 +21,7 @@ def main() -> int:
     name = arguments.pop(0) if arguments and arguments[0] in BENCHMARKS else "linker"
     count = int(arguments[0]) if arguments else 100_000
     with tempfile.TemporaryDirectory() as data, EmbeddedKafka(Path(data), port=0, controller_port=0) as kafka:
-        asyncio.run(_show(BENCHMARKS[name](kafka.bootstrap, count)))
+        asyncio.run(_show(BENCHMARKS[name](kafka, count)))
     return 0
 
 
