@@ -1,4 +1,4 @@
-"""`python -m benchmarks [linker|restore|shared [COUNT]]`: run a benchmark and print a table; without a name, all."""
+"""`python -m benchmarks [linker|restore|compression|shared [COUNT]]`: run one and print a table; with no name, all."""
 
 import asyncio
 import sys
@@ -7,23 +7,22 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import linker, restore, shared_keys
+from benchmarks import compression, linker, restore, shared_keys
 from runtime.embedded_kafka import EmbeddedKafka
 
 
 class Benchmark(NamedTuple):
-    """`measure(bootstrap, count)` gives the lines, `size` is the count where none is given; `bootstrap` is that of an
-    embedded Kafka, empty for a benchmark that needs none."""
+    """`measure(kafka, count)` gives the lines, `size` is the count where none is given."""
 
-    measure: Callable[[str, int], AsyncIterator[str]]
+    measure: Callable[[EmbeddedKafka, int], AsyncIterator[str]]
     size: int
-    on_kafka: bool = True
 
 
 BENCHMARKS = {
-    "linker": Benchmark(linker.measure, 100_000),
-    "restore": Benchmark(restore.measure, 100_000),
-    "shared": Benchmark(shared_keys.measure, 2000, on_kafka=False),
+    "linker": Benchmark(lambda kafka, count: linker.measure(kafka.bootstrap, count), 100_000),
+    "restore": Benchmark(lambda kafka, count: restore.measure(kafka.bootstrap, count), 100_000),
+    "compression": Benchmark(compression.measure, 30_000),
+    "shared": Benchmark(lambda _, count: shared_keys.measure(count), 2000),
 }
 
 
@@ -36,11 +35,8 @@ def main() -> int:
         benchmark = BENCHMARKS[name]
         count = int(counts[0]) if counts else benchmark.size
         print(f"{name} {count}", flush=True)
-        if not benchmark.on_kafka:
-            asyncio.run(_show(benchmark.measure("", count)))
-            continue
         with tempfile.TemporaryDirectory() as data, EmbeddedKafka(Path(data), port=0, controller_port=0) as kafka:
-            asyncio.run(_show(benchmark.measure(kafka.bootstrap, count)))
+            asyncio.run(_show(benchmark.measure(kafka, count)))
     return 0
 
 

@@ -33,7 +33,7 @@ class Cost(NamedTuple):
     edit_us: float
 
 
-async def measure(_bootstrap: str, most: int) -> AsyncIterator[str]:
+async def measure(most: int) -> AsyncIterator[str]:
     """A row for each size from SMALLEST to `most` customers a side, doubling; each figure with its ratio to the row
     before."""
     yield "customers a side" + "".join(f"{name:>18}{'ratio':>7}" for name in COLUMNS)

@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from contracts.entities import EntityName, System
+from contracts.lines import take_out
 from contracts.messages import Lane, Link, LinkState, Side
 
 _encoder = msgspec.json.Encoder()
@@ -12,16 +13,25 @@ _encoder = msgspec.json.Encoder()
 
 def encode(link: Link) -> bytes:
     """The JSON of a link. Of the Go side of a pair only the fields that are not as in Chargebee are written, as
-    `unlike` in place of `seen`; decoding puts `seen` together again."""
+    `unlike` in place of `seen`, and the lines of an order once (`contracts.lines`); decoding puts both together."""
     theirs = link.poweroffice
-    if theirs is None or (unlike := _unlike(link.chargebee, theirs)) is None:
-        return _encoder.encode(link)
+    unlike = None if theirs is None else _unlike(link.chargebee, theirs)
+    if theirs is None or unlike is None:
+        return _encoded(link)
     seen = theirs.seen
     theirs.seen, theirs.unlike = None, unlike
     try:
-        return _encoder.encode(link)
+        return _encoded(link)
     finally:
         theirs.seen, theirs.unlike = seen, None
+
+
+def _encoded(link: Link) -> bytes:
+    if link.entity != "order":
+        return _encoder.encode(link)
+    form = msgspec.to_builtins(link)
+    take_out(form)
+    return _encoder.encode(form)
 
 
 def _unlike(ours: Side | None, theirs: Side) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from contracts.entities import EntityName, System
+from contracts.lines import put_back
 
 Op = Literal["create", "update", "stamp", "verify", "delete"]
 Lane = Literal["bulk", "live"]
@@ -197,6 +198,7 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     `candidates_count` says how many share the value that is not unique, 0 where the candidates follow from a
     reference. `twins` are the ids of records that a create met in the other system. `duplicates` are the keys of other
     links that look like the same party as this linked pair; journal entries of rule `possible_duplicate` say why.
+    `unlike_lines` stands for the lines of an order on the topic (`contracts.lines`).
     """
 
     tenant: str
@@ -229,9 +231,13 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     passed: bool = False
     verify: list[System] = []
     run: str = ""
+    unlike_lines: dict[str, list[dict[str, Any]]] = {}
 
     def __post_init__(self) -> None:
-        """Whoever decodes a link finds `seen` on both sides."""
+        """Whoever decodes a link finds `seen` on both sides, and lines wherever there are any."""
+        if self.unlike_lines:
+            put_back(self, self.unlike_lines)
+            self.unlike_lines = {}
         if self.poweroffice is not None and self.poweroffice.unlike is not None and self.chargebee is not None:
             self.poweroffice.seen = {**(self.chargebee.seen or {}), **self.poweroffice.unlike}
             self.poweroffice.unlike = None

@@ -36,6 +36,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from contracts.entities import CREATE_ONLY, ENTITIES, ENTITY_TYPES, FIELDS, System
+from contracts.topics import MAX_MESSAGE_BYTES
 
 PREFIX = "TANDEM_"
 CONFIG_VARIABLE = "TANDEM_CONFIG"
@@ -152,6 +153,7 @@ Slot = Annotated[tuple[int, int], BeforeValidator(_slot)]
 Owners = Annotated[dict[str, System], BeforeValidator(_quoted_owner_keys), AfterValidator(_known_owner_keys)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
+MessageBytes = Annotated[int, Field(ge=20_000, le=64 * 1024 * 1024)]
 Positive = Annotated[float, Field(gt=0)]
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -170,6 +172,10 @@ class KafkaSettings(_Model):
     topic_prefix: TopicPrefix = Field(default="tandem.", description="Begins the name of every topic.")
     partitions: Count = Field(default=12, description="Partitions of every topic; fixed when the topics are created.")
     replication: Count = Field(default=1, description="Replicas of every topic; 3 where there are three brokers.")
+    max_message_bytes: MessageBytes = Field(
+        default=MAX_MESSAGE_BYTES,
+        description="The largest message; topics that allow less are raised to it.",
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="How clients talk to the brokers."
     )

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from contracts.entities import EntityName, System
 
 DAY_MS = 24 * 60 * 60 * 1000
+# `max.message.bytes` of every topic, unless kafka.max_message_bytes says another. Kafka's own default is 1 MB, which an
+# order with 500 lines of long text may need.
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 _COMPACT = {"cleanup.policy": "compact", "segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.1"}
 _COMPACT_KEPT = {
     **_COMPACT,

@@ -128,9 +128,7 @@ class Adapter:
             task.cancel()
 
     def problem(self) -> str | None:
-        if self._runner is not None and self._runner.fenced is not None:
-            return f"partition {self._runner.fenced} was taken over by another process"
-        return None
+        return None if self._runner is None else self._runner.problem()
 
     async def _supervise(self, name: str, vendor: Vendor) -> None:
         """Keep one tenant's source running; trouble of one tenant never reaches another."""

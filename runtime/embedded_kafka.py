@@ -80,6 +80,9 @@ broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 # The default of 128 MB would be a quarter of the heap.
 log.cleaner.dedupe.buffer.size=33554432
+# As kafka.max_message_bytes; topics say it for themselves too.
+message.max.bytes=8388608
+replica.fetch.max.bytes=8388608
 num.network.threads=2
 num.io.threads=4
 """

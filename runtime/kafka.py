@@ -11,19 +11,25 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from contracts.settings import KafkaSettings
 from contracts.topics import TOPICS, Topic
+from runtime.topic_configs import set_config
 
-MAX_MESSAGE_BYTES = 1_000_000
+BATCH_BYTES = 1_000_000  # of records that travel together; one that is larger travels alone
+OVERHEAD_BYTES = 4096  # of a message beside its key, value and headers, and what a command or letter adds to a record
+MAX_BYTES = "max.message.bytes"
 TRANSACTION_TIMEOUT_MS = 15_000
 RETRY_BACKOFF_MS = 20
 FOLLOW_MS = 1000
 FETCH_BYTES = 1 << 20  # of one partition at once, while a service works
 READ_BYTES = 4 << 20  # when a topic is read through: a fetch is sent only after the last was used up
+COORDINATOR_LOOKS = 25
+COMPRESSION: str | None = "zstd"  # benchmarks/RESULTS.md compares the codecs
 _TOPIC_EXISTS = 36
-OWNER = uuid.uuid4().hex[:12]  # of this process; stands beside every position it commits
+OWNER = uuid.uuid4().hex[:12]  # of this process; begins the note beside every position it commits
 
 
 class TopicError(Exception):
@@ -38,6 +44,11 @@ class Record(NamedTuple):
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
 
+    def size(self) -> int:
+        """The bytes of key, value and headers."""
+        marks = sum(len(name) + len(mark) for name, mark in self.headers)
+        return len(self.key) + len(self.value or b"") + marks
+
 
 @dataclass(frozen=True)
 class Kafka:
@@ -48,6 +59,11 @@ class Kafka:
     def name(self, topic: str) -> str:
         """The full name of a topic of the table."""
         return self.settings.topic_prefix + topic
+
+    @property
+    def max_record_bytes(self) -> int:
+        """What key, value and headers of one record may have together."""
+        return self.settings.max_message_bytes - OVERHEAD_BYTES
 
     def options(self) -> dict[str, Any]:
         """Keyword arguments of every aiokafka client."""
@@ -65,24 +81,29 @@ class Kafka:
             options["sasl_plain_password"] = held.sasl_password and held.sasl_password.get_secret_value()
         return options
 
-    def producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
-        """An idempotent producer; a transactional one fences its namesakes when started."""
+    def producer(
+        self, transactional_id: str | None = None, *, timeout_ms: int = TRANSACTION_TIMEOUT_MS
+    ) -> AIOKafkaProducer:
+        """An idempotent producer; a transactional one fences its namesakes when started, and the broker aborts what
+        it leaves open for `timeout_ms`."""
         extra: dict[str, Any] = {}
         if transactional_id is not None:
             extra = {
                 "transactional_id": self.settings.topic_prefix + transactional_id,
-                "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+                "transaction_timeout_ms": timeout_ms,
             }
         return AIOKafkaProducer(
             **self.options(), acks="all", enable_idempotence=True, linger_ms=0, request_timeout_ms=10_000,
-            max_batch_size=MAX_MESSAGE_BYTES, max_request_size=2 * MAX_MESSAGE_BYTES, **extra,
+            max_batch_size=min(BATCH_BYTES, self.max_record_bytes), compression_type=COMPRESSION,
+            max_request_size=self.settings.max_message_bytes, **extra,
         )  # fmt: skip
 
     def consumer(self, group: str | None = None, fetch_bytes: int = FETCH_BYTES) -> AIOKafkaConsumer:
         """A committed-only consumer from the beginning that commits nothing by itself."""
         return AIOKafkaConsumer(
             **self.options(), group_id=group and self.settings.topic_prefix + group, enable_auto_commit=False,
-            auto_offset_reset="earliest", isolation_level="read_committed", max_partition_fetch_bytes=fetch_bytes,
+            auto_offset_reset="earliest", isolation_level="read_committed",
+            max_partition_fetch_bytes=max(fetch_bytes, self.settings.max_message_bytes),
         )  # fmt: skip
 
     @asynccontextmanager
@@ -183,40 +204,76 @@ class Kafka:
                 await consumer.commit({tp: OffsetAndMetadata(offset, OWNER) for tp, offset in start.items()})
             return {f"{tp.topic}/{tp.partition}": offset for tp, offset in start.items()}
 
+    async def positions(self, group: str, partition: int) -> dict[TopicPartition, OffsetAndMetadata]:
+        """The committed positions of a group in one partition of its topics."""
+        async with self.admin() as admin:
+            for looks_left in reversed(range(COORDINATOR_LOOKS)):
+                try:
+                    held = await admin.list_consumer_group_offsets(self.settings.topic_prefix + group)
+                    return {tp: each for tp, each in held.items() if tp.partition == partition}
+                except KafkaError as error:  # a group's coordinator takes a moment to be made, or to move
+                    if not error.retriable or not looks_left:
+                        raise
+                await asyncio.sleep(0.2)
+        raise AssertionError("the last look returns or raises")
+
     async def owners(self, group: str, partition: int) -> set[str]:
         """Who committed the positions of a partition: the `OWNER` of a process, of several only in between."""
-        async with self.admin() as admin:
-            held = await admin.list_consumer_group_offsets(self.settings.topic_prefix + group)
-            return {each.metadata for tp, each in held.items() if tp.partition == partition}
+        held = await self.positions(group, partition)
+        return {each.metadata.partition("/")[0] for each in held.values()}
 
     async def ensure_topics(self) -> list[str]:
-        """Create the topics of the table that do not exist; returns the names created.
+        """Create the topics of the table that do not exist, and raise `max.message.bytes` where it is too small, as in
+        installations of before; returns what was done, a line each.
 
-        Raises TopicError when a topic cannot be created or exists with other settings.
+        Raises TopicError when a topic cannot be created or raised, or exists with other settings.
         """
         async with self.admin() as admin:
             existing = set(await admin.list_topics())
             missing = [topic for topic in TOPICS if self.name(topic.name) not in existing]
             if missing:
                 await self._create(admin, missing)
-            problems = await self._differences(admin, [t for t in TOPICS if t not in missing])
+            present = [topic for topic in TOPICS if topic not in missing]
+            configs = await self._configs(admin, present)
+            raised = [name for name, held in configs.items() if self._is_small(held)]
+            refused = []
+            for name in raised:
+                wanted = str(self.settings.max_message_bytes)
+                if (words := await set_config(admin, name, {MAX_BYTES: wanted})) is not None:
+                    refused.append(f"{self._smallness(name, configs[name])} ({words})")
+                configs[name] = {**configs[name], MAX_BYTES: wanted}
+            problems = refused + await self._differences(admin, present, configs)
             if problems:
                 raise TopicError("\n".join(problems))
-            return [self.name(topic.name) for topic in missing]
+            return [f"created {self.name(topic.name)}" for topic in missing] + [
+                f"raised {MAX_BYTES} of {name}" for name in raised
+            ]
 
     async def check_topics(self) -> list[str]:
         """What is missing or differs from the table, in words; empty when all is right."""
         async with self.admin() as admin:
             existing = set(await admin.list_topics())
             missing = [f"{self.name(t.name)}: does not exist" for t in TOPICS if self.name(t.name) not in existing]
-            return missing + await self._differences(admin, [t for t in TOPICS if self.name(t.name) in existing])
+            present = [topic for topic in TOPICS if self.name(topic.name) in existing]
+            configs = await self._configs(admin, present)
+            small = [self._smallness(name, held) for name, held in configs.items() if self._is_small(held)]
+            return missing + small + await self._differences(admin, present, configs)
+
+    def _is_small(self, config: Mapping[str, str]) -> bool:
+        return int(config.get(MAX_BYTES, "0")) < self.settings.max_message_bytes
+
+    def _smallness(self, name: str, config: Mapping[str, str]) -> str:
+        return (
+            f"topic {name} has {MAX_BYTES}={config.get(MAX_BYTES)}, kafka.max_message_bytes says"
+            f" {self.settings.max_message_bytes}; tandem topics create raises it, or set kafka.max_message_bytes lower"
+        )
 
     async def _create(self, admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
         replication = self.settings.replication
         extra = {"min.insync.replicas": "2"} if replication >= 3 else {}
         wanted = [
             NewTopic(self.name(topic.name), self.settings.partitions, replication,
-                     topic_configs={**topic.config, **extra})
+                     topic_configs={**topic.config, MAX_BYTES: str(self.settings.max_message_bytes), **extra})
             for topic in topics
         ]  # fmt: skip
         # aiokafka does not raise for refused topics: the answer has the codes.
@@ -225,7 +282,16 @@ class Kafka:
             if code not in (0, _TOPIC_EXISTS):
                 raise TopicError(f"topic {name} cannot be created: Kafka error {code} {answer[2] or ''}".strip())
 
-    async def _differences(self, admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> list[str]:
+    async def _configs(self, admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[str, dict[str, str]]:
+        """The settings of topics that exist, by full name."""
+        resources = [ConfigResource(ConfigResourceType.TOPIC, self.name(topic.name)) for topic in topics]
+        answers = await admin.describe_configs(resources) if resources else []
+        return {resource[3]: {entry[0]: entry[1] for entry in resource[4]}
+                for answer in answers for resource in answer.resources}  # fmt: skip
+
+    async def _differences(
+        self, admin: AIOKafkaAdminClient, topics: Sequence[Topic], configs: Mapping[str, Mapping[str, str]]
+    ) -> list[str]:
         problems: list[str] = []
         names = [self.name(topic.name) for topic in topics]
         if not names:
@@ -237,13 +303,8 @@ class Kafka:
                     f"topic {name} has {partitions} partitions, kafka.partitions says {self.settings.partitions};"
                     " set kafka.partitions to what exists (it is fixed at creation)"
                 )
-        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-        present: dict[str, dict[str, str]] = {}
-        for answer in await admin.describe_configs(resources):
-            for resource in answer.resources:
-                present[resource[3]] = {entry[0]: entry[1] for entry in resource[4]}
         for topic in topics:
-            held = present.get(self.name(topic.name), {})
+            held = configs.get(self.name(topic.name), {})
             for key, value in topic.config.items():
                 if _normal(held.get(key)) != _normal(value):
                     problems.append(

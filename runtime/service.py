@@ -109,6 +109,7 @@ def make_broker(settings: Settings, subscriptions: Sequence[Subscription]) -> Ka
             partitions=partitions, group_id=prefix + subscription.group, batch=True, max_records=BATCH_RECORDS,
             batch_timeout_ms=20, fetch_max_wait_ms=100, ack_policy=AckPolicy.MANUAL, auto_offset_reset="earliest",
             isolation_level="read_committed", no_reply=True, decoder=_raw_bodies,
+            max_partition_fetch_bytes=settings.kafka.max_message_bytes,
         )  # fmt: skip
         subscriber(_handler(subscription))
     return broker
@@ -156,7 +157,8 @@ async def _topics(service: Service) -> None:
     """Wait for Kafka, then see to the topics; topics with other settings end the process with words."""
     while True:
         try:
-            await Kafka(service.settings.kafka).ensure_topics()
+            for done in await Kafka(service.settings.kafka).ensure_topics():
+                log.info("topics", service=service.name, done=done)
             return
         except TopicError as error:
             log.critical("topics.differ", service=service.name, reason=str(error))

@@ -7,7 +7,6 @@ partition's own producer, so that two overlapping processes cannot both finish a
 import asyncio
 import contextlib
 import itertools
-import os
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,9 +21,9 @@ from contracts.entities import System
 from contracts.messages import Command, Outcome, Problem
 from contracts.topics import headers, link_key
 from runtime.clock import iso_now
-from runtime.dead_letters import reason_of, undecodable
+from runtime.dead_letters import undecodable
 from runtime.kafka import Kafka, Record
-from runtime.transactions import PartitionTransactions
+from runtime.transactions import NotCommitted, PartitionTransactions
 from runtime.vendor import Refused, Retriable, Unauthorised
 
 _encoder = msgspec.json.Encoder()
@@ -137,6 +136,13 @@ class SinkRunner:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for partition in self._partitions.values():
             await partition.transactions.stop()
+
+    def problem(self) -> str | None:
+        """Why outcomes are not committed now, or None."""
+        if self.fenced is not None:
+            return f"partition {self.fenced} was taken over by another process"
+        troubles = [each.transactions.trouble for each in self._partitions.values() if each.transactions.trouble]
+        return f"{'; '.join(troubles)}; the outcomes are kept and sent again" if troubles else None
 
     async def take(self, records: tuple[ConsumerRecord, ...]) -> None:
         """Queue a batch of commands; waits while too many are queued."""
@@ -283,19 +289,27 @@ class SinkRunner:
             if not records and not positions:
                 continue
             try:
-                await partition.transactions.commit(records, positions)
+                await self._commit(number, partition, records, positions)
             except ProducerFenced:
                 self.fenced = number
-                log.error(
-                    "fenced",
-                    partition=number,
-                    what="another process took this partition; waiting for a person",
-                )
+                what = "another process took this partition; waiting for a person"
+                log.error("fenced", partition=number, what=what)
                 self.on_fenced()
                 return
-            except Exception as error:
-                log.critical("kafka.failed", partition=number, reason=reason_of(error))
-                os._exit(3)
+
+    async def _commit(
+        self, number: int, partition: _Partition, records: list[Record], positions: dict[str, int]
+    ) -> None:
+        """Until Kafka has it: what was done at the vendor is known here only."""
+        backoff_s = FIRST_BACKOFF_S
+        while True:
+            try:
+                await partition.transactions.commit(records, positions)
+                return
+            except NotCommitted as error:
+                log.error("outcomes.again", partition=number, outcomes=len(records), reason=str(error))
+                await asyncio.sleep(backoff_s)
+                backoff_s = min(MAX_BACKOFF_S, backoff_s * 2)
 
 
 def _refusal(command: Command, result: Any, problem: Problem, *, maybe_applied: bool = False) -> Outcome:

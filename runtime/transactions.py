@@ -2,12 +2,18 @@
 
 One transactional.id per partition: whoever takes a partition first fences its former owner. Dynamic consumer groups
 are not exactly-once with aiokafka (it sends TxnOffsetCommit without generation), so partitions are static.
+
+aiokafka commits a transaction of which the broker has refused a part, so every send is awaited before the commit. A
+transaction that fails is never repaired: its producer is put away, a fresh one with the same transactional.id makes
+Kafka abort what is open, and the committed positions, which bear the transaction's number, tell what became of it.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     InvalidProducerEpoch,
@@ -19,75 +25,202 @@ from aiokafka.errors import (
 )  # fmt: skip
 from aiokafka.structs import OffsetAndMetadata
 
-from runtime.kafka import OWNER, Kafka, Record
+from runtime.dead_letters import reason_of
+from runtime.kafka import OWNER, TRANSACTION_TIMEOUT_MS, Kafka, Record
 
-OVERTAKEN_LOOKS = 20  # one each second: the next owner commits its positions once it has restored its state
+log = structlog.get_logger()
+DELIVER_WITHIN_S = 10.0  # less than the broker's own limit, so that we are the first to give up
+OVERTAKEN_LOOKS = 5  # one each second; who takes a partition over puts its name to the positions at once
 TAKEN_OVER = (InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState, ProducerFenced)
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 10.0
+
+
+class NotCommitted(Exception):
+    """Nothing of a transaction was committed, nor will be; its cause is told. It may be decided again."""
+
+
+class _NotTaken(Exception):
+    """Kafka refused some records of a transaction; its cause is Kafka's answer."""
 
 
 class PartitionTransactions:
-    """The transactional producer of one partition: outputs and input positions in one commit, or nothing."""
+    """The transactional producer of one partition: outputs and input positions in one commit, or nothing.
 
-    def __init__(self, kafka: Kafka, service: str, partition: int, group: str) -> None:
+    `within_s` is how long Kafka may take for one transaction, `timeout_ms` after how long the broker itself aborts
+    one. `trouble` says in words why the last one was not committed, None while all is well.
+    """
+
+    def __init__(
+        self, kafka: Kafka, service: str, partition: int, group: str, *, within_s: float = DELIVER_WITHIN_S,
+        timeout_ms: int = TRANSACTION_TIMEOUT_MS,
+    ) -> None:  # fmt: skip
         self._kafka, self.partition = kafka, partition
-        self._group = group
+        self._group, self._within_s, self._timeout_ms = group, within_s, timeout_ms
         self._id = f"{service}.p{partition:02d}"
         self._producer: AIOKafkaProducer = None
+        self._number = 0
+        self._leaving: set[asyncio.Task[None]] = set()
+        self.trouble: str | None = None
 
     async def start(self) -> None:
-        """Fence the former owner of the partition and settle what it left pending."""
-        self._producer = self._kafka.producer(self._id)
+        """Fence the former owner of the partition, settle what it left pending, and put our name to the positions."""
+        self._producer = self._new_producer()
         await self._producer.start()
+        held = await self._kafka.positions(self._group, self.partition)
+        if held:
+            await self.commit([], {tp.topic: at.offset for tp, at in held.items()})
 
     async def stop(self) -> None:
-        await self._producer.stop()
+        self._put_away()
+        if self._leaving:
+            _, late = await asyncio.wait(self._leaving, timeout=self._within_s)
+            for task in late:  # a broker that is away would keep them for ever
+                task.cancel()
 
     async def commit(self, records: Sequence[Record], positions: Mapping[str, int]) -> None:
         """Send the records to this partition of their topics and commit the positions (full topic name -> offset)
-        of this partition, all or nothing. Raises aiokafka's ProducerFenced when another process took over."""
+        of this partition, all or nothing; returns once it is done, and waits for a Kafka that is away.
+
+        Raises aiokafka's ProducerFenced when another process took over, and NotCommitted when nothing of it was
+        committed; then the next may be tried at once, or this one again.
+        """
+        self._number += 1
+        mark = f"{OWNER}/{self._number}"
+        begun = time.monotonic(), time.time()
         try:
-            await self._commit(records, positions)
-        except KafkaError as error:
-            # Which of these the broker answers depends on how far the other's InitProducerId has aborted ours; aiokafka
-            # wraps those it does not expect.
-            told = isinstance(error, TAKEN_OVER) or isinstance(error.__cause__, TAKEN_OVER)
-            if told or (isinstance(error.__cause__, UnknownError) and await self._overtaken()):
+            async with asyncio.timeout(self._within_s):
+                await self._commit(records, positions, mark)
+        except Exception as error:
+            # Whatever it was: nothing but a fresh producer can tell what became of the transaction.
+            # A machine that slept counts on one clock only.
+            spent_s = max(time.monotonic() - begun[0], time.time() - begun[1])
+            if await self._is_taken_over(error, spent_s):
                 raise ProducerFenced from error
-            raise
+            words = _words(error, self._within_s)
+            self.trouble = f"partition {self.partition}: {words}"
+            log.error("transaction.failed", partition=self.partition, records=len(records), reason=words)
+            if not await self._settle(mark):
+                raise NotCommitted(words) from error
+        self.trouble = None
 
-    async def _overtaken(self) -> bool:
-        """After an answer that says nothing: whether another process goes on with this partition."""
-        for _ in range(OVERTAKEN_LOOKS):
-            if await self._kafka.owners(self._group, self.partition) - {OWNER, ""}:
-                return True
-            await asyncio.sleep(1)
-        return False
-
-    async def _commit(self, records: Sequence[Record], positions: Mapping[str, int]) -> None:
+    async def _commit(self, records: Sequence[Record], positions: Mapping[str, int], mark: str) -> None:
         producer = self._producer
         await producer.begin_transaction()
-        futures = []
+        sends: list[tuple[asyncio.Future[Any], str, list[Record]]] = []
+
+        async def send(batch: Any, name: str, held: list[Record]) -> None:
+            future = await producer.send_batch(batch, name, partition=self.partition)
+            future.add_done_callback(_consume)
+            sends.append((future, name, held))
+
         by_topic: dict[str, list[Record]] = {}
         for record in records:
             by_topic.setdefault(record.topic, []).append(record)
         for topic, group in by_topic.items():
-            name = self._kafka.name(topic)
+            name, held = self._kafka.name(topic), list[Record]()
             batch = producer.create_batch()
             for record in group:
                 if self._append(batch, record) is None:
-                    futures.append(await producer.send_batch(batch, name, partition=self.partition))
-                    batch = producer.create_batch()
-                    if self._append(batch, record) is None:
-                        raise ValueError(f"a message of {len(record.value or b'')} bytes does not fit into {name}")
-            futures.append(await producer.send_batch(batch, name, partition=self.partition))
+                    await send(batch, name, held)
+                    batch, held = producer.create_batch(), []
+                    self._append(batch, record)  # the first record always fits; the broker has the last word
+                held.append(record)
+            await send(batch, name, held)
         if positions:
-            offsets = {TopicPartition(topic, self.partition): OffsetAndMetadata(offset, OWNER)
+            offsets = {TopicPartition(topic, self.partition): OffsetAndMetadata(offset, mark)
                        for topic, offset in positions.items()}  # fmt: skip
             await producer.send_offsets_to_transaction(offsets, self._kafka.settings.topic_prefix + self._group)
+        if sends:
+            await asyncio.wait([future for future, _, _ in sends])
+        failed = [(error, name, held) for future, name, held in sends if (error := future.exception()) is not None]
+        for error, _, _ in failed:
+            if _tells_takeover(error):
+                raise error
+        if failed:
+            error, name, held = failed[0]
+            raise _NotTaken(_refusal(name, held)) from error
         await producer.commit_transaction()
-        for future in futures:
-            future.result()
 
     @staticmethod
     def _append(batch: Any, record: Record) -> Any:
         return batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))
+
+    # -- after a failure
+
+    async def _is_taken_over(self, error: Exception, spent_s: float) -> bool:
+        """Which error the broker answers depends on how far the other's InitProducerId has aborted ours; aiokafka
+        wraps those it does not expect. The same answers follow when the broker itself has aborted a transaction that
+        took too long, or say nothing at all: then another owner must have put its name to the positions."""
+        told = _tells_takeover(error)
+        if told and spent_s < 0.9 * self._timeout_ms / 1000:
+            return True
+        return (told or isinstance(error.__cause__, UnknownError)) and await self._overtaken()
+
+    async def _overtaken(self) -> bool:
+        for _ in range(OVERTAKEN_LOOKS):
+            try:
+                if await self._kafka.owners(self._group, self.partition) - {OWNER, ""}:
+                    return True
+            except (KafkaError, OSError):
+                pass  # `_settle` looks again, and says what is wrong
+            await asyncio.sleep(1)
+        return False
+
+    async def _settle(self, mark: str) -> bool:
+        """Have Kafka end what is open, and tell whether the transaction with this mark was committed."""
+        backoff_s = FIRST_BACKOFF_S
+        while True:
+            self._put_away()
+            try:
+                if await self._kafka.owners(self._group, self.partition) - {OWNER, ""}:
+                    raise ProducerFenced
+                self._producer = self._new_producer()
+                async with asyncio.timeout(self._within_s):
+                    await self._producer.start()
+                held = await self._kafka.positions(self._group, self.partition)
+                return any(at.metadata == mark for at in held.values())
+            except ProducerFenced:
+                raise
+            except (KafkaError, OSError, TimeoutError) as error:
+                words = _words(error, self._within_s)
+                self.trouble = f"partition {self.partition}: Kafka does not answer: {words}"
+                log.warning("transaction.unsettled", partition=self.partition, reason=words, again_in_s=backoff_s)
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(MAX_BACKOFF_S, backoff_s * 2)
+
+    def _new_producer(self) -> AIOKafkaProducer:
+        return self._kafka.producer(self._id, timeout_ms=self._timeout_ms)
+
+    def _put_away(self) -> None:
+        """Close the producer aside: one whose broker is away ends only when that is back. What it still sends then is
+        of an epoch that has passed, and refused."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            task = asyncio.create_task(producer.stop())
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+            task.add_done_callback(_consume)
+
+
+def _consume(future: "asyncio.Future[Any]") -> None:
+    """Its error is told elsewhere."""
+    if not future.cancelled():
+        future.exception()
+
+
+def _tells_takeover(error: BaseException) -> bool:
+    return isinstance(error, TAKEN_OVER) or isinstance(error.__cause__, TAKEN_OVER)
+
+
+def _refusal(name: str, held: Sequence[Record]) -> str:
+    largest = max(held, key=lambda record: len(record.value or b""))
+    return (
+        f"{name} did not take {len(held)} records, the largest {len(largest.value or b'')} bytes under the key "
+        f"{largest.key.decode('utf-8', 'replace')}"
+    )
+
+
+def _words(error: Exception, within_s: float) -> str:
+    if isinstance(error, _NotTaken):
+        return f"{error}: {type(error.__cause__).__name__}"
+    return f"no answer within {within_s:g} s" if isinstance(error, TimeoutError) else reason_of(error)

@@ -36,12 +36,12 @@ def kafka(
 
 @topics_app.command("create")
 def topics_create() -> None:
-    """Create the topics that do not exist."""
+    """Create the topics that do not exist, and let those of before take messages as large as now."""
     held = settings()
-    created = run(held, Kafka(held.kafka).ensure_topics())
-    for name in created:
-        typer.echo(f"created {name}")
-    if not created:
+    done = run(held, Kafka(held.kafka).ensure_topics())
+    for line in done:
+        typer.echo(line)
+    if not done:
         typer.echo("all topics exist as they should")
 
 

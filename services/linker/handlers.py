@@ -3,13 +3,13 @@
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 import structlog
 from aiokafka import ConsumerRecord
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import ProducerFenced
 from prometheus_client import Counter as Metric
 from prometheus_client import Histogram
 
@@ -31,7 +31,7 @@ from contracts.topics import LINKER_INPUTS, headers
 from runtime.clock import iso_now
 from runtime.dead_letters import reason_of, undecodable
 from runtime.kafka import Kafka, Record
-from runtime.transactions import PartitionTransactions
+from runtime.transactions import NotCommitted, PartitionTransactions
 from services.linker.decide import Message, decide
 from services.linker.plan import Output, Tombstone
 from services.linker.policy import policy_of
@@ -41,6 +41,7 @@ from services.linker.upkeep import Upkeep, restore
 
 log = structlog.get_logger()
 GROUP = "linker"
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
 _encoder = msgspec.json.Encoder()
 _entity_decoder: msgspec.json.Decoder[EntityMessage] = msgspec.json.Decoder(EntityMessage)
 _outcome_decoder = msgspec.json.Decoder(Outcome)
@@ -98,7 +99,8 @@ class Linker:
     def problem(self) -> str | None:
         if self.fenced is not None:
             return f"partition {self.fenced} was taken over by another process"
-        return None
+        troubles = [each.trouble for each in self._transactions.values() if each.trouble is not None]
+        return f"{'; '.join(troubles)}; nothing of it was committed, it is tried again" if troubles else None
 
     async def _restore(self) -> None:
         def take_position(partition: int, control: Control) -> None:
@@ -132,12 +134,16 @@ class Linker:
         """As `tell`, for who holds the partition's lock."""
         if partition in self._lost:
             return
-        now = iso_now()
-        batch = _Batch(self, partition, now)
-        batch.positions = dict(self._positions[partition])
-        for tenant in tenants:
-            batch.decide(tenant, Signal(tenant=tenant, id=f"{kind}-{now}", kind=kind, at=now, args=args))
-        await self._commit(batch)
+
+        def decided() -> "_Batch":
+            now = iso_now()
+            batch = _Batch(self, partition, now)
+            batch.positions = dict(self._positions[partition])
+            for tenant in tenants:
+                batch.decide(tenant, Signal(tenant=tenant, id=f"{kind}-{now}", kind=kind, at=now, args=args))
+            return batch
+
+        await self._commit(partition, decided)
 
     # -- work
 
@@ -151,40 +157,44 @@ class Linker:
         )
 
     async def _handle_partition(self, partition: int, records: list[ConsumerRecord]) -> None:
+        def decided() -> "_Batch":
+            batch = _Batch(self, partition, iso_now())
+            batch.positions = {record.topic: record.offset + 1 for record in records}  # in order per topic
+            for record in records:
+                batch.take(record, self._short[record.topic])
+            return batch
+
         try:
             async with self.locks[partition]:
                 with TRANSACTION_S.time():
-                    batch = _Batch(self, partition, iso_now())
-                    batch.positions = {record.topic: record.offset + 1 for record in records}  # in order per topic
-                    for record in records:
-                        batch.take(record, self._short[record.topic])
-                    await self._commit(batch)
+                    await self._commit(partition, decided)
         except Exception as error:
             # FastStream would log this and go on with the next batch, past the records of this one.
             log.critical("batch.failed", partition=partition, reason=reason_of(error))
             os._exit(3)
 
-    async def _commit(self, batch: "_Batch") -> None:
-        partition = batch.partition
-        positions = {**self._positions[partition], **batch.positions}
-        try:
-            await self._transactions[partition].commit(batch.records(positions), batch.positions)
-        except ProducerFenced:
-            self.fenced = partition
-            log.error(
-                "fenced",
-                partition=partition,
-                what="another process took this partition; waiting for a person",
-            )
-            self._lost.add(partition)
-            return
-        except (KafkaError, ValueError) as error:
-            # Going on would let the next batch commit past this one: the supervisor starts us again.
-            log.critical("kafka.failed", partition=partition, reason=reason_of(error))
-            os._exit(3)
-        self._positions[partition] = positions
-        batch.absorb()
-        self._upkeep.look(batch.tenants())
+    async def _commit(self, partition: int, decided: "Callable[[], _Batch]") -> None:
+        """Decide and commit; what Kafka did not take is decided again from what is committed, until it is taken."""
+        backoff_s = FIRST_BACKOFF_S
+        while partition not in self._lost:
+            batch = decided()
+            positions = {**self._positions[partition], **batch.positions}
+            try:
+                await self._transactions[partition].commit(batch.records(positions), batch.positions)
+            except ProducerFenced:
+                self.fenced = partition
+                what = "another process took this partition; waiting for a person"
+                log.error("fenced", partition=partition, what=what)
+                self._lost.add(partition)
+            except NotCommitted as error:
+                log.error("batch.again", partition=partition, reason=str(error), again_in_s=backoff_s)
+                await asyncio.sleep(backoff_s)
+                backoff_s = min(MAX_BACKOFF_S, backoff_s * 2)
+            else:
+                self._positions[partition] = positions
+                batch.absorb()
+                self._upkeep.look(batch.tenants())
+                return
 
 
 class _Batch:

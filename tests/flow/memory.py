@@ -11,18 +11,21 @@ from aiokafka.errors import ProducerFenced
 
 from contracts.messages import Outcome
 from runtime.kafka import Record
+from runtime.transactions import NotCommitted
 
 PREFIX = "t."
 
 
 class MemoryKafka:
     """What a service asks of Kafka. `commits` are (partition, records, positions) in order; `held` what the topics
-    hold when a service starts, by topic without prefix; `taken_over` fences every producer."""
+    hold when a service starts, by topic without prefix; `taken_over` fences every producer, and `refusals` are the
+    reasons for which the next commits fail."""
 
     def __init__(self, held: Mapping[str, Sequence[ConsumerRecord]] | None = None) -> None:
         self.held = dict(held or {})
         self.commits: list[tuple[int, list[Record], dict[str, int]]] = []
         self.taken_over = False
+        self.refusals: list[str] = []
         self.later: asyncio.Queue[ConsumerRecord] = asyncio.Queue()
 
     def name(self, topic: str) -> str:
@@ -75,6 +78,7 @@ class MemoryTransactions:
 
     def __init__(self, kafka: Any, service: str, partition: int, group: str) -> None:
         self._kafka, self.partition = kafka, partition
+        self.trouble: str | None = None
 
     async def start(self) -> None:
         return None
@@ -85,6 +89,9 @@ class MemoryTransactions:
     async def commit(self, records: Sequence[Record], positions: Mapping[str, int]) -> None:
         if self._kafka.taken_over:
             raise ProducerFenced
+        self.trouble = self._kafka.refusals.pop(0) if self._kafka.refusals else None
+        if self.trouble is not None:
+            raise NotCommitted(self.trouble)
         self._kafka.commits.append((self.partition, list(records), dict(positions)))
 
 

@@ -15,7 +15,7 @@ from contracts.topics import LINKER_INPUTS
 from runtime.service import Subscription, make_broker
 from services.linker import handlers
 from services.linker.handlers import GROUP, Linker
-from tests.flow.memory import PREFIX, MemoryKafka, MemoryTransactions
+from tests.flow.memory import PREFIX, MemoryKafka, MemoryTransactions, consumer_record
 
 AT = "2026-11-20T10:00:00.000000Z"
 KARI = {
@@ -97,3 +97,30 @@ def test_the_linker_commits_the_good_records_of_a_batch_and_keeps_the_bad_one(mo
     assert len(letters) == 2
     assert all(letter["reason"] for letter in letters)
     assert set(positions) == {PREFIX + "customers"}
+
+
+def test_what_kafka_did_not_take_is_decided_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the committed state: the link is new each time, and the state follows the one commit that was taken."""
+    monkeypatch.setattr(handlers, "PartitionTransactions", MemoryTransactions)
+    monkeypatch.setattr(handlers, "FIRST_BACKOFF_S", 0.001)
+    linker, kafka = Linker(settings()), MemoryKafka()
+    linker._transactions = {0: MemoryTransactions(kafka, "linker", 0, GROUP)}  # type: ignore[dict-item]
+    kafka.refusals = ["no leader", "no leader"]
+    said: list[str | None] = []
+
+    async def no_wait(_seconds: float) -> None:
+        said.append(linker.problem())
+        assert not linker.stores["demo"].links
+
+    monkeypatch.setattr("services.linker.handlers.asyncio.sleep", no_wait)
+
+    async def scenario() -> None:
+        record = consumer_record("customers", observed("kari"), offset=7)
+        await linker.handle((record,))
+
+    asyncio.run(scenario())
+    assert said == ["no leader; nothing of it was committed, it is tried again"] * 2
+    assert linker.problem() is None
+    assert len(kafka.commits) == 1
+    assert list(linker.stores["demo"].links) == ["customer/kari"]
+    assert linker._positions[0] == {PREFIX + "customers": 8}

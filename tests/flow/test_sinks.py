@@ -352,3 +352,24 @@ def test_a_fenced_runner_says_so_and_begins_nothing_more() -> None:
             assert held.kafka.outcomes() == []
 
     run(scenario())
+
+
+def test_outcomes_that_kafka_did_not_take_are_sent_again() -> None:
+    """With their positions, and without another call to the vendor; what finished meanwhile follows."""
+
+    async def scenario() -> None:
+        vendor = FakeVendor()
+        async with bench({"demo": vendor}) as held:
+            held.kafka.refusals = ["links are full"] * 1000
+            await held.give(command("a"), command("b"))
+            await until(lambda: held.runner.problem() is not None)
+            assert "links are full" in (held.runner.problem() or "")
+            await held.give(command("c"))
+            held.kafka.refusals.clear()
+            outcomes = await held.until_outcomes(3)
+            await until(lambda: held.kafka.position(COMMANDS) == 3)
+            assert Counter(each.link for each in outcomes) == {"a": 1, "b": 1, "c": 1}
+            assert sorted(vendor.links()) == ["a", "b", "c"]
+            assert held.runner.problem() is None
+
+    run(scenario())

@@ -82,8 +82,8 @@ order = "{owner}"
             f'[kafka]\nbootstrap = "{bootstrap}"\ntopic_prefix = "{prefix}"\npartitions = 2\n{tenants}'
         )
 
-    def start(self, name: str, slot: str) -> None:
-        """Start a linker in a slot (`0/2`); it may live beside others."""
+    def start(self, name: str, slot: str, *, program: str = "services.linker", arguments: Iterable[str] = ()) -> None:
+        """Start a linker in a slot (`0/2`); it may live beside others. `program` is a module that runs one."""
         self.ports[name], self._slots[name] = free_port(), slot
         variables = {"TANDEM_CONFIG": str(self.directory / "tandem.toml"), "TANDEM_SLOT": slot,
                      "TANDEM_PORTS__LINKER": str(self.ports[name])}  # fmt: skip
@@ -93,7 +93,7 @@ order = "{owner}"
                 variables[f"TANDEM_TENANTS__{tenant.upper()}__{key}"] = "unused"
         with (self.directory / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "services.linker"], env={**os.environ, **variables}, stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", program, *arguments], env={**os.environ, **variables}, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 

@@ -256,6 +256,23 @@ def test_topics_are_checked_and_made(rig: Rig) -> None:
     assert "has 1 partitions, kafka.partitions says 2; set kafka.partitions to what exists" in wrong
 
 
+def test_topics_of_before_are_raised_to_larger_messages(rig: Rig) -> None:
+    """An installation of before has Kafka's own limit of 1 MB; everything else about its topics stays as it is."""
+    other = {"TANDEM_KAFKA__TOPIC_PREFIX": rig.prefix + "small."}
+    tandem(rig, "topics", "create", TANDEM_KAFKA__MAX_MESSAGE_BYTES="1048588", **other)
+    small = tandem(rig, "topics", "check", code=3, **other).splitlines()
+    assert len(small) == 13
+    assert small[0] == (
+        f"topic {rig.prefix}small.customers has max.message.bytes=1048588, kafka.max_message_bytes says 8388608; "
+        "tandem topics create raises it, or set kafka.max_message_bytes lower"
+    )
+    raised = tandem(rig, "topics", "create", **other).splitlines()
+    assert raised[0] == f"raised max.message.bytes of {rig.prefix}small.customers"
+    assert len(raised) == 13
+    for variables in ({}, {"TANDEM_KAFKA__MAX_MESSAGE_BYTES": "1000000"}):
+        assert tandem(rig, "topics", "check", **other, **variables) == "all topics exist as they should\n"
+
+
 def test_without_the_linker_a_signal_is_kept_for_it(rig: Rig) -> None:
     """Code 1 and words; it is carried out once the linker runs."""
     rig.start()

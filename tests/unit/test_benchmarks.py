@@ -12,7 +12,7 @@ def test_the_benchmark_of_shared_keys_prints_a_row_for_each_size() -> None:
     async def lines(of: AsyncIterator[str]) -> list[str]:
         return [line async for line in of]
 
-    head, row = asyncio.run(lines(shared_keys.measure("", 12)))
+    head, row = asyncio.run(lines(shared_keys.measure(12)))
     assert all(name in head for name in shared_keys.COLUMNS)
     size, *figures = (int(each.replace(",", "")) for each in row.split())
     assert size == 12 and len(figures) == 3 and min(figures) > 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from contracts import links, schema, topics
 from contracts.entities import Address, Customer, Invoice, Line, Order, Price, Product, typed, typed_fields, wire
-from contracts.messages import Link, Side
+from contracts.messages import Command, Flight, Link, Side, Write
 from contracts.values import (
     code_for,
     decimal,
@@ -176,6 +176,52 @@ def test_links_written_whole_are_read_too() -> None:
     assert msgspec.json.decode(msgspec.json.encode(link), type=Link) == link
     alone = Link(tenant="t", entity="customer", key="go-5", poweroffice=Side(id="5", version="2", seen=KARI))
     assert msgspec.json.decode(links.encode(alone), type=Link) == alone
+
+
+def _line(number: int, product: str, **more: Any) -> dict[str, Any]:
+    return {"id": str(number), "product_id": product, "description": f"Linje {number} " + "x" * 80, **more}
+
+
+OURS = [_line(number, "hjul") for number in range(3)]
+THEIRS = [{**line, "id": f"g{line['id']}", "product_id": "7"} for line in OURS]
+
+
+def full_order(**more: Any) -> Link:
+    """A link of an order that holds lines wherever one can."""
+    command = Command(
+        tenant="t", entity="order", link="900", seq=2, target="poweroffice", op="update", lane="live", cause="c",
+        fields={"lines": THEIRS, "purchase_order": "x"}, expected={"lines": OURS[:2]},
+    )  # fmt: skip
+    write = Write(planned="0", returned="1", expected={"lines": OURS, "status": None})
+    ours = Side(id="900", version="1", seen={"status": "draft", "lines": OURS},
+                base={"lines": [*OURS, _line(3, "sadel")]}, writes=[write])  # fmt: skip
+    theirs = Side(id="u-1", version="2", seen={"status": "sent", "lines": THEIRS}, remapped={"lines": []})
+    facts = {"chargebee": ours, "poweroffice": theirs, "plan": command,
+             "flight": Flight(command=command, planned={"lines": OURS}, during=[("3", {"lines": THEIRS})])}  # fmt: skip
+    return Link(tenant="t", entity="order", key="900", **{**facts, **more})
+
+
+@pytest.mark.parametrize("more", [
+    {}, {"chargebee": None}, {"poweroffice": None}, {"flight": None, "plan": None},
+    {"chargebee": Side(id="900", version="1", seen={"status": "draft", "lines": []})},
+    {"chargebee": Side(id="900", version="1", seen={"lines": [{"id": "1"}, *OURS[1:]]})},
+    {"chargebee": Side(id="900", version="1")},
+])  # fmt: skip
+def test_a_link_holds_the_lines_of_an_order_once(more: dict[str, Any]) -> None:
+    """Whoever reads it finds them everywhere; the link itself is not changed by being written."""
+    link, as_it_was = full_order(**more), full_order(**more)
+    value = links.encode(link)
+    assert link == as_it_was
+    assert msgspec.json.decode(value, type=Link) == link
+    assert links.encode(msgspec.json.decode(value, type=Link)) == value
+    assert msgspec.json.decode(msgspec.json.encode(link), type=Link) == link  # as the release before wrote it
+
+
+def test_the_lines_of_a_full_link_take_the_room_of_one() -> None:
+    """Ids and products of the other side, and the line that one base has more, are all that is added."""
+    value = links.encode(full_order())
+    assert value.count(b"Linje 1 ") == 1
+    assert msgspec.json.decode(value)["unlike_lines"]["poweroffice.unlike"][0] == {"id": "g0", "product_id": "7"}
 
 
 def test_a_tenant_has_one_partition_everywhere() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -16,19 +17,24 @@ from aiokafka.errors import (
 
 from contracts.settings import KafkaSettings
 from runtime.kafka import OWNER, Kafka
-from runtime.transactions import PartitionTransactions
+from runtime.transactions import NotCommitted, PartitionTransactions
 
 
 class Refusing:
-    """A producer whose commit is refused."""
+    """A producer whose commit is refused, once `spent_s` have passed on the clocks."""
 
-    def __init__(self, error: type[KafkaError], cause: Exception | None = None) -> None:
-        self._error, self._cause = error, cause
+    def __init__(self, error: type[KafkaError], cause: Exception | None, pass_time: Any) -> None:
+        self._error, self._cause, self._pass_time = error, cause, pass_time
 
     async def begin_transaction(self) -> None: ...
 
     async def commit_transaction(self) -> None:
+        self._pass_time()
         raise self._error from self._cause
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
 
 
 class Committed(Kafka):
@@ -39,12 +45,36 @@ class Committed(Kafka):
     async def owners(self, group: str, partition: int) -> set[str]:
         return self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
 
+    async def positions(self, group: str, partition: int) -> dict[Any, Any]:
+        return {}
 
-def commit(error: type[KafkaError], cause: Exception | None = None, *, owners: Sequence[set[str]] = ({OWNER},)) -> None:
+    def producer(self, transactional_id: str | None = None, *, timeout_ms: int = 0) -> Any:
+        return Refusing(KafkaError, None, lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_wait(_seconds: float) -> None: ...
+
+    monkeypatch.setattr("runtime.transactions.asyncio.sleep", no_wait)
+
+
+def commit(
+    error: type[KafkaError], cause: Exception | None = None, *, owners: Sequence[set[str]] = ({OWNER},),
+    spent_s: float = 0.0, clock: str = "monotonic",
+) -> None:  # fmt: skip
     Committed.seen = list(owners)
-    transactions: Any = PartitionTransactions(Committed(KafkaSettings()), "linker", 0, "linker")
-    transactions._producer = Refusing(error, cause)
-    asyncio.run(transactions.commit([], {}))
+    now = {"monotonic": 100.0, "time": 1_000_000.0}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("runtime.transactions.time", SimpleNamespace(monotonic=lambda: now["monotonic"],
+                                                                   time=lambda: now["time"]))  # fmt: skip
+
+        def pass_time() -> None:
+            now[clock] += spent_s
+
+        transactions: Any = PartitionTransactions(Committed(KafkaSettings()), "linker", 0, "linker")
+        transactions._producer = Refusing(error, cause, pass_time)
+        asyncio.run(transactions.commit([], {}))
 
 
 @pytest.mark.parametrize("error", [InvalidTxnState, InvalidProducerEpoch, InvalidProducerIdMapping, ProducerFenced])
@@ -54,11 +84,21 @@ def test_a_producer_that_was_overtaken_is_fenced(error: type[KafkaError]) -> Non
         commit(error)
 
 
+@pytest.mark.parametrize("clock", ["monotonic", "time"])
+def test_a_transaction_that_took_too_long_may_have_been_aborted_by_the_broker(clock: str) -> None:
+    """Then nobody else has put a name to the positions; a machine that slept counts on one clock only."""
+    with pytest.raises(NotCommitted):
+        commit(InvalidProducerEpoch, spent_s=15, clock=clock)
+    with pytest.raises(ProducerFenced):
+        commit(InvalidProducerEpoch, spent_s=15, clock=clock, owners=[{OWNER}, {OWNER, "another"}])
+
+
 def test_other_trouble_is_not_taken_for_fencing() -> None:
-    """It ends the process, which starts again from what was committed."""
-    with pytest.raises(KafkaError) as raised:
+    """It is decided again from what was committed, unless another has the partition by now."""
+    with pytest.raises(NotCommitted, match="KafkaError"):
         commit(KafkaError)
-    assert not isinstance(raised.value, ProducerFenced)
+    with pytest.raises(ProducerFenced):
+        commit(KafkaError, owners=[{"another"}])
 
 
 @pytest.mark.parametrize("cause", [InvalidTxnState(), InvalidProducerEpoch(), ProducerFenced()])
@@ -68,15 +108,9 @@ def test_what_aiokafka_wraps_is_looked_into(cause: Exception) -> None:
         commit(KafkaError, cause)
 
 
-def test_an_answer_that_says_nothing_is_fencing_once_another_process_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_says_nothing_is_fencing_once_another_process_commits() -> None:
     """It may still restore its state; without such a process it is trouble of Kafka's."""
-    monkeypatch.setattr("runtime.transactions.asyncio.sleep", _at_once)
     with pytest.raises(ProducerFenced):
         commit(KafkaError, UnknownError(), owners=[{OWNER}, {OWNER, "another"}])
-    with pytest.raises(KafkaError) as raised:
+    with pytest.raises(NotCommitted):
         commit(KafkaError, UnknownError())
-    assert not isinstance(raised.value, ProducerFenced)
-
-
-async def _at_once(_seconds: float) -> None:
-    return None
