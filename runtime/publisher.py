@@ -76,6 +76,7 @@ class KafkaPublisher:
         self._kafka, self._system, self._partitions = kafka, system, partitions
         self._producer: Any = None
         self._leaving: asyncio.Task[None] | None = None
+        self._renewing = asyncio.Lock()
         self._known: dict[tuple[str, EntityName], dict[str, Known]] = {}
         self._cursors: dict[tuple[str, str], dict[str, Any]] = {}
         self._max_observation: dict[str, int] = {}
@@ -167,7 +168,12 @@ class KafkaPublisher:
                 stamp = event.stamp if problem.code == "too_large" else None
                 # Mapping 0: nothing of it was mapped, so that the same version counts once it can be sent.
                 bare = msgspec.structs.replace(event, data=None, stamp=stamp, incomplete=(), problem=problem, mapping=0)
-                record = record_of(bare)
+                try:
+                    record = record_of(bare)
+                except UnicodeEncodeError:  # its id itself: no key can be made of it
+                    log.error("reading.left_out", tenant=event.tenant, system=event.system, entity=event.entity,
+                              id=ascii(event.id), reason="its id is no text")  # fmt: skip
+                    continue
             records.append(record)
         return records
 
@@ -232,7 +238,9 @@ class KafkaPublisher:
 
     async def _renew(self, failed: Any) -> None:
         """After a refused record the numbers of an idempotent producer no longer fit: later ones would be refused."""
-        if self._producer is failed:
-            self._producer = self._kafka.producer()
-            self._leaving = background(failed.stop(), "closing a producer")
-            await self._producer.start()
+        async with self._renewing:
+            if self._producer is failed:
+                fresh = self._kafka.producer()
+                await fresh.start()
+                self._producer = fresh
+                self._leaving = background(failed.stop(), "closing a producer")

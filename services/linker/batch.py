@@ -35,6 +35,7 @@ from services.linker.state import by_id
 from services.linker.store import Overlay, Store, link_id
 
 log = structlog.get_logger()
+NEAR_BYTES = 4096  # more than a key and headers have
 MAX_TOO_LARGE = 10  # links of one message
 _encoder = msgspec.json.Encoder()
 _entity_decoder: msgspec.json.Decoder[EntityMessage] = msgspec.json.Decoder(EntityMessage)
@@ -134,18 +135,15 @@ class Batch:
     ) -> dict[str, str]:
         """The links of which a record would be too large, each with words. Raises ValueError for what is no link's."""
         found: dict[str, str] = {}
+        near = self._max_bytes - NEAR_BYTES  # nearly every record is far from it, and is not looked at closely
         for name, (value, _, _) in state.changes.items():
-            if (
-                value is not None
-                and (
-                    problem := too_large(
-                        "its link", Record("links", f"{tenant}/{name}".encode(), value), self._max_bytes
-                    )
-                )
-                is not None
-            ):
-                found[name] = problem.message
+            if value is not None and len(value) > near:
+                record = Record("links", f"{tenant}/{name}".encode(), value)
+                if (problem := too_large("its link", record, self._max_bytes)) is not None:
+                    found[name] = problem.message
         for output, record in zip(outputs, sent, strict=True):
+            if record.value is None or len(record.value) <= near:
+                continue
             if (problem := too_large(f"its record on {record.topic}", record, self._max_bytes)) is None:
                 continue
             command = output.command if isinstance(output, DeadLetter) else output

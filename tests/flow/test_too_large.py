@@ -216,8 +216,9 @@ def test_a_reading_that_cannot_be_sent_says_so_in_its_place(data: dict[str, Any]
     async def scenario() -> None:
         held: Any = KafkaPublisher(MemoryKafka(), "chargebee", {"demo": 0})  # type: ignore[arg-type]
         held._producer = producer = Sending()
-        page = [seen("chargebee", name, 1, data if name == "kari" else KARI, "customer") for name in ("a", "kari", "z")]
-        assert await held.publish(page) == 3
+        page = [seen("chargebee", name, 1, data if name == "kari" else KARI, "customer")
+                for name in ("a", "kari", "no \ud83d id", "z")]  # fmt: skip
+        assert await held.publish(page) == 4
         assert [each.id for each in producer.sent] == ["a", "kari", "z"]
         assert [each.problem and each.problem.code for each in producer.sent] == [None, code, None]
         assert producer.sent[1].data is None and producer.sent[1].mapping == 0
