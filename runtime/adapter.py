@@ -8,7 +8,7 @@ import copy
 import itertools
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from contracts.entities import System
 from contracts.messages import Command, Outcome
 from contracts.settings import Settings, Tenant
+from runtime.background import background
 from runtime.control import ControlView
+from runtime.dead_letters import reason_of
 from runtime.identity import Identity
 from runtime.kafka import Kafka
 from runtime.publisher import KafkaPublisher
@@ -74,6 +76,7 @@ class Adapter:
         self._runner: SinkRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped: dict[str, str] = {}
+        self._died: list[str] = []
 
     def subscription(self) -> Subscription:
         """The commands of this system, in this slot's partitions."""
@@ -102,10 +105,13 @@ class Adapter:
         self._runner.on_fenced = self._stand_aside
         await self._runner.start()
         for name, vendor in self.vendors.items():
-            self._tasks.append(asyncio.create_task(self._supervise(name, vendor)))
-            self._tasks.append(asyncio.create_task(self._followers[name].follow()))
-        self._tasks.append(asyncio.create_task(self._health_loop()))
+            self._begin(self._supervise(name, vendor), f"reading of {name}")
+            self._begin(self._followers[name].follow(), f"following runs of {name}")
+        self._begin(self._health_loop(), "telling the health")
         REGISTRY.register(_Collector(self))
+
+    def _begin(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        self._tasks.append(background(work, what, self._died.append))
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -128,6 +134,8 @@ class Adapter:
             task.cancel()
 
     def problem(self) -> str | None:
+        if self._died:
+            return f"{self._died[0]}; restart this process"
         return None if self._runner is None else self._runner.problem()
 
     async def _supervise(self, name: str, vendor: Vendor) -> None:
@@ -142,8 +150,8 @@ class Adapter:
                 self._stopped[name] = str(error)
                 log.error("tenant.stopped", tenant=name, system=self.system, reason=str(error))
             except Exception as error:
-                self._stopped[name] = f"{type(error).__name__}: {error}"
-                log.exception("source.failed", tenant=name, system=self.system)
+                self._stopped[name] = reason_of(error)
+                log.exception("source.failed", tenant=name, system=self.system, reason=self._stopped[name])
             await self._until_answering(self._lanes[name].probe, wait_s)
             self._stopped.pop(name, None)
             wait_s = min(MAX_WAIT_S, wait_s * 2)
@@ -164,6 +172,9 @@ class Adapter:
         facts = copy.deepcopy(dict(self.vendors[name].health))
         if (trouble := self._followers[name].trouble) is not None:
             facts["run"] = trouble
+        for key, words in self.control.unreadable.items():
+            if key.startswith(f"{name}/"):
+                facts.setdefault("control", {})[key] = words
         if (used := self._budgets[name].percent()) is not None:
             facts["budget_percent"] = used
         stopped = self._stopped.get(name) or lane.unreachable

@@ -11,9 +11,12 @@ from typing import Any
 
 import msgspec
 import structlog
+from aiokafka import ConsumerRecord
 
 from contracts.entities import SYSTEMS
 from contracts.messages import Command, Control, Problem
+from runtime.clock import iso_now
+from runtime.dead_letters import key_of, readable, reason_of
 from runtime.kafka import Kafka
 
 log = structlog.get_logger()
@@ -22,7 +25,7 @@ _decoder = msgspec.json.Decoder(Control)
 
 class ControlView:
     """The newest fact of each tenant, kind and id in these partitions. `on_change(control)` is told of every fact
-    that comes after `start` has returned."""
+    that comes after `start` has returned. `unreadable` says by key which facts cannot be read and what follows."""
 
     def __init__(self, kafka: Kafka, partitions: Iterable[int]) -> None:
         self._kafka, self._partitions = kafka, list(partitions)
@@ -30,6 +33,7 @@ class ControlView:
         self._task: asyncio.Task[None] | None = None
         self._caught_up = asyncio.Event()
         self.on_change: list[Callable[[Control], None]] = []
+        self.unreadable: dict[str, str] = {}
 
     async def start(self) -> None:
         """Return once everything written so far is known; what comes later is taken as it comes."""
@@ -46,12 +50,22 @@ class ControlView:
             async for record in self._kafka.follow(("control",), self._partitions):
                 if record is None:
                     self._caught_up.set()
+                elif (control := readable(_decoder, record)) is not None:
+                    self.unreadable.pop(key_of(record) or "", None)
+                    self._take(control)
                 elif record.value is not None:
-                    self._take(_decoder.decode(record.value))
+                    self._take_unreadable(record)
         except Exception as error:
             # Blind to a pause, this process must not go on writing.
-            log.critical("control.lost", reason=f"{type(error).__name__}: {error}")
+            log.critical("control.lost", reason=reason_of(error))
             os._exit(3)
+
+    def _take_unreadable(self, record: ConsumerRecord) -> None:
+        control, words = stand_in(record)
+        self.unreadable[key_of(record) or ""] = words
+        log.critical("control.unreadable", partition=record.partition, offset=record.offset, reason=words)
+        if control is not None:
+            self._take(control)
 
     def _take(self, control: Control) -> None:
         self._facts.setdefault((control.tenant, control.kind), {})[control.id] = control.value
@@ -78,3 +92,27 @@ class ControlView:
         if self.fact(command.tenant, "pause", f"{command.entity}/{command.target}"):
             return Problem(code="paused", message=f"{command.entity} to {command.target} is paused")
         return None
+
+
+# What a fact is taken for that cannot be read, where the other way would let something be written that must not be.
+_CAUTIOUS: dict[str, dict[str, Any]] = {
+    "mode": {"mode": "observe"},
+    "pause": {"at": ""},
+    "stopped": {"pinned": "unknown", "found": "unknown", "at": ""},
+}
+_ENDED_BY = {
+    "mode": "tandem mode", "pause": "tandem pause or resume", "stopped": "the next sight of the pinned account",
+}  # fmt: skip
+
+
+def stand_in(record: ConsumerRecord) -> tuple[Control | None, str]:
+    """For a record of `control` that cannot be read: the fact to go on with, and words for a person. Its key tells what
+    it was about; a pause and a stop are taken for set and the mode for `observe`, everything else for never said."""
+    key = key_of(record) or ""
+    tenant, kind, id = (*key.split("/", 2), "", "")[:3]
+    words = f"{record.topic}/{record.partition}/{record.offset}, {key or 'without a key'}, cannot be read"
+    if kind not in _CAUTIOUS:
+        return None, f"{words}: taken for never said; give the instruction again, or look at it with kcat"
+    fact = Control(tenant=tenant, kind=kind, id=id, at=iso_now(), value=_CAUTIOUS[kind])
+    meant = "observe" if kind == "mode" else f"{kind} {id}, set"
+    return fact, f"{words}: until {_ENDED_BY[kind]} says otherwise it is taken for {meant}"

@@ -1,10 +1,13 @@
 """What a source writes with: acknowledged events, repeats dropped, cursors; restored from its own topics."""
 
+import asyncio
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
+import structlog
+from aiokafka.errors import KafkaError
 
 from contracts.entities import EntityName, System
 from contracts.messages import (
@@ -19,10 +22,16 @@ from contracts.messages import (
     ce_id,
 )  # fmt: skip
 from contracts.topics import ENTITY_TOPICS, headers, reading_key, record_key, snapshot_key
+from runtime.background import background
 from runtime.clock import iso_now
+from runtime.dead_letters import readable
 from runtime.kafka import Kafka, Record
+from runtime.sizes import too_large, unencodable
 
+log = structlog.get_logger()
 _encoder = msgspec.json.Encoder()
+_outcome_decoder = msgspec.json.Decoder(Outcome)
+_cursor_decoder = msgspec.json.Decoder(Cursor)
 _entity_decoder: msgspec.json.Decoder[EntityMessage] = msgspec.json.Decoder(EntityMessage)
 
 
@@ -38,7 +47,15 @@ class Known(NamedTuple):
 def digest(event: Observed) -> int:
     """A number for the content of an event: data, deletion, stamp, problem and what is incomplete."""
     content = (event.data, event.deleted, event.stamp, event.problem, event.incomplete)
-    return zlib.crc32(_encoder.encode(content)) << 32 | zlib.adler32(_encoder.encode(content))
+    try:
+        value = _encoder.encode(content)
+    except UnicodeEncodeError:
+        value = repr(content).encode("utf-8", "backslashreplace")
+    return zlib.crc32(value) << 32 | zlib.adler32(value)
+
+
+class NotTaken(KafkaError):  # type: ignore[misc]
+    """Kafka refused a record of a source; the text names it."""
 
 
 class Publisher(Protocol):
@@ -58,6 +75,8 @@ class KafkaPublisher:
     def __init__(self, kafka: Kafka, system: System, partitions: Mapping[str, int]) -> None:
         self._kafka, self._system, self._partitions = kafka, system, partitions
         self._producer: Any = None
+        self._leaving: asyncio.Task[None] | None = None
+        self._renewing = asyncio.Lock()
         self._known: dict[tuple[str, EntityName], dict[str, Known]] = {}
         self._cursors: dict[tuple[str, str], dict[str, Any]] = {}
         self._max_observation: dict[str, int] = {}
@@ -76,26 +95,17 @@ class KafkaPublisher:
     async def _restore(self) -> None:
         partitions = sorted(set(self._partitions.values()))
         async for record in self._kafka.read(ENTITY_TOPICS.values(), partitions):
-            if record.value is None:
-                continue
-            try:
-                event = _entity_decoder.decode(record.value)
-            except msgspec.MsgspecError:
-                continue
+            event = readable(_entity_decoder, record)
             if isinstance(event, Observed) and event.system == self._system:
                 self._remember(event)
-        outcome_decoder = msgspec.json.Decoder(Outcome)
         async for record in self._kafka.read(("outcomes",), partitions):
-            if record.value is not None:
-                outcome = outcome_decoder.decode(record.value)
-                if outcome.target == self._system:
-                    self._note_observation(outcome.tenant, outcome.version)
-        cursor_decoder = msgspec.json.Decoder(Cursor)
+            outcome = readable(_outcome_decoder, record)
+            if outcome is not None and outcome.target == self._system:
+                self._note_observation(outcome.tenant, outcome.version)
         async for record in self._kafka.read(("cursors",), partitions):
-            if record.value is not None:
-                cursor = cursor_decoder.decode(record.value)
-                if cursor.system == self._system:
-                    self._cursors[cursor.tenant, cursor.entity] = cursor.value
+            cursor = readable(_cursor_decoder, record)
+            if cursor is not None and cursor.system == self._system:
+                self._cursors[cursor.tenant, cursor.entity] = cursor.value
 
     def _remember(self, event: Observed) -> None:
         held = self._known.setdefault((event.tenant, event.entity), {})
@@ -136,11 +146,36 @@ class KafkaPublisher:
             else:
                 fresh.append(event)
         if fresh:
-            await self._send(fresh[0].tenant, [self._record(event) for event in fresh])
+            await self._send(fresh[0].tenant, self._records(fresh, self._record))
         for event in fresh:
             self._remember(event)
         self.published += len(fresh)
         return len(fresh)
+
+    def _records(self, events: Sequence[Observed], record_of: Callable[[Observed], Record]) -> list[Record]:
+        """Events as records. Of one that no message can hold, that it is there and why its content is not."""
+        records = []
+        for event in events:
+            what = f"{event.entity} {event.id} of {event.system}"
+            try:
+                record = record_of(event)
+                problem = too_large(what, record, self._kafka.max_record_bytes)
+            except UnicodeEncodeError as error:
+                problem = unencodable(what, error)
+            if problem is not None:
+                log.error("reading.unsendable", tenant=event.tenant, system=event.system, entity=event.entity,
+                          id=event.id, reason=problem.message)  # fmt: skip
+                stamp = event.stamp if problem.code == "too_large" else None
+                # Mapping 0: nothing of it was mapped, so that the same version counts once it can be sent.
+                bare = msgspec.structs.replace(event, data=None, stamp=stamp, incomplete=(), problem=problem, mapping=0)
+                try:
+                    record = record_of(bare)
+                except UnicodeEncodeError:  # its id itself: no key can be made of it
+                    log.error("reading.left_out", tenant=event.tenant, system=event.system, entity=event.entity,
+                              id=ascii(event.id), reason="its id is no text")  # fmt: skip
+                    continue
+            records.append(record)
+        return records
 
     def _record(self, event: Observed) -> Record:
         key = record_key(event.tenant, event.system, event.id)
@@ -168,14 +203,15 @@ class KafkaPublisher:
 
     async def publish_readings(self, run: str, events: Sequence[Observed]) -> None:
         """Send what a run has found, beside the ordinary events; acknowledged when this returns."""
-        records = []
-        for event in events:
+
+        def record_of(event: Observed) -> Record:
             key = reading_key(event.tenant, event.system, event.entity, event.id)
             marks = headers(type=f"tandem.{event.entity}.reading.v1", id=f"{run}/{ce_id(event)}", subject=event.id,
                             source=f"tandem/{event.tenant}/{event.system}", time=event.observed_at)  # fmt: skip
-            records.append(Record("readings", key, _encoder.encode(Reading(run=run, record=event)), marks))
+            return Record("readings", key, _encoder.encode(Reading(run=run, record=event)), marks)
+
         if events:
-            await self._send(events[0].tenant, records)
+            await self._send(events[0].tenant, self._records(events, record_of))
 
     async def readings_completed(self, message: ReadingCompleted) -> None:
         """After the last reading of an entity."""
@@ -183,13 +219,28 @@ class KafkaPublisher:
         await self._send(message.tenant, [Record("readings", key, _encoder.encode(message))])
 
     async def _send(self, tenant: str, records: Sequence[Record]) -> None:
-        partition = self._partitions[tenant]
-        futures = [
-            await self._producer.send(
-                self._kafka.name(record.topic), value=record.value, key=record.key, partition=partition,
-                headers=list(record.headers),
-            )
-            for record in records
-        ]  # fmt: skip
-        for future in futures:
-            await future
+        partition, producer, sends = self._partitions[tenant], self._producer, []
+        try:
+            for record in records:
+                future = await producer.send(
+                    self._kafka.name(record.topic), value=record.value, key=record.key, partition=partition,
+                    headers=list(record.headers),
+                )  # fmt: skip
+                sends.append((record, future))
+            await asyncio.gather(*(future for _, future in sends))
+        except KafkaError as error:
+            await self._renew(producer)
+            for record, future in sends:
+                if future.done() and (why := future.exception()) is not None:
+                    key, name = record.key.decode("utf-8", "replace"), self._kafka.name(record.topic)
+                    raise NotTaken(f"{name} did not take {key} of {record.size()} bytes: {why}") from error
+            raise
+
+    async def _renew(self, failed: Any) -> None:
+        """After a refused record the numbers of an idempotent producer no longer fit: later ones would be refused."""
+        async with self._renewing:
+            if self._producer is failed:
+                fresh = self._kafka.producer()
+                await fresh.start()
+                self._producer = fresh
+                self._leaving = background(failed.stop(), "closing a producer")

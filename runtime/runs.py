@@ -13,6 +13,7 @@ import structlog
 from contracts.entities import EntityName, System
 from contracts.messages import Control, Observed, ReadingCompleted, SnapshotCompleted
 from runtime.control import ControlView
+from runtime.dead_letters import reason_of
 from runtime.publisher import KafkaPublisher, Known, Publisher
 from runtime.vendor import VendorError
 
@@ -132,9 +133,11 @@ class RunFollower:
                 await self._may_go_on.wait()
                 await self._ready()
                 await self._read_all(publisher, left[0], run_id)
-            except VendorError as error:
-                self.trouble = f"{kind} {run_id}: {left[0]}: {error}"
-                log.warning("run.again", tenant=self._tenant, system=self._system, run=run_id, reason=str(error))
+            except Exception as error:
+                # The vendor's trouble has words of its own; anything else is told with its record, and tried again too.
+                words = str(error) if isinstance(error, VendorError) else reason_of(error)
+                self.trouble = f"{kind} {run_id}: {left[0]}: {words}"
+                log.warning("run.again", tenant=self._tenant, system=self._system, run=run_id, reason=words)
                 await asyncio.sleep(backoff_s)
                 backoff_s = min(MAX_BACKOFF_S, backoff_s * 2)
             else:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +20,11 @@ from aiokafka.errors import ProducerFenced
 from contracts.entities import System
 from contracts.messages import Command, Outcome, Problem
 from contracts.topics import headers, link_key
+from runtime.background import background
 from runtime.clock import iso_now
-from runtime.dead_letters import undecodable
+from runtime.dead_letters import UNREADABLE, readable, reason_of, undecodable
 from runtime.kafka import Kafka, Record
+from runtime.sizes import too_large, unencodable
 from runtime.transactions import NotCommitted, PartitionTransactions
 from runtime.vendor import Refused, Retriable, Unauthorised
 
@@ -109,6 +111,7 @@ class SinkRunner:
         self._numbers = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
         self.fenced: int | None = None
+        self._died: list[str] = []
         self.on_fenced: Callable[[], None] = lambda: None
         self.outcomes: dict[tuple[str, str], int] = {}
 
@@ -117,18 +120,21 @@ class SinkRunner:
         for partition in self._partitions.values():
             await partition.transactions.start()
         async for record in self._kafka.read(("outcomes",), self._partitions):
-            if record.value is not None and record.key is not None:
-                outcome = _outcome_decoder.decode(record.value)
-                if outcome.target == self._system:
-                    self._finish(record.key, outcome.seq, record.value)
+            outcome = readable(_outcome_decoder, record)
+            if outcome is not None and record.key is not None and outcome.target == self._system:
+                self._finish(record.key, outcome.seq, record.value)
         ends = await self._kafka.end_offsets((self.topic,), self._partitions)
         self._attempted_below = {tp.partition: end for tp, end in ends.items()}
         await self._kafka.keep_positions(self.group, (self.topic,), self._partitions, {})
         for number, partition in self._partitions.items():
-            self._tasks.append(asyncio.create_task(self._commit_loop(number, partition)))
+            self._begin(self._commit_loop(number, partition), f"committing outcomes of partition {number}")
         for tenant, lane in self._lanes.items():
-            self._tasks += [asyncio.create_task(self._work(tenant, lane)) for _ in range(lane.workers)]
-            self._tasks.append(asyncio.create_task(self._probe_loop(tenant, lane, first=True)))
+            for _ in range(lane.workers):
+                self._begin(self._work(tenant, lane), f"carrying out commands of {tenant}")
+            self._begin(self._probe_loop(tenant, lane, first=True), f"probing the vendor of {tenant}")
+
+    def _begin(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        self._tasks.append(background(work, what, self._died.append))
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -141,13 +147,19 @@ class SinkRunner:
         """Why outcomes are not committed now, or None."""
         if self.fenced is not None:
             return f"partition {self.fenced} was taken over by another process"
+        if self._died:
+            return f"{self._died[0]}; restart this process"
         troubles = [each.transactions.trouble for each in self._partitions.values() if each.transactions.trouble]
         return f"{'; '.join(troubles)}; the outcomes are kept and sent again" if troubles else None
 
     async def take(self, records: tuple[ConsumerRecord, ...]) -> None:
         """Queue a batch of commands; waits while too many are queued."""
         for record in records:
-            self._take_one(record)
+            try:
+                self._take_one(record)
+            except Exception as error:
+                # FastStream would log it and go on past the whole batch.
+                self._refuse(record, reason_of(error))
         while sum(len(partition.jobs) for partition in self._partitions.values()) > MAX_WAITING:
             self._room.clear()
             await self._room.wait()
@@ -161,9 +173,8 @@ class SinkRunner:
             return
         try:
             command = _command_decoder.decode(record.value)
-        except msgspec.MsgspecError as error:
-            log.error("command.undecodable", topic=record.topic, offset=record.offset, reason=str(error))
-            self._done(job, [undecodable(record, str(error))])
+        except UNREADABLE as error:
+            self._refuse(record, str(error))
             return
         job.command = command
         key = link_key(command.tenant, command.entity, command.link)
@@ -178,6 +189,11 @@ class SinkRunner:
         else:
             job.look_first = command.look_first or record.offset < self._attempted_below[record.partition]
             lane.queue.put_nowait((0 if command.lane == "live" else 1, next(self._numbers), job))
+
+    def _refuse(self, record: ConsumerRecord, reason: str) -> None:
+        log.error("command.undecodable", topic=record.topic, offset=record.offset, reason=reason)
+        job = self._partitions[record.partition].jobs[record.offset]
+        self._done(job, [undecodable(record, reason, self._kafka.max_record_bytes)])
 
     async def _work(self, tenant: str, lane: Lane) -> None:
         while True:
@@ -235,7 +251,7 @@ class SinkRunner:
         if lane.unreachable is None:
             lane.unreachable = reason
             log.error("vendor.unreachable", tenant=tenant, system=self._system, reason=reason)
-            self._tasks.append(asyncio.create_task(self._probe_loop(tenant, lane)))
+            self._begin(self._probe_loop(tenant, lane), f"probing the vendor of {tenant}")
 
     async def _probe_loop(self, tenant: str, lane: Lane, *, first: bool = False) -> None:
         """Ask the vendor until it answers, then let the linker plan again what was parked."""
@@ -255,14 +271,29 @@ class SinkRunner:
 
     def _answer(self, job: _Job, key: bytes, outcome: Outcome) -> None:
         self.outcomes[outcome.entity, outcome.result] = self.outcomes.get((outcome.entity, outcome.result), 0) + 1
-        value = _encoder.encode(outcome)
-        self._finish(key, outcome.seq, value)
+        cause = job.command.cause if job.command else None
+        try:
+            record = self._record(key, outcome, cause)
+            problem = too_large("the answer", record, self._kafka.max_record_bytes)
+        except UnicodeEncodeError as error:
+            problem = unencodable("the answer", error)
+        if problem is not None:
+            log.error("outcome.unsendable", tenant=outcome.tenant, entity=outcome.entity, link=outcome.link,
+                      seq=outcome.seq, reason=problem.message)  # fmt: skip
+            small = Outcome(
+                tenant=outcome.tenant, entity=outcome.entity, link=outcome.link, seq=outcome.seq, target=outcome.target,
+                result="rejected", at=outcome.at, maybe_applied=True, calls=outcome.calls, error=problem,
+            )  # fmt: skip
+            record = self._record(key, small, cause)
+        self._finish(key, outcome.seq, record.value or b"")
+        self._done(job, [record])
+
+    def _record(self, key: bytes, outcome: Outcome, cause: str | None) -> Record:
         marks = headers(
             type=f"tandem.{outcome.entity}.outcome.v1", id=f"{key.decode()}/{outcome.seq}",
-            source=f"tandem/{outcome.tenant}/{self._system}", subject=outcome.link, time=outcome.at,
-            cause=job.command.cause if job.command else None,
+            source=f"tandem/{outcome.tenant}/{self._system}", subject=outcome.link, time=outcome.at, cause=cause,
         )  # fmt: skip
-        self._done(job, [Record("outcomes", key, value, marks)])
+        return Record("outcomes", key, _encoder.encode(outcome), marks)
 
     def _finish(self, key: bytes, seq: int, value: bytes) -> None:
         if seq >= self._finished.get(key, (0, b""))[0]:

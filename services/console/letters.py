@@ -59,13 +59,30 @@ def choose(letters: Mapping[str, DeadLetter], id: str | None, reason: str | None
 
 
 async def send_again(settings: Settings, messages: Mapping[str, DeadLetter]) -> None:
-    """Put messages on their topics once more, bytes and key as they were."""
-    producer = Kafka(settings.kafka).producer()
+    """Put messages on their topics once more, bytes and key as they were; those of a letter that was too small for
+    them are taken from where the letter says. Raises NotFound where nothing is left there."""
+    kafka = Kafka(settings.kafka)
+    producer = kafka.producer()
     await producer.start()
     try:
         for letter in messages.values():
+            if letter.body_base64 is not None:
+                body = base64.b64decode(letter.body_base64)
+            else:
+                body = await _body(kafka, letter)
             key = letter.key.encode() if letter.key is not None else None
-            body = base64.b64decode(letter.body_base64 or "")
             await producer.send_and_wait(letter.topic, body, key=key, partition=letter.partition)
     finally:
         await producer.stop()
+
+
+async def _body(kafka: Kafka, letter: DeadLetter) -> bytes:
+    place = f"{letter.topic}/{letter.partition}/{letter.offset}"
+    if letter.partition is not None and letter.offset is not None:
+        topic = letter.topic.removeprefix(kafka.settings.topic_prefix)
+        async for record in kafka.read_range(topic, letter.partition, letter.offset, letter.offset + 1):
+            if record.value is not None:
+                return bytes(record.value)
+    raise NotFound(
+        f"the message of the letter about {letter.key} is not kept at {place}; tandem redrive names the link"
+    )

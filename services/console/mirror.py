@@ -66,7 +66,8 @@ class Mirror:
     async def _take(self, wait_ms: int) -> bool:
         """Take one batch; False when the model has been moved by another process."""
         batches = await self._consumer.getmany(timeout_ms=wait_ms, max_records=AT_ONCE)
-        records = [Mirrored(self._short[record.topic], (record.key or b"").decode("utf-8", "replace"), record.value)
+        records = [Mirrored(self._short[record.topic], (record.key or b"").decode("utf-8", "replace"), record.value,
+                            f"{record.topic}/{record.partition}/{record.offset}")
                    for held in batches.values() for record in held]  # fmt: skip
         after = {}
         for tp in self._all:

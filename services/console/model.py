@@ -4,6 +4,7 @@ It can be deleted at any time; the next command makes it anew. Rows and position
 processes may keep it at once: who finds that another has gone on starts from there.
 """
 
+import logging
 import os
 import sqlite3
 import time
@@ -25,7 +26,9 @@ from contracts.messages import (
     ReadingMessage,
     Side,
 )  # fmt: skip
+from runtime.dead_letters import UNREADABLE
 
+log = logging.getLogger(__name__)
 MIRRORED = ("links", "control", "journal", "cursors", "dead-letters", "readings")
 FORMAT = "2"  # of the tables; another one is made anew
 MAX_AGE_S = 20 * 24 * 3600  # Kafka drops the word that a key is gone after 30 days; an older model may have missed it
@@ -70,11 +73,13 @@ Positions = Mapping[tuple[str, int], int]
 
 
 class Mirrored(NamedTuple):
-    """One record of a topic (its name without prefix); value None takes the key away."""
+    """One record of a topic (its name without prefix); value None takes the key away. `place` says where it stands, as
+    topic/partition/offset."""
 
     topic: str
     key: str
     value: bytes | None
+    place: str = ""
 
 
 class ReadModel:
@@ -147,8 +152,10 @@ class ReadModel:
             return
         try:
             row = _row(record.topic, record.key, record.value)
-        except msgspec.MsgspecError:
-            return  # what cannot be read cannot be shown; kcat can
+        except UNREADABLE as error:
+            # What cannot be read cannot be shown; kcat can. On standard error, since commands print to the other.
+            log.warning("%s, %s, cannot be read and is left out: %s", record.place, record.key, error)
+            return
         if row is not None:
             marks = ", ".join("?" * (len(row) + 2))
             self._db.execute(f"insert or replace into {table} values ({marks})", (record.key, *row, record.value))

@@ -10,6 +10,7 @@ import msgspec
 from contracts.entities import EntityName
 from contracts.links import LinkKeys, encode
 from contracts.messages import Link
+from runtime.dead_letters import UNREADABLE
 from services.linker.state import Policy, index_keys
 
 _decoder = msgspec.json.Decoder(Link)
@@ -84,14 +85,23 @@ class Store:
         if value is not None:
             self.links[name] = value
 
-    def build_index(self) -> None:
-        """Index all links at once: of the records of a link only the last is ever decoded."""
+    def build_index(self) -> list[Id]:
+        """Index all links at once: of the records of a link only the last is ever decoded. Returns those that cannot be
+        decoded, which are left out."""
         self._index.clear()
         self._sizes.clear()
+        unread = []
         for name, value in self.links.items():
-            link = _keys_decoder.decode(value)
+            try:
+                link = _keys_decoder.decode(value)
+            except UNREADABLE:
+                unread.append(name)
+                continue
             self._sizes[link.entity] += 1
             self._add(name, index_keys(link))
+        for name in unread:
+            del self.links[name]
+        return unread
 
     def absorb(self, overlay: "Overlay") -> None:
         """Take over what an overlay changed."""

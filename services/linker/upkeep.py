@@ -1,8 +1,7 @@
-"""What the linker's process does beside its stream: restoring, the hourly tick, reading the ranges of replays, and
-reading the map anew from its topic when an operator asks."""
+"""What the linker's process does beside its stream: the hourly tick, reading the ranges of replays, and reading the map
+anew from its topic when an operator asks."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +9,12 @@ import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 
-from contracts.messages import Control, EntityMessage, Observed
+from contracts.messages import EntityMessage, Observed
 from contracts.topics import ENTITY_TOPICS
-from runtime.kafka import Kafka
+from runtime.background import background
+from runtime.dead_letters import readable, reason_of
 from services.linker import runs
-from services.linker.store import Store
+from services.linker.restoring import restore
 
 if TYPE_CHECKING:
     from services.linker.handlers import Linker
@@ -23,32 +23,7 @@ log = structlog.get_logger()
 TICK_S = 3600.0
 AGAIN_S = 5.0
 AT_ONCE = 200  # records of a replay in one transaction
-_control_decoder = msgspec.json.Decoder(Control)
 _entity_decoder: msgspec.json.Decoder[EntityMessage] = msgspec.json.Decoder(EntityMessage)
-
-
-async def restore(
-    kafka: Kafka, stores: Mapping[str, Store], partitions: Iterable[int],
-    take_position: Callable[[int, Control], None] = lambda _partition, _control: None,
-) -> int:  # fmt: skip
-    """Fill stores by tenant from `control` and `links`; returns how many link records were read."""
-    async for record in kafka.read(("control",), partitions):
-        if record.value is None:
-            continue
-        control = _control_decoder.decode(record.value)
-        if control.kind == "position":
-            take_position(record.partition, control)
-        elif control.tenant in stores:
-            stores[control.tenant].controls[f"{control.kind}/{control.id}"] = control.value
-    count = 0
-    async for record in kafka.read(("links",), partitions):
-        tenant, _, name = (record.key or b"").decode().partition("/")
-        if tenant in stores:
-            stores[tenant].load(name, record.value)
-            count += 1
-    for store in stores.values():
-        store.build_index()
-    return count
 
 
 class Upkeep:
@@ -57,11 +32,12 @@ class Upkeep:
     def __init__(self, linker: "Linker") -> None:
         self._linker = linker
         self._ticking: asyncio.Task[None] | None = None
+        self.died: list[str] = []
         self._jobs: dict[str, tuple[str, asyncio.Task[None]]] = {}  # by tenant: what for, and who does it
 
     def start(self) -> None:
         """Begin, and take up what an earlier process left."""
-        self._ticking = asyncio.create_task(self._tick())
+        self._ticking = background(self._tick(), "the hourly tick", self.died.append)
         self.look(self._linker.tenants())
 
     async def stop(self) -> None:
@@ -79,7 +55,8 @@ class Upkeep:
                 task.cancel()  # unless it is the task itself whose last commit led here
             if wanted and (name != wanted or task is None or task.done()):
                 work = self._reload if wanted.startswith("reload") else self._replay
-                self._jobs[tenant] = (wanted, asyncio.create_task(self._guarded(wanted, work, tenant)))
+                job = background(self._guarded(wanted, work, tenant), f"{wanted} of {tenant}", self.died.append)
+                self._jobs[tenant] = (wanted, job)
 
     def _wanted(self, tenant: str) -> str:
         store = self._linker.stores[tenant]
@@ -95,7 +72,7 @@ class Upkeep:
                 await work(tenant)
                 return
             except (KafkaError, OSError) as error:
-                log.warning("upkeep.again", what=what, tenant=tenant, reason=f"{type(error).__name__}: {error}")
+                log.warning("upkeep.again", what=what, tenant=tenant, reason=reason_of(error))
                 await asyncio.sleep(AGAIN_S)
 
     async def _tick(self) -> None:
@@ -120,9 +97,7 @@ class Upkeep:
         partition = self._linker.partition_of(tenant)
         for topic, (begin, end) in sorted(args["ranges"].items()):
             async for record in self._linker.kafka.read_range(topic, partition, begin, end):
-                event = None
-                with contextlib.suppress(msgspec.MsgspecError):
-                    event = _entity_decoder.decode(record.value) if record.value is not None else None
+                event = readable(_entity_decoder, record)
                 if isinstance(event, Observed) and event.tenant == tenant and _is_meant(event, args):
                     found.add((event.system, event.entity, event.id))
         return found
@@ -133,11 +108,12 @@ class Upkeep:
         linker, partition = self._linker, self._linker.partition_of(tenant)
         async with linker.locks[partition]:
             fresh = linker.store_anew(tenant)
-            await restore(linker.kafka, {tenant: fresh}, (partition,))
+            restored = await restore(linker.kafka, {tenant: fresh}, (partition,))
             held = linker.stores[tenant]
             names = {*held.links, *fresh.links}
             differing = sorted(name for name in names if held.links.get(name) != fresh.links.get(name))
             linker.stores[tenant] = fresh
+            await linker.repair(restored.lost)
             signal = (fresh.control("reload", "~") or {}).get("signal")
             await linker.commit_told(
                 partition, "reloaded", tenant, signal=signal, links=len(fresh.links), differing=differing[:100]

@@ -16,6 +16,7 @@ from contracts.entities import Customer, EntityName
 from contracts.messages import SnapshotCompleted
 from contracts.settings import Tenant
 from runtime.clock import iso
+from runtime.dead_letters import about
 from runtime.publisher import Publisher
 from runtime.vendor import BULK, READ, NotFound, Refused, Retriable, Unauthorised
 from services.poweroffice_adapter import mapping
@@ -68,9 +69,7 @@ class Source:
                 group.create_task(self._sweep_loop())
         except BaseExceptionGroup as errors:
             refused, _ = errors.split(Unauthorised)
-            if refused is not None:
-                raise _first(refused) from None
-            raise
+            raise _first(refused or errors) from None
 
     async def _loop(self, name: str, step: Callable[[], Awaitable[bool]]) -> None:
         """Pauses double from poll_min_s to poll_max_s while nothing happens."""
@@ -173,7 +172,8 @@ class Source:
         """Rows of customers or products as readings; rows without an id are dropped and noted."""
         found: list[Numbered] = []
         for row in rows:
-            reading = await self._map(entity, row)
+            with about(f"{entity} {row.get('Id')}"):
+                reading = await self._map(entity, row)
             if reading is None:
                 note_without_id(row, entity, self.health)
                 continue
@@ -206,7 +206,7 @@ class Source:
         return read
 
 
-def _first(errors: BaseExceptionGroup[Unauthorised]) -> Unauthorised:
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     for error in errors.exceptions:
         return _first(error) if isinstance(error, BaseExceptionGroup) else error
     raise AssertionError("an exception group is never empty")

@@ -25,6 +25,7 @@ class MemoryKafka:
         self.held = dict(held or {})
         self.commits: list[tuple[int, list[Record], dict[str, int]]] = []
         self.taken_over = False
+        self.max_record_bytes = 1_000_000
         self.refusals: list[str] = []
         self.later: asyncio.Queue[ConsumerRecord] = asyncio.Queue()
 

@@ -14,9 +14,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ProducerFenced
 
+from contracts.messages import Observed
 from contracts.settings import KafkaSettings
 from runtime.embedded_kafka import EmbeddedKafka
 from runtime.kafka import Kafka, Record
+from runtime.publisher import KafkaPublisher, NotTaken
 from runtime.transactions import NotCommitted, PartitionTransactions
 from tests.system.broken_broker import allow, own_broker, paused
 from tests.system.linker_rig import TENANTS, Driver, KafkaWorld, LinkerRig
@@ -47,7 +49,8 @@ async def kafka_of(broker: EmbeddedKafka) -> Kafka:
 def batch(number: int, *, size: int = 20) -> list[Record]:
     """A linker's transaction: a record on every topic, and a link of `size` bytes between two small ones."""
     held = [Record(topic, f"t/{topic}/{number}".encode(), b"{}") for topic in TOPICS]
-    return [*held, Record("links", f"t/large/{number}".encode(), b"x" * size), Record("links", b"t/after", b"{}")]
+    large = random.Random(number).randbytes(size)  # not to be compressed
+    return [*held, Record("links", f"t/large/{number}".encode(), large), Record("links", b"t/after", b"{}")]
 
 
 async def visible(kafka: Kafka) -> Counter[bytes]:
@@ -238,6 +241,33 @@ def test_whoever_comes_later_fences_also_one_that_begins_anew(broker: EmbeddedKa
         finally:
             await old.stop()
             await new.stop()
+
+    asyncio.run(scene())
+
+
+def test_a_source_whose_record_was_refused_sends_on(broker: EmbeddedKafka) -> None:
+    """The refused one is named; an idempotent producer alone would be refused everything after it."""
+
+    def customer(name: str, size: int) -> Observed:
+        data = {"text": random.randbytes(size).hex()}  # not to be compressed
+        return Observed(tenant="t", system="chargebee", entity="customer", id=name, version="1", mapping=1,
+                        observed_at="2026-11-20T10:00:00.000000Z", data=data)  # fmt: skip
+
+    async def scene() -> None:
+        kafka = await kafka_of(broker)
+        publisher = KafkaPublisher(kafka, "chargebee", {"t": 0})
+        await publisher.start()
+        try:
+            await allow(kafka, "customers", 10_000)
+            with pytest.raises(NotTaken, match=r"customers did not take t/chargebee/large of \d+ bytes"):
+                await publisher.publish([customer("large", 50_000)])
+            await publisher.publish([customer(f"small-{number}", 10) for number in range(3)])
+            await allow(kafka, "customers", 1_000_000)
+            assert await publisher.publish([customer("large", 50_000)]) == 1
+            keys = [record.key async for record in kafka.read(("customers",), (0,))]
+            assert keys == [*(f"t/chargebee/small-{n}".encode() for n in range(3)), b"t/chargebee/large"]
+        finally:
+            await publisher.stop()
 
     asyncio.run(scene())
 
