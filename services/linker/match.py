@@ -17,6 +17,7 @@ from contracts.values import stamp_for_poweroffice
 from services.linker.state import State, apart, by_id, is_company, naturals, party_name, side_of, sides
 
 MAX_CANDIDATES = 20
+SHARED = {"org": "they have the same organisation number", "party": "they have the same e-mail, name and kind"}
 BEFORE_OTHERS = frozenset({"org", "code"})  # rules that decide before e-mail and name do
 MAX_OPENED = 3  # of unlinked records under one value; more of them are never unique
 
@@ -267,25 +268,25 @@ def _better_claim(state: State, twin: Link, system: System, rule: str) -> str | 
     return None
 
 
-def duplicates(state: State, link: Link) -> list[str]:
-    """The keys of other links that look like the same customer as a linked pair, at most MAX_CANDIDATES; none that an
-    operator said to be another."""
+def duplicates(state: State, link: Link) -> dict[str, str]:
+    """The keys of other links that look like the same customer as a linked pair, at most MAX_CANDIDATES, each with what
+    they share; none that an operator said to be another."""
     if link.entity != "customer" or any(
         is_distinct(state, "customer", system, side.id) for system, side in sides(link)
     ):
-        return []
-    found: dict[str, None] = {}
+        return {}
+    found: dict[str, str] = {}
     values = [each for system, side in sides(link) for each in naturals("customer", system, side)]
     for rule, value in dict.fromkeys(values):
-        if rule == "email":
+        if rule not in SHARED:
             continue
         for group in ("pair", "chargebee", "poweroffice"):
             index = f"customer|{rule}|{group}|{value}"
             if state.count(index) > state.holds(index, "customer", link.key):
                 for _, key in state.find(index, MAX_CANDIDATES + 1):
-                    if key != link.key and not _is_another(state, link, key):
-                        found[key] = None
-    return list(found)[:MAX_CANDIDATES]
+                    if key != link.key and key not in found and not _is_another(state, link, key):
+                        found[key] = SHARED[rule]
+    return dict(list(found.items())[:MAX_CANDIDATES])
 
 
 def _is_another(state: State, link: Link, key: str) -> bool:

@@ -69,21 +69,21 @@ def pick(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pick_none(work: Planner, link: Link) -> dict[str, Any]:
-    """The record is none of those that look like it: it is created on the other side, and that stays said."""
+    """The record is none of those that look like it: it is created on the other side, or, where it is linked, no longer
+    listed beside them; and that stays said."""
     known = list(sides(link))
-    if len(known) != 1 or not (link.candidates or link.twins):
-        raise Refused(f"{link.key} is {link.state}; only a record that looks like others can be told from them")
+    if not (link.duplicates if len(known) == 2 else link.candidates or link.twins):
+        raise Refused(f"{link.key} is {link.state} and looks like no other record")
     if link.candidates and not link.candidates_count:
         raise Refused(f"{link.key} is ambiguous by a reference: {link.reason}; correct the reference, or pick one")
-    system, side = known[0]
-    did = {"entity": link.entity, "system": system, "id": side.id}
-    work.state.set_control("distinct", f"{link.entity}/{system}/{side.id}", {"at": work.now})
-    work.journal(
-        link, "distinct", f"an operator said that {system} {side.id} is none of those that look like it", system
-    )
+    ids = {system: side.id for system, side in known}
+    for system, record_id in ids.items():
+        work.state.set_control("distinct", f"{link.entity}/{system}/{record_id}", {"at": work.now})
+    named = ", ".join(f"{system} {record_id}" for system, record_id in ids.items())
+    work.journal(link, "distinct", f"an operator said that {named} is none of those that look like it")
     link.twins, link.lane = [], "live"
     work.plan(link)
-    return {"did": did}
+    return {"did": {"entity": link.entity, "new": ids}}
 
 
 def unlink(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def undo(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
     if before is None or "did" not in before:
         raise Refused(f"there is no link, pick or unlink {args['signal']} to undo")
     did = before["did"]
-    if "chargebee" not in did:
+    if "new" in did:
         return _undo_pick_none(work, did)
     if before["kind"] == "unlink":
         return join(work, did)
@@ -117,12 +117,17 @@ def undo(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _undo_pick_none(work: Planner, did: Mapping[str, Any]) -> dict[str, Any]:
-    work.state.set_control("distinct", f"{did['entity']}/{did['system']}/{did['id']}", {})
-    link = by_id(work.state, did["entity"], did["system"], did["id"])
-    if link is None or len(list(sides(link))) == 2:
-        return {"undone": did, "note": "it was created meanwhile; unlink parts the two"}
-    work.plan(link)
-    return {"undone": did}
+    created = False
+    for system, record_id in did["new"].items():
+        work.state.set_control("distinct", f"{did['entity']}/{system}/{record_id}", {})
+        link = by_id(work.state, did["entity"], system, record_id)
+        created = created or (link is not None and len(list(sides(link))) > len(did["new"]))
+        if link is not None:
+            work.plan(link)
+    return {
+        "undone": did,
+        **({"note": "it was created meanwhile; tandem links unlink parts the two"} if created else {}),
+    }
 
 
 def _part(work: Planner, link: Link, aside: str) -> dict[str, str]:

@@ -146,10 +146,10 @@ class Planner:
     def _tell_duplicates(self, link: Link) -> None:
         """List on a linked pair what looks like the same customer; both may have been entered within one poll."""
         found = matching.duplicates(self.state, link)
-        for key in found:
+        for key, words in found.items():
             if key not in link.duplicates:
-                self.journal(link, "possible_duplicate", f"{key} looks like the same customer", None, None, key)
-        link.duplicates = found
+                self.journal(link, "possible_duplicate", f"{key} may be the same customer: {words}", None, None, key)
+        link.duplicates = list(found)
 
     def _recognise(self, link: Link) -> list[str]:
         """Agree, at an order's first link, on what is the same in the ids of both systems; the names of what cannot be

@@ -12,12 +12,11 @@ import msgspec
 import structlog
 from aiokafka import ConsumerRecord
 
-from contracts.entities import ENTITIES, SYSTEMS, EntityName, System
+from contracts.entities import ENTITIES, FIELDS, SYSTEMS, EntityName, System
 from contracts.messages import Control, Link, Side
 from runtime.control import stand_in
 from runtime.dead_letters import UNREADABLE, key_of, readable
 from runtime.kafka import Kafka
-from services.linker.state import FIELDS
 from services.linker.store import Store
 
 log = structlog.get_logger()

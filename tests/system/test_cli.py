@@ -200,19 +200,13 @@ def test_possible_duplicates_are_told_with_the_reason_that_the_journal_has(rig: 
     assert tandem(rig, "links", "show", "customer", "fjord").endswith("possible duplicates: go-2\n")
 
 
-def test_picking_says_which_candidate_or_that_it_is_none_of_them(rig: Rig) -> None:
-    """Exactly one of both; the linker is told `new` in place of a candidate."""
+def test_picking_wants_one_candidate_or_that_it_is_none_of_them(rig: Rig) -> None:
+    """Exactly one of both; nothing is sent otherwise."""
     tandem(rig, "topics", "create")
     for arguments in ((), ("go-1", "--new")):
         said = tandem(rig, "links", "pick", "customer", "per", *arguments, code=2)
         assert said == "name one candidate, or give --new where it is none of them; tandem links show lists them\n"
     assert rig.records("signals") == []
-    tandem(rig, "links", "pick", "customer", "per", "--new", code=1)  # no linker runs
-    tandem(rig, "links", "pick", "customer", "per", "go-1", code=1)
-    assert [(each["kind"], each["args"]) for each in rig.records("signals")] == [
-        ("pick", {"entity": "customer", "key": "per", "new": True}),
-        ("pick", {"entity": "customer", "key": "per", "candidate": "go-1"}),
-    ]
 
 
 def test_a_command_for_a_tenant_that_is_not_there_does_nothing(rig: Rig) -> None:

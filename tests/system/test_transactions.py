@@ -287,7 +287,7 @@ def history(broker: EmbeddedKafka, tmp_path: Path, disturb: Any) -> LinkerRig:
             rig.start("linker", "0/1")
             rig.wait_ready("linker")
             for number in range(160):
-                for world in worlds:
+                for world in (*worlds, *worlds):
                     world.step()
                 await driver.exchange(PAUSE_MS)
                 await disturb(rig, number)

@@ -5,8 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts.entities import typed
+from contracts import mappings
+from contracts.entities import FIELDS, SYSTEMS, typed
 from contracts.messages import Command, Control, Cursor, EntityMessage, Link, Observed, Outcome, Signal
+from services.linker import merge, state
 from services.linker.decide import Message
 from tests.fixtures.released import TENANT, records, store
 from tests.unit.bench import NOW, Bench
@@ -100,3 +102,36 @@ def test_an_edit_after_the_upgrade_is_carried(bench: Bench) -> None:
     assert (sent.target, sent.fields, sent.expected) == (
         "poweroffice", {"phone": "+47 1"}, {"phone": anna.chargebee.seen["phone"]},
     )  # fmt: skip
+
+
+def test_the_next_release_reads_a_field_otherwise_and_one_more(
+    bench: Bench, release: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every record is read again under the next mapping, and nobody has edited anything."""
+    fields = {**FIELDS, "customer": (*FIELDS["customer"], "nickname")}
+    for module in (state, merge):
+        monkeypatch.setattr(module, "FIELDS", fields)
+    for system in SYSTEMS:
+        reread = {"customer": frozenset({"phone"}), "product": frozenset({"unit"})}
+        monkeypatch.setitem(mappings.REREAD[system], 2, reread)
+    before = standing(bench)
+    for message in messages(release, *ENTITY_TOPICS):
+        if isinstance(message, Observed):
+            bench.say(_read_by_the_next(message))
+    assert [(each.link, list(each.fields)) for each in bench.commands] == [("kari", ["phone"])]  # refused before
+    del before["customer/kari"]
+    after = standing(bench)
+    assert {name: after[name][:4] for name in before} == {name: held[:4] for name, held in before.items()}
+    unset = {tuple(side.unset) for link in links(bench).values() for side in (link.chargebee, link.poweroffice)
+             if link.entity == "customer" and link.state == "linked" and side is not None}  # fmt: skip
+    assert unset <= {(), ("nickname",)}
+
+
+def _read_by_the_next(event: Observed) -> Observed:
+    """The same version of the vendor; Go's adapter numbers its readings on."""
+    time, mark, number = event.version.partition("#")
+    version = f"{time}{mark}{int(number) + 100_000:012d}" if mark else event.version
+    spelt = {name: f"{value} (ny)" for name, value in (event.data or {}).items() if name in ("phone", "unit") and value}
+    more = {"nickname": None} if event.entity == "customer" else {}
+    data = None if event.data is None else {**event.data, **spelt, **more}
+    return msgspec.structs.replace(event, mapping=2, version=version, data=data)

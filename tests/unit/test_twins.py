@@ -209,3 +209,17 @@ def test_a_mailbox_of_many_costs_each_the_same(many: int) -> None:
     before = dict(bench.store.links)
     bench.see("chargebee", "c0", 2, {**KARI, "last_name": "A0", "phone": "+47 9"})
     assert [name for name, value in bench.store.links.items() if before[name] != value] == ["customer/c0"]
+
+
+def test_a_pair_that_is_not_the_same_is_no_longer_listed() -> None:
+    """An operator says so on either of the two, and can take it back."""
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("chargebee", "A", 1, FJELL["A"][2])
+    bench.answer(create, "900", 1, FJELL["A"][2])
+    bench.see(*FJELL["B"][:2], 1, FJELL["B"][2])
+    assert bench.link("A").duplicates == ["B"]
+    bench.tell("pick", entity="customer", key="A", new=True)
+    assert (bench.link("A").duplicates, bench.link("B").state) == ([], "ambiguous")
+    bench.tell("undo", signal="s1")
+    assert bench.link("A").duplicates == ["B"]

@@ -6,7 +6,7 @@ import pytest
 
 from contracts import mappings
 from contracts.entities import System
-from contracts.messages import Observed, Outcome
+from contracts.messages import Observed, Outcome, Problem
 from services.linker import state
 from tests.unit.bench import KARI, NOW, Bench
 
@@ -106,3 +106,14 @@ def test_fields_of_an_unknown_mapping_may_all_be_read_otherwise() -> None:
     """The linker may be older than the adapter for as long as both are being replaced."""
     assert mappings.reread("poweroffice", "customer", 1, mappings.newest("poweroffice") + 1) is None
     assert mappings.reread("chargebee", "customer", 1, 1) == frozenset()
+
+
+def test_a_reading_that_could_not_be_sent_is_an_edit_once_it_can() -> None:
+    """It was too large, so nothing of it was mapped; the same version comes again after the limit was raised."""
+    bench = pair()
+    large = Observed(tenant="t", system="chargebee", entity="customer", id="kari", version="0000000000002", mapping=0,
+                     observed_at=NOW, problem=Problem(code="too_large", message="9 MB"))  # fmt: skip
+    assert bench.say(large) == []
+    assert bench.link("kari").state == "rejected"
+    (update,) = read(bench, "chargebee", "0000000000002", {**KARI, "phone": "+47 2"}, 1)
+    assert (update.target, update.fields) == ("poweroffice", {"phone": "+47 2"})
