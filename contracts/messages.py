@@ -85,11 +85,11 @@ class ReadingCompleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="command"):
     """One write for one sink. `fields` are the values to write in the target's own ids, `expected` what the target
-    held when it was planned. `stamp` is the own id of a create in Chargebee or the reference to write into Go.
-    `look_first` says that an earlier attempt may have got through. `look_for_twins` asks a create to look in the
-    target for the same organisation number, e-mail and name, or code before it writes. `mapping` is the mapping under
-    which the target was last read: a sink with a newer one answers an update as stale, with what it reads, and writes
-    nothing."""
+    held when it was planned; of a create, what a twin is known by and is not written. `stamp` is the own id of a
+    create in Chargebee or the reference to write into Go. `look_first` says that an earlier attempt may have got
+    through. `look_for_twins` asks a create to look in the target for the same organisation number, e-mail and name,
+    or code before it writes. `mapping` is the mapping under which the target was last read: a sink with a newer one
+    answers an update as stale, with what it reads, and writes nothing."""
 
     tenant: str
     entity: EntityName

@@ -39,7 +39,8 @@ class Customers:
             raise refuse(params)
         async with api.reserved(2 if command.look_for_twins else 1):
             if command.look_for_twins:
-                found, _ = await fresh(lambda: twins.of_customer(api, fields), self._clock)
+                known = {**expected_of(command), **fields}
+                found, _ = await fresh(lambda: twins.of_customer(api, known), self._clock)
                 if found:
                     return Written("stale", None, twins=found)
             try:

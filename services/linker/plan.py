@@ -303,8 +303,10 @@ class Planner:
             self.rest(link, "waiting", words)
             return
         fields = {name: value for name, value in seen.items() if fit(name, value)}
+        known: dict[str, Any] = {}
         if target == "chargebee":
-            fields.pop("organisation_number", None)
+            if number := fields.pop("organisation_number", None):
+                known["organisation_number"] = number  # never written, but what a twin there is known by
             own_id = own_chargebee_id(side.id)
             if (holder := by_id(self.state, entity, "chargebee", own_id)) is not None:
                 # Parted by an operator, or made by somebody with our kind of id: a creation would adopt it.
@@ -313,7 +315,7 @@ class Planner:
                 return
         # The barrier has just read everything, and what an earlier look has met is known by now.
         look = not (link.backfill or link.twins or matching.is_distinct(self.state, entity, system, side.id))
-        self.dispatch(link, target, "create", fields, look_for_twins=look and entity != "order")
+        self.dispatch(link, target, "create", fields, guard=known, look_for_twins=look and entity != "order")
 
     def _translatable(self, link: Link, system: System) -> bool:
         """Whether all records an order names are linked; otherwise the order waits on exactly those."""

@@ -223,3 +223,12 @@ def test_a_pair_that_is_not_the_same_is_no_longer_listed() -> None:
     assert (bench.link("A").duplicates, bench.link("B").state) == ([], "ambiguous")
     bench.tell("undo", signal="s1")
     assert bench.link("A").duplicates == ["B"]
+
+
+def test_a_creation_in_chargebee_names_the_number_by_which_a_twin_is_known() -> None:
+    """It is never written there, since it would change the tax."""
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("poweroffice", "5", 1, FJELL["X"][2])
+    assert "organisation_number" not in create.fields
+    assert create.expected == {"organisation_number": NUMBER}
