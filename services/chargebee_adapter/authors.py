@@ -50,10 +50,10 @@ class Authors:
     def of(self, event: Event) -> Author | None:
         """Who made the version that an event carries; None where it names nobody, or may name a key of ours that is
         not known yet."""
+        if event.source and event.source not in (API, "none"):
+            return "others"  # a person, the portal, Chargebee itself: some name no user
         if not event.user:
             return None
-        if event.source != API:
-            return "others"
         if event.user in self.names:
             return "tandem"
         return "others" if self.names else None

@@ -47,6 +47,7 @@ from services.linker.state import (
     set_side,
     side_of,
     take_returned,
+    vendor_part,
 )  # fmt: skip
 
 Message = Observed | SnapshotCompleted | Outcome | Signal | Reading | ReadingCompleted
@@ -111,7 +112,7 @@ class Worker(Planner):
                 # Only read again, as Go's source does after every attempt to write: no reason to try once more.
                 self.state.put(link)
                 return
-            if folded in ("older", "same"):
+            if folded in ("older", "same") and not self._author_told(link, side, event):
                 if in_flight:
                     self.state.put(link)
                 return
@@ -208,7 +209,11 @@ class Worker(Planner):
                     f"the version that {target} {side.id} was taken to have was never its own; the reply is the truth"
                 )
                 self.journal(link, "version", text, target, None, outcome.version, side.version)
+            seen, version = side.seen, side.version
             take_returned(link.entity, side, outcome)
+            written = command.fields if command.op == "update" and outcome.result == "applied" else {}
+            if seen is not None:  # a late write may have come before the sink looked
+                self._judge(link, target, seen, version, None, [n for n in FIELDS[link.entity] if n not in written])
         elif side.deleted and target == "poweroffice":
             # Go's deletion brought no content, so what our write returned before it is the newest there is.
             gone = {} if link.entity == "order" else {"archived": True}
@@ -377,10 +382,26 @@ class Worker(Planner):
         if late:
             writes.came_late(side, before, version, late)
 
+    def _author_told(self, link: Link, side: Side, event: Observed) -> bool:
+        """An event that is no news names who made a value that is suspect: somebody else, so it is an edit, or our own
+        key at the version where it was found."""
+        if event.made_by is None or event.data is None or side.seen is None:
+            return False
+        names = [name for name in side.suspect if event.data.get(name) == side.seen.get(name)]
+        if event.made_by == "tandem" and vendor_part(event.version) != vendor_part(side.version):
+            names = []  # the value may have stood there before our write
+        for name in names:
+            side.suspect = [each for each in side.suspect if each != name]
+            link.differences = [each for each in link.differences if each != name]
+            if event.made_by == "tandem":
+                theirs = side_of(link, other(event.system))
+                self._restore(link, event.system, side, name, None, ((theirs and theirs.seen) or {}).get(name))
+        return bool(names)
+
     def _restore(self, link: Link, system: System, side: Side, name: str, covered: Any, stands: Any) -> None:
         """A request of ours came late: what was agreed since is written again, over what it put there."""
         assert side.seen is not None
-        if name in side.base and side.base[name] != covered and covered != stands:
+        if covered is not None and name in side.base and covered not in (side.base[name], stands):
             text = f"an edit of {name} in {system} was overwritten by a request of ours that came late"
             self.journal(link, "overwritten", text, system, name, stands, covered)
         side.base.pop(name, None)
@@ -395,7 +416,7 @@ class Worker(Planner):
         link.differences = [*(each for each in link.differences if each != name), name]
         text = f"{name} in {system} is again what an earlier write of ours held; a person decides what it is"
         self.journal(link, "suspect", text, system, name, side.seen.get(name), stands)
-        if name in side.base and side.base[name] != covered and covered != stands:
+        if covered is not None and name in side.base and covered not in (side.base[name], stands):
             self.journal(link, "suspect", f"it covers an edit of {name} in {system}", system, name, None, covered)
 
     # -- records met for the first time

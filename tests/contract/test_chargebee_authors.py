@@ -76,8 +76,8 @@ def test_a_person_in_the_console_is_somebody_else_at_once(address: str) -> None:
             customer = await here.act("/customers", id="c1", company="A")
             event = {"event_type": "customer_created", "occurred_at": 1, "content": {"customer": customer}}
             for source, user, expected in (
-                ("admin_console", "kari@eksempel.no", "others"), ("js_api", OURS, "others"), ("portal", None, None),
-                ("scheduled_job", None, None), (None, None, None),
+                ("admin_console", "kari@eksempel.no", "others"), ("js_api", OURS, "others"), ("portal", None, "others"),
+                ("scheduled_job", None, "others"), ("none", None, None), (None, None, None),
             ):  # fmt: skip
                 customer["resource_version"] += 1
                 await told(here, {**event, "source": source, "user": user})

@@ -209,3 +209,29 @@ def test_a_field_held_back_at_a_creation_does_not_stop_it() -> None:
     assert bench.answer(create, "go-5", 1, {**KARI, "phone": None}, skipped={"phone": "too long"}) == []
     link = bench.link("go-5")
     assert (link.state, link.differences) == ("linked", ["phone"])
+
+
+def test_a_late_write_that_our_own_sink_reads_is_no_edit_either() -> None:
+    """It came before the guard looked; without a name it is suspect, until an event of that version names our key."""
+    bench = two_writes()
+    (update,) = bench.see("poweroffice", "5", 4, phone("+47 4"), stamp="cb-kari")
+    assert bench.answer(update, "kari", 9, phone("+47 2"), "stale", wrote=False) == []
+    assert bench.link("kari").state == "conflict"
+    (restore,) = bench.see("chargebee", "kari", 9, phone("+47 2"), made_by="tandem")
+    assert (restore.target, restore.fields, restore.expected) == (
+        "chargebee", {"phone": "+47 4"}, {"phone": "+47 2"},
+    )  # fmt: skip
+    assert bench.answer(restore, "kari", 10, phone("+47 4")) == []
+    assert (bench.link("kari").state, bench.link("kari").differences) == ("linked", [])
+
+
+def test_a_persons_old_value_that_our_own_sink_reads_is_an_edit_once_the_event_comes() -> None:
+    """The event of that edit may be older than what is known by now; it has a name all the same."""
+    bench = two_writes()
+    (update,) = bench.see("poweroffice", "5", 4, {**phone("+47 3"), "email": "ny@eksempel.no"}, stamp="cb-kari")
+    both = {**phone("+47 2"), "email": "ny@eksempel.no"}
+    assert bench.answer(update, "kari", 10, both) == []
+    assert bench.link("kari").state == "conflict"
+    (carried,) = bench.see("chargebee", "kari", 9, phone("+47 2"), made_by="others")
+    assert (carried.target, carried.fields) == ("poweroffice", {"phone": "+47 2"})
+    assert [entry for entry in bench.journal if entry.rule == "overwritten"] == []
