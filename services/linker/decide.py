@@ -7,7 +7,7 @@ states it holds. At most one command per link is in flight; its outcome plans ag
 from collections.abc import Iterable
 from typing import Any
 
-from contracts.entities import FIELDS, SYSTEMS, System, other
+from contracts.entities import FIELDS, System, other
 from contracts.messages import (
     SWITCHED_OFF,
     Author,
@@ -222,9 +222,6 @@ class Worker(Planner):
         for version, fields in flight.during:
             if write is not None:
                 self._covered(link, target, write, version, fields)
-        if (newer := [each for each in flight.during if each[0] > outcome.version]) and write is not None:
-            version, _ = max(newer, key=lambda each: each[0])
-            self._judge(link, target, outcome.data, outcome.version, flight.authors.get(version), command.fields)
         return True
 
     def _give_up(self, holder: Link, link: Link, target: System) -> bool:
@@ -248,10 +245,9 @@ class Worker(Planner):
             self._doubt(link, command)
         match outcome.result:
             case "applied":
-                self._agree(
-                    link, flight, outcome, tuple(name for name in command.fields if name not in outcome.skipped)
-                )
-                self._hold_back(link, outcome)
+                self._agree(link, flight, outcome, tuple(command.fields))
+                self._judge_newer(link, flight, outcome)
+                self._hold_back(link, command, outcome)
                 self.journal(link, "applied", f"{command.op} in {command.target} done: {outcome.id}", command.target)
                 link.confirmed = link.confirmed or command.fields.get("status") == "confirmed"
                 link.restore = link.restore and "lines" not in command.fields
@@ -315,19 +311,13 @@ class Worker(Planner):
                 agree(target, name, outcome.data.get(name))
                 agree(source, name, flight.planned.get(name, flight.command.fields.get(name)))
 
-    def _hold_back(self, link: Link, outcome: Outcome) -> None:
+    def _hold_back(self, link: Link, command: Command, outcome: Outcome) -> None:
         """Fields that the target cannot take stay different, in words, until one side is edited again."""
         for name, words in outcome.skipped.items():
-            values = []
-            for system in SYSTEMS:
-                side = side_of(link, system)
-                values.append(value := ((side.seen or {}).get(name) if side is not None else None))
-                if side is not None and name in FIELDS[link.entity]:
-                    agree(side, name, value)
             link.differences = [*(each for each in link.differences if each != name), name]
-            value, losing = values if outcome.target == "poweroffice" else reversed(values)
             text = f"{name} is held back from {outcome.target}: {words}"
-            self.journal(link, "held_back", text, outcome.target, name, value, losing)
+            held = (outcome.data or {}).get(name)
+            self.journal(link, "held_back", text, outcome.target, name, command.fields.get(name), held)
 
     def _compare_totals(self, link: Link) -> None:
         if link.entity != "order" or link.chargebee is None or link.poweroffice is None:
@@ -381,6 +371,13 @@ class Worker(Planner):
                 tell(link, system, side, name, before.get(name), stands)
         if late:
             writes.came_late(side, before, version, late)
+
+    def _judge_newer(self, link: Link, flight: Flight, outcome: Outcome) -> None:
+        """Look at what came while a command was under way and is newer than what it returned."""
+        newer = [version for version, _ in flight.during if version > (outcome.version or "")]
+        if newer and outcome.version is not None and outcome.data is not None:
+            author = flight.authors.get(max(newer))
+            self._judge(link, outcome.target, outcome.data, outcome.version, author, flight.command.fields)
 
     def _author_told(self, link: Link, side: Side, event: Observed) -> bool:
         """An event that is no news names who made a value that is suspect: somebody else, so it is an edit, or our own

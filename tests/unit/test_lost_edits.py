@@ -235,3 +235,47 @@ def test_a_persons_old_value_that_our_own_sink_reads_is_an_edit_once_the_event_c
     (carried,) = bench.see("chargebee", "kari", 9, phone("+47 2"), made_by="others")
     assert (carried.target, carried.fields) == ("poweroffice", {"phone": "+47 2"})
     assert [entry for entry in bench.journal if entry.rule == "overwritten"] == []
+
+
+def test_our_own_value_is_no_edit_of_anybody_once_another_stands() -> None:
+    """Its event comes after somebody has entered something else."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, NEW, stamp="cb-kari")
+    bench.answer(update, "kari", 9, NEW)
+    bench.see("chargebee", "kari", 10, {**NEW, "phone": "+47 5"})
+    bench.see("chargebee", "kari", 8, phone("+47 2"))
+    assert told(bench, "overwritten") == []
+
+
+def test_what_the_vendor_makes_of_a_request_that_never_returned_is_ours_too() -> None:
+    """Its value is not known, but its field is, and our key's name."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, phone("+47 22 22"), stamp="cb-kari")
+    (again,) = bench.answer(update, "kari", 6, phone("+47 7"), "stale", wrote=False)
+    bench.answer(again, again.target_id or "", 7, phone("+47 7"))
+    (restore,) = bench.see("chargebee", "kari", 20, phone("+472222"), made_by="tandem")
+    assert (restore.target, restore.fields) == ("chargebee", {"phone": "+47 7"})
+
+
+def test_a_late_write_that_comes_while_another_is_under_way() -> None:
+    """It is newer than what our write returned, so it is looked at once that has answered."""
+    bench = two_writes()
+    (update,) = bench.see("poweroffice", "5", 4, phone("+47 4"), stamp="cb-kari")
+    assert bench.see("chargebee", "kari", 20, phone("+47 2"), made_by="tandem") == []
+    (restore,) = bench.answer(update, "kari", 9, phone("+47 4"))
+    assert (restore.target, restore.fields, restore.expected) == (
+        "chargebee", {"phone": "+47 4"}, {"phone": "+47 2"},
+    )  # fmt: skip
+    assert len(told(bench, "late_write")) == 1
+
+
+def test_an_edit_that_comes_while_its_field_is_held_back_is_carried() -> None:
+    """What was held back is the value that was sent, not the one that somebody has entered since."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, phone("+47 " + "2" * 60), stamp="cb-kari")
+    assert bench.see("poweroffice", "5", 3, phone("+47 3"), stamp="cb-kari") == []
+    (short,) = bench.answer(update, "kari", 1, KARI, wrote=False, skipped={"phone": "too long"})
+    assert (short.target, short.fields) == ("chargebee", {"phone": "+47 3"})

@@ -232,3 +232,13 @@ def test_a_creation_in_chargebee_names_the_number_by_which_a_twin_is_known() -> 
     (create,) = bench.see("poweroffice", "5", 1, FJELL["X"][2])
     assert "organisation_number" not in create.fields
     assert create.expected == {"organisation_number": NUMBER}
+
+
+def test_a_record_that_refers_to_another_is_nobodys_twin_by_its_email() -> None:
+    """It waits for the one that it names, and the other does not take it in the meantime."""
+    bench = Bench()
+    bench.see("poweroffice", "5", 1, KARI, stamp="cb-somebody-else")
+    bench.see("chargebee", "kari", 1, KARI)
+    assert bench.open("customer") == []
+    assert (bench.link("kari").state, bench.link("go-5").state) == ("ambiguous", "waiting")
+    assert "refers to cb-somebody-else" in (bench.link("kari").reason or "")
