@@ -2,7 +2,7 @@
 
 Input: mixed events of real size on one partition: half are first sights on both sides that match by their reference,
 a fifth are edits on either side, the rest echoes (a new version, nothing changed) and repeats. The bare loop consumes
-the same records and writes, per input record, records of the very sizes the linker wrote to each topic, in transactions
+the same records and writes, per input record, the very records the linker wrote to each topic, in transactions
 of the same number of inputs.
 """
 
@@ -148,32 +148,29 @@ async def run_linker(settings: Settings, kafka: Kafka, partition: int) -> tuple[
     return spent
 
 
-async def outputs(kafka: Kafka, partition: int) -> dict[str, list[tuple[int, int]]]:
-    """(key size, value size) of everything the linker wrote, by topic."""
-    sizes: dict[str, list[tuple[int, int]]] = {}
+async def outputs(kafka: Kafka, partition: int) -> dict[str, list[Record]]:
+    """Everything the linker wrote, by topic."""
+    written: dict[str, list[Record]] = {}
     for topic in ("links", "commands.chargebee", "commands.poweroffice", "journal", "control"):
         async for record in kafka.read((topic,), (partition,)):
-            sizes.setdefault(topic, []).append((len(record.key or b""), len(record.value or b"")))
-    return sizes
+            written.setdefault(topic, []).append(Record(topic, record.key or b"", record.value))
+    return written
 
 
-async def run_bare(
-    kafka: Kafka, partition: int, sizes: dict[str, list[tuple[int, int]]], count: int
-) -> tuple[float, float]:
+async def run_bare(kafka: Kafka, partition: int, written: dict[str, list[Record]], count: int) -> tuple[float, float]:
     """The same reads and the same written bytes with no decision between them; every transaction writes to every topic
     that the linker wrote to."""
     transactions = PartitionTransactions(kafka, "bare", partition, "bare")
     await transactions.start()
-    filler = b"x" * 100_000
     started, cpu = time.perf_counter(), time.process_time()
     before = 0
     topic = kafka.name("customers")
     async for records in batches(kafka, partition):
         done = min(before + len(records), count)
         batch = [
-            Record(name, filler[:key], filler[:value])
-            for name, held in sizes.items()
-            for key, value in held[len(held) * before // count : len(held) * done // count]
+            record
+            for held in written.values()
+            for record in held[len(held) * before // count : len(held) * done // count]
         ]
         before = done
         await transactions.commit(batch, {topic: records[-1].offset + 1})
@@ -196,8 +193,8 @@ async def measure(bootstrap: str, count: int) -> AsyncIterator[str]:
         await kafka.ensure_topics()
         await fill(kafka, partition, "bench", count)
         ours.append(await run_linker(settings, kafka, partition))
-        sizes = await outputs(kafka, partition)
-        bare.append(await run_bare(kafka, partition, sizes, count + 2))
+        written = await outputs(kafka, partition)
+        bare.append(await run_bare(kafka, partition, written, count + 2))
     ratio = statistics.median(b[0] / a[0] for a, b in zip(ours, bare, strict=True))
     yield f"{'variant':<38}{'records/s':>12}{'CPU us/record':>16}"
     for label, spent in (("linker, exactly once", ours), ("bare aiokafka loop, same bytes", bare)):
