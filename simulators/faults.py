@@ -209,6 +209,8 @@ class SimulatorGate:
             await self._faults.pause(fault.delay_s)
             await drop_connection(receive, send)
             return status
+        if fault.delay_s:
+            receive = await _whole(receive)  # a request that has come in is carried out, whoever is gone by then
         await self._faults.pause(fault.delay_s)
         match fault.kind:
             case "drop_before":
@@ -256,6 +258,21 @@ class SimulatorGate:
     def _error_by_status(self, fault: Fault) -> Response:
         status = 429 if fault.kind == "lock_timeout" else fault.status or 500
         return self._error_response(status, fault.retry_after)
+
+
+async def _whole(receive: Receive) -> Receive:
+    """Take in all of a request's body; what is left to receive begins with it."""
+    held: list[Message] = []
+    while True:
+        message = await receive()
+        held.append(message)
+        if message["type"] != "http.request" or not message.get("more_body"):
+            break
+
+    async def again() -> Message:
+        return held.pop(0) if held else await receive()
+
+    return again
 
 
 async def _swallow(message: Message) -> None:
