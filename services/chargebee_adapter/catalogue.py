@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from runtime.dead_letters import about
 from services.chargebee_adapter.addresses import unaddressable
 from services.chargebee_adapter.client import ChargebeeClient, Raw, any_of
 from services.chargebee_adapter.mapping import Reading, id_of, milliseconds
@@ -36,7 +37,8 @@ class Catalogue:
 
     def reading(self, whole: Whole) -> Reading:
         """The canonical product of an item and its prices."""
-        return product(whole.item, whole.prices, self.pricing)
+        with about(f"product {id_of(whole.item)}"):
+            return product(whole.item, whole.prices, self.pricing)
 
     def note_listed(self, prices: Iterable[Raw]) -> None:
         """Remember which items the prices of a list belong to."""

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from contracts.settings import Tenant
+from runtime.dead_letters import about
 from runtime.vendor import Refused
 from services.chargebee_adapter import mapping, mapping_orders
 from services.chargebee_adapter.addresses import Resource, unaddressable
@@ -53,8 +54,8 @@ class Reader:
             self._authors.note_event(event)
             if event.subject == "item_price":
                 self._catalogue.note_fresh(event.record)
-        readings = [mapping.customer(event.record, deleted=event.is_deletion)
-                    for event in events if event.subject == "customer"]  # fmt: skip
+        customers = [event for event in events if event.subject == "customer"]
+        readings = [customer_of(event.record, deleted=event.is_deletion) for event in customers]
         for is_deletion in (False, True):
             raws = [e.record for e in events if e.subject == "order" and e.is_deletion is is_deletion]
             readings += await self.orders(raws, deleted=is_deletion)
@@ -88,8 +89,9 @@ class Reader:
         if held is None:
             return None
         owner = {"item_id": event.record["item_id"]} if event.subject == "item_price" else {}
-        user = event.user if milliseconds(held) == milliseconds(event.record) else ""
-        return replace(event, record={**owner, **held}, is_deletion=False, user=user)
+        taken = replace(event, record={**owner, **held}, is_deletion=False)
+        same = milliseconds(held) == milliseconds(event.record)
+        return taken if same else replace(taken, source="", user="")
 
     def _with_author(self, reading: Reading, makers: Mapping[tuple[str, str, str], Event]) -> Reading:
         # The greatest part of a product's version is the version of its item or of one of its prices.
@@ -117,12 +119,12 @@ class Reader:
         readings = []
         for raw in chosen:
             number = invoices.get(str(raw.get("invoice_id")), {}).get("po_number")
-            readings.append(
-                mapping_orders.order(
+            with about(f"order {id_of(raw)}"):
+                reading = mapping_orders.order(
                     raw, items_by_price=items, po_number=None if number is None else str(number), zone=self._zone,
                     deleted=deleted,
-                )
-            )  # fmt: skip
+                )  # fmt: skip
+            readings.append(reading)
         return readings
 
     def _in_scope(self, raw: Raw) -> bool:
@@ -140,6 +142,12 @@ class Reader:
             for raw in await self._client.all("invoice", "/invoices", query):
                 found[id_of(raw)] = raw
         return found
+
+
+def customer_of(raw: Raw, *, deleted: bool = False) -> Reading:
+    """The reading of a customer; whatever is raised names it."""
+    with about(f"customer {id_of(raw)}"):
+        return mapping.customer(raw, deleted=deleted)
 
 
 def _entity(event: Event) -> str:

@@ -11,8 +11,8 @@ from runtime.clock import iso
 from runtime.publisher import Publisher
 from services.chargebee_adapter.catalogue import ALL_STATUSES, Catalogue
 from services.chargebee_adapter.client import PAGE, ChargebeeClient, Raw
-from services.chargebee_adapter.mapping import Reading, customer, id_of, observed
-from services.chargebee_adapter.readings import Reader
+from services.chargebee_adapter.mapping import Reading, id_of, observed
+from services.chargebee_adapter.readings import Reader, customer_of
 
 
 class Snapshots:
@@ -77,7 +77,7 @@ class Snapshots:
             return
         query = {"include_deleted": "true", **_window(since_s, first_sort="created_at")}
         async for page in self._client.pages(entity, f"/{entity}s", query):
-            yield await self._reader.orders(page) if entity == "order" else [customer(raw) for raw in page]
+            yield await self._reader.orders(page) if entity == "order" else [customer_of(raw) for raw in page]
 
     async def _products(self, since_s: int | None) -> AsyncIterator[list[Reading]]:
         """Items joined with all their prices; after a first listing only those of which a part changed."""

@@ -4,7 +4,7 @@ A signal that cannot be carried out changes nothing; control `signal/<id>` keeps
 command line can show it. Services send `start`, `advance`, `vendor_reachable` and `identity`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from contracts.entities import CREATE_ONLY, ENTITIES, SYSTEMS, EntityName, System, other
@@ -63,6 +63,8 @@ def _advance(work: Planner, signal: Signal) -> None:
         _discard_bucket(work, args["discard"])
     elif "clear" in args:
         runs.clear(work, args["clear"])
+    elif "redrive" in args:
+        _redrive_some(work, [(entity, key) for entity, key in args["redrive"]])
     elif "sharing" in args:
         entity, rule, value = args["sharing"]
         work.plan_sharing(entity, rule, value, str(args["after"]))
@@ -201,23 +203,27 @@ def _redrive(work: Planner, args: Arguments) -> dict[str, Any]:
         entity = entity_of(args)
         names = [(entity, link_of(work.state, entity, str(args["key"])).key)]
     elif "names" in args:
-        names = [(entity_of({"entity": entity}), key) for entity, key in args["names"]]
+        named = [(entity_of({"entity": entity}), key) for entity, key in args["names"]]
+        names = [name for name in named if work.state.get(*name) is not None]
     else:
         names = [
             name for entity in entities_of(args) for state in ("rejected", "broken", "conflict")
             for name in work.state.find(f"{state}|{entity}")
         ]  # fmt: skip
-    planned = 0
-    for name in names:
-        link = work.state.get(*name)
-        if link is not None:
-            link.aside, link.stales, link.lane, link.twins = None, 0, "live" if "key" in args else "bulk", []
-            _take_suspects(work, link)
-            work.plan(link)
-            planned += 1
+    _redrive_some(work, names[:MAX_AT_ONCE], live="key" in args)
+    for begin in range(MAX_AT_ONCE, len(names), MAX_AT_ONCE):
+        work.go_on({"redrive": [list(name) for name in names[begin : begin + MAX_AT_ONCE]]})
     for key in args.get("letters", ()):
         work.erase("dead-letters", key)
-    return {"planned": planned}
+    return {"planned": len(names)}
+
+
+def _redrive_some(work: Planner, names: Iterable[tuple[EntityName, str]], *, live: bool = False) -> None:
+    for name in names:
+        if (link := work.state.get(*name)) is not None:
+            link.aside, link.stales, link.lane, link.twins = None, 0, "live" if live else "bulk", []
+            _take_suspects(work, link)
+            work.plan(link)
 
 
 def _take_suspects(work: Planner, link: Link) -> None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from contracts.settings import Tenant
 from contracts.values import text
+from runtime.dead_letters import about
 from runtime.vendor import NotFound, Retriable
 from services.poweroffice_adapter import mapping_orders
 from services.poweroffice_adapter.client import PowerOfficeClient, Row
@@ -59,7 +60,9 @@ class OrderReader:
         through."""
         if not isinstance(raw, Mapping) or value_at(raw, ("Id",)) is None:
             raise Retriable("PowerOffice Go sent a sales order without an Id", maybe_applied=True)
-        reading = mapping_orders.sales_order(raw, currency=await self._currency(raw, priority))
+        currency = await self._currency(raw, priority)
+        with about(f"sales order {value_at(raw, ('Id',))}"):
+            reading = mapping_orders.sales_order(raw, currency=currency)
         if reading is None:
             raise Retriable("PowerOffice Go sent a sales order whose Id cannot be read", maybe_applied=True)
         return Whole(number, raw, reading)
@@ -84,7 +87,8 @@ class OrderReader:
         async for _, rows in self._client.pages(path, start=lambda: number, priority=priority, params=params):
             lines += rows
         currency = await self._currency(raw, priority)
-        reading = mapping_orders.outgoing_invoice(raw, lines, currency=currency, zone=self._zone)
+        with about(f"outgoing invoice {value_at(raw, ('Id',))}"):
+            reading = mapping_orders.outgoing_invoice(raw, lines, currency=currency, zone=self._zone)
         return Whole(number, raw, reading) if reading is not None else None
 
     async def _currency(self, raw: Row, priority: int) -> str:

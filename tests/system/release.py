@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from services.chargebee_adapter import mapping, sink, snapshots
+from services.chargebee_adapter import mapping, sink
 from services.chargebee_adapter.__main__ import main
 
 right = mapping.customer
@@ -25,7 +25,7 @@ def wrong(*args: Any, **kwargs: Any) -> mapping.Reading:
 
 if __name__ == "__main__":
     if sys.argv[1] == "bad":
-        mapping.customer = snapshots.customer = wrong
+        mapping.customer = wrong
     else:
         mapping.MAPPING = sink.MAPPING = 2
     sys.argv[1:] = []

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from contracts.messages import Outcome, Problem, Signal
+from contracts.messages import Command, Outcome, Problem, Signal
+from services.linker.decide import Message
 from services.linker.state import Policy
 from tests.unit.bench import KARI, NOW, WHEEL, Bench, order
 
@@ -378,3 +379,25 @@ def test_records_whose_keys_would_be_equal_have_links_of_their_own() -> None:
     (create,) = bench.open("customer")
     assert (create.link, create.op, create.target) == ("go-5", "create", "poweroffice")
     assert (bench.link("go-5~").state, bench.link("go-5~").candidates) == ("ambiguous", ["go-5"])
+
+
+def test_a_redrive_of_many_goes_on_in_parts() -> None:
+    """One transaction never grows without bound, and none is planned twice though it is refused again."""
+    bench = Bench()
+    bench.open()
+    for number in range(450):
+        (create,) = bench.see("chargebee", f"c{number}", 1, {**KARI, "email": f"{number}@eksempel.no"})
+        bench.answer(create, "", 1, None, "rejected", error=Problem(code="x", message="not like this"))
+    told: list[int] = []
+    said = bench.say
+
+    def counted(message: Message) -> list[Command]:
+        if isinstance(message, Signal) and message.kind == "advance" and "redrive" in message.args:
+            told.append(len(message.args["redrive"]))
+        return said(message)
+
+    bench.say = counted  # type: ignore[method-assign]
+    commands = bench.tell("redrive", entity="customer")
+    assert (told, bench.told["planned"]) == ([200, 50], 450)
+    assert len({command.link for command in commands}) == len(commands) == bench.store.policy.window
+    assert {bench.link(f"c{number}").state for number in range(450)} == {"creating", "pending"}
