@@ -198,6 +198,7 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     `candidates_count` says how many share the value that is not unique, 0 where the candidates follow from a
     reference. `twins` are the ids of records that a create met in the other system. `duplicates` are the keys of other
     links that look like the same party as this linked pair; journal entries of rule `possible_duplicate` say why.
+    `held_back` says of fields that a target could not take why, as long as the two sides differ in them.
     `unlike_lines` stands for the lines of an order on the topic (`contracts.lines`).
     """
 
@@ -220,6 +221,7 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     twins: list[str] = []
     duplicates: list[str] = []
     differences: list[str] = []
+    held_back: dict[str, str] = {}
     problem: Problem | None = None
     stales: int = 0
     maybe_applied: bool = False

@@ -158,7 +158,9 @@ def links_pick(
     candidate: Annotated[
         str | None, typer.Argument(help="The key of the candidate, as `tandem links show` lists them.")
     ] = None,
-    new: Annotated[bool, typer.Option("--new", help="It is none of those that look like it: create it, or list it no longer.")] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="It is none of those that look like it: create it, or list it no longer.")
+    ] = False,
     tenant: TenantOption = None,
 ) -> None:
     """Choose the twin of an ambiguous record among its candidates, or say with --new that it has none."""

@@ -15,7 +15,7 @@ CANDIDATES_MAX = 5
 _KINDS = (
     ("rejected", "Rejected"), ("ambiguous", "Ambiguous: a person picks"),
     ("duplicates", "Possible duplicates: a person looks"), ("conflicts", "Conflicts"),
-    ("waiting", "Waiting"), ("stuck", "Held, parked or broken"), ("differing", "Different since they were linked"),
+    ("waiting", "Waiting"), ("stuck", "Held, parked or broken"), ("differing", "Different on the two sides"),
 )  # fmt: skip
 _ROWS = (
     "in Chargebee", "in Go", "linked", "waiting", "pending", "ambiguous", "rejected", "ignored", "held", "parked",
@@ -89,7 +89,7 @@ def _line(finding: Finding) -> Text:
         parts.append(f"[{finding.field}]")
     if finding.fields:
         parts.append(f"[{', '.join(finding.fields)}]")
-    else:
+    if not finding.fields or "held back" in finding.reason:
         parts.append(finding.reason)
     if finding.candidates:
         parts.append(f"(candidates: {listed(finding.candidates, finding.candidates_count)})")

@@ -95,7 +95,7 @@ def tenant_status(
         },
         entities={each: _entity_status(each, held, done, marks, dead[each]) for each in ENTITIES},
         duplicates=list(_duplicates(held, duplicates)),
-        differing=[_finding(link, fields=list(link.differences)) for link in held if link.differences],
+        differing=[_difference(link) for link in held if link.differences],
         ignored=dict(sorted(Counter(_ignored(link) for link in held if link.state == "ignored").items())),
         troubles=_troubles(marks),
         **_findings(held),
@@ -169,16 +169,24 @@ def _findings(links: list[Link]) -> dict[str, list[Finding]]:
 
 
 def _duplicates(links: list[Link], entries: Iterable[JournalEntry]) -> Iterator[Finding]:
-    """Each pair of links once, with the newest reason that the journal gives for either."""
-    reasons = {(entry.entity, entry.link): entry.text for entry in entries}
+    """Each pair of links once, with the newest reason that the journal gives for it."""
+    reasons = {(entry.entity, frozenset((entry.link, entry.value))): entry.text for entry in entries}
     told: set[tuple[EntityName, frozenset[str]]] = set()
     for link in links:
         others = [key for key in link.duplicates if (link.entity, frozenset((link.key, key))) not in told]
         told.update((link.entity, frozenset((link.key, key))) for key in others)
         if others:
-            known = [reasons[name] for key in (link.key, *others) if (name := (link.entity, key)) in reasons]
+            pairs = [(link.entity, frozenset((link.key, key))) for key in others]
+            known = dict.fromkeys(reasons[pair] for pair in pairs if pair in reasons)
             yield Finding(entity=link.entity, key=link.key, duplicates=others,
-                          reason=known[0] if known else "they look like the same party")  # fmt: skip
+                          reason=", ".join(known) or "they look like the same party")  # fmt: skip
+
+
+def _difference(link: Link) -> Finding:
+    """Fields that differ; those that the target could not take with the reason."""
+    finding = _finding(link, fields=list(link.differences))
+    words = [f"{name} is {why}" for name, why in link.held_back.items() if name in link.differences]
+    return msgspec.structs.replace(finding, reason="; ".join(words)) if words else finding
 
 
 def _finding(link: Link, *, fields: list[str] | None = None, candidates: list[str] | None = None) -> Finding:

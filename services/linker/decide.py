@@ -248,7 +248,8 @@ class Worker(Planner):
                 self._agree(link, flight, outcome, tuple(command.fields))
                 self._judge_newer(link, flight, outcome)
                 self._hold_back(link, command, outcome)
-                self.journal(link, "applied", f"{command.op} in {command.target} done: {outcome.id}", command.target)
+                done = "done" if outcome.wrote else "held back" if outcome.skipped else "needed no write"
+                self.journal(link, "applied", f"{command.op} in {command.target} {done}: {outcome.id}", command.target)
                 link.confirmed = link.confirmed or command.fields.get("status") == "confirmed"
                 link.restore = link.restore and "lines" not in command.fields
                 if command.op == "create":
@@ -316,6 +317,7 @@ class Worker(Planner):
         for name, words in outcome.skipped.items():
             link.differences = [*(each for each in link.differences if each != name), name]
             text = f"{name} is held back from {outcome.target}: {words}"
+            link.held_back = {**link.held_back, name: f"held back from {outcome.target}: {words}"}
             held = (outcome.data or {}).get(name)
             self.journal(link, "held_back", text, outcome.target, name, command.fields.get(name), held)
 

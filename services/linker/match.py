@@ -17,7 +17,8 @@ from contracts.values import stamp_for_poweroffice
 from services.linker.state import State, apart, by_id, is_company, naturals, party_name, side_of, sides
 
 MAX_CANDIDATES = 20
-SHARED = {"org": "they have the same organisation number", "party": "they have the same e-mail, name and kind"}
+SHARED = {"org": "the same organisation number", "party": "the same e-mail, name and kind"}
+SHOWN = {"org": "organisation number", "email": "e-mail", "code": "code", "name": "name"}
 BEFORE_OTHERS = frozenset({"org", "code"})  # rules that decide before e-mail and name do
 MAX_OPENED = 3  # of unlinked records under one value; more of them are never unique
 
@@ -248,10 +249,12 @@ def _choose(state: State, link: Link, system: System, rule: str, value: str, sha
     """The twin, where exactly one other record has the value, is of the other system and unlinked, and has no better
     claim to a third one: who is planned first must not matter."""
     if sharing.total > 1 or not sharing.twins:
-        return _unclear(state, link, system, rule, value, sharing, f"{words} is not unique on both sides")
+        reason = f"the {SHOWN[rule]} {value} is that of another {link.entity} too"
+        return _unclear(state, link, system, rule, value, sharing, reason)
     (twin,) = sharing.twins
     if (claim := _better_claim(state, twin, other(system), rule)) is not None:
-        return _unclear(state, link, system, rule, value, sharing, f"{words} is equal, but {twin.key} {claim}")
+        reason = f"the {SHOWN[rule]} is equal, but {twin.key} {claim}"
+        return _unclear(state, link, system, rule, value, sharing, reason)
     return Busy(twin.key) if twin.flight is not None else Twin(twin, words)
 
 

@@ -62,6 +62,9 @@ def pick(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
     candidate = link_of(work.state, entity, str(args["candidate"]))
     if link.candidates and candidate.key not in link.candidates and link.candidates_count <= len(link.candidates):
         raise Refused(f"{candidate.key} is no candidate of {link.key}; there are: {', '.join(link.candidates)}")
+    for each in (link, candidate):
+        if len(list(sides(each))) == 2:
+            raise Refused(f"{each.key} is linked already: say --new if {link.key} is another, else merge them by hand")
     ids: dict[str, str] = {system: side.id for each in (link, candidate) for system, side in sides(each)}
     if len(ids) < 2 or len(list(sides(link))) + len(list(sides(candidate))) > 2:
         raise Refused("one of the two must be a Chargebee record and the other one of Go, and neither linked")
@@ -118,16 +121,16 @@ def undo(work: Planner, args: Mapping[str, Any]) -> dict[str, Any]:
 
 def _undo_pick_none(work: Planner, did: Mapping[str, Any]) -> dict[str, Any]:
     created = False
+    named = ", ".join(f"{system} {record_id}" for system, record_id in did["new"].items())
     for system, record_id in did["new"].items():
         work.state.set_control("distinct", f"{did['entity']}/{system}/{record_id}", {})
         link = by_id(work.state, did["entity"], system, record_id)
         created = created or (link is not None and len(list(sides(link))) > len(did["new"]))
         if link is not None:
+            work.journal(link, "distinct", f"an operator took back that {named} is none of those that look like it")
             work.plan(link)
-    return {
-        "undone": did,
-        **({"note": "it was created meanwhile; tandem links unlink parts the two"} if created else {}),
-    }
+    note = {"note": "it was created meanwhile; tandem links unlink parts the two"} if created else {}
+    return {"undone": did, **note}
 
 
 def _part(work: Planner, link: Link, aside: str) -> dict[str, str]:

@@ -121,6 +121,7 @@ class Planner:
             self.note(link, note)
         if link.differences:
             link.differences = [n for n in link.differences if n == "stamp" or a.seen.get(n) != b.seen.get(n)]
+            link.held_back = {n: words for n, words in link.held_back.items() if n in link.differences}
         if gone is not None and self._meets_deletion(link, result.writes):
             return
         locked = link.entity == "order" and b.seen.get("status") == "confirmed"
@@ -148,7 +149,7 @@ class Planner:
         found = matching.duplicates(self.state, link)
         for key, words in found.items():
             if key not in link.duplicates:
-                self.journal(link, "possible_duplicate", f"{key} may be the same customer: {words}", None, None, key)
+                self.journal(link, "possible_duplicate", words, None, None, key)
         link.duplicates = list(found)
 
     def _recognise(self, link: Link) -> list[str]:

@@ -1,6 +1,7 @@
 """The real services as processes on a real Kafka, between two simulators over HTTP, as a person would run them."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import random
@@ -373,9 +374,13 @@ poweroffice.read_lag_s = 0.1
 
         return asyncio.run(read())
 
-    def records(self, topic: str) -> list[Any]:
-        """Decoded values of a topic, the tombstones left out."""
-        return [msgspec.json.decode(value) for _, value in self._collect(topic) if value is not None]
+    def records(self, topic: str, *, readable: bool = False) -> list[Any]:
+        """Decoded values of a topic, the tombstones left out; what is no JSON too, where the `readable` are meant."""
+        found = []
+        for _, value in self._collect(topic):
+            with contextlib.suppress(*((msgspec.DecodeError, UnicodeDecodeError) if readable else ())):
+                found += [msgspec.json.decode(value)] if value is not None else []
+        return found
 
     def links(self, entity: EntityName = "customer") -> dict[str, Link]:
         """The newest state of every link of an entity."""

@@ -8,6 +8,7 @@ import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from contracts.topics import TOPICS
+from runtime import embedded_kafka
 from runtime.embedded_kafka import EmbeddedKafka
 from tests.system.rig import Rig, link_when, tandem, wait_for
 
@@ -18,8 +19,9 @@ AT_ONCE = {"segment.ms": "100", "min.compaction.lag.ms": "0", "max.compaction.la
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[EmbeddedKafka]:
-    """A Kafka of this test's own, since its files are looked through."""
+def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedKafka]:
+    """A Kafka of this test's own, since its files are looked through; it keeps them uncompressed."""
+    monkeypatch.setattr(embedded_kafka, "PROPERTIES", f"{embedded_kafka.PROPERTIES}compression.type=uncompressed\n")
     with EmbeddedKafka(tmp_path / "kafka", port=0, controller_port=0) as held:
         yield held
 

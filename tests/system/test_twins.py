@@ -47,7 +47,7 @@ def test_a_second_company_of_one_number_waits_for_a_person_who_says_it_is_anothe
     assert names_in_go(rig) == ["Fjell Nord AS"]
     assert rig.links("customer")["nord"].duplicates == ["vest"]
     shown = wait_for("status tells of it", lambda: tandem(rig, "status"), lambda text: "Possible duplicates" in text)
-    assert "vest may be the same customer: they have the same organisation number" in " ".join(shown.split())
+    assert "customer nord and vest: the same organisation number" in " ".join(shown.split())
     assert tandem(rig, "links", "pick", "customer", "vest", "--new").startswith("done (signal ")
     link_when(rig, "vest", "linked")
     rig.quiet()

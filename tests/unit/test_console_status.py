@@ -129,7 +129,7 @@ def test_the_table_shows_figures_and_lists_without_reading_markup() -> None:
 
 
 def test_possible_duplicates_are_told_once_with_both_keys_and_why() -> None:
-    """Both links name each other; the journal's newest word on either is the reason."""
+    """Both links name each other; the journal's newest word on the two is the reason."""
     links = [
         _link("fjord", state="linked", chargebee=_side("fjord"), poweroffice=_side("1"), duplicates=["go-2", "go-3"]),
         _link("go-2", state="linked", chargebee=_side("go-2"), poweroffice=_side("2"), duplicates=["fjord"]),
@@ -137,24 +137,24 @@ def test_possible_duplicates_are_told_once_with_both_keys_and_why() -> None:
     ]
     entries = [
         JournalEntry(tenant="t", entity="customer", link="go-2", entry=entry, at=AT, rule="possible_duplicate",
-                     text=text, cause="c")
-        for entry, text in (("1", "an older word"), ("2", "organisation number 923609016 is that of fjord too"))
+                     text=text, cause="c", value="fjord")
+        for entry, text in (("1", "an older word"), ("2", "the same organisation number"))
     ]  # fmt: skip
     found = _status(links=links, duplicates=entries)
     assert found.duplicates == [
         Finding(entity="customer", key="fjord", duplicates=["go-2", "go-3"],
-                reason="organisation number 923609016 is that of fjord too"),
+                reason="the same organisation number"),
         Finding(entity="customer", key="go-7", duplicates=["go-8"], reason="they look like the same party"),
     ]  # fmt: skip
     shown = _shown(found)
     assert "Possible duplicates: a person looks (2)" in shown
-    assert "  customer fjord and go-2, go-3: organisation number 923609016 is that of fjord too" in shown
+    assert "  customer fjord and go-2, go-3: the same organisation number" in shown
 
 
 def test_of_many_candidates_the_first_are_shown_and_how_many_there_are() -> None:
     """A link holds twenty of them at the most."""
     held = [f"go-{number}" for number in range(20)]
-    many = _link("kari", state="ambiguous", reason="email is not unique on both sides", chargebee=_side("kari"),
+    many = _link("kari", state="ambiguous", reason="the e-mail is that of others too", chargebee=_side("kari"),
                  candidates=held, candidates_count=2000)  # fmt: skip
     few = msgspec.structs.replace(many, key="ola", candidates=held[:6], candidates_count=0)
     found = _status(links=[many, few])
@@ -209,3 +209,16 @@ def test_wrong_settings_are_told_and_exit_with_2(tmp_path: Path, monkeypatch: py
     done = CliRunner().invoke(app, ["status"])
     assert done.exit_code == 2
     assert done.stderr.startswith("TANDEM_CONFIG: ")
+
+
+def test_a_field_that_is_held_back_is_shown_with_what_to_do() -> None:
+    """The other differences need no words: both values are shown by `links show`."""
+    words = "held back from chargebee: it has 69 characters, Chargebee holds 50; shorten it in PowerOffice Go"
+    links = [
+        _link("kari", state="linked", chargebee=_side("kari"), poweroffice=_side("5"), differences=["phone", "company"],
+              held_back={"phone": words}),
+        _link("ola", state="linked", chargebee=_side("ola"), poweroffice=_side("6"), differences=["phone"]),
+    ]  # fmt: skip
+    shown = _shown(_status(links=links))
+    assert f"  customer kari [phone, company] phone is {words}" in shown
+    assert "  customer ola [phone]\n" in shown
