@@ -477,12 +477,16 @@ class Planner:
                 handled[shared], again = now, True
                 few = max(sum(now), sum(before)) <= matching.MAX_CANDIDATES
                 if few or [min(each, 2) for each in now] != [min(each, 2) for each in before]:
-                    self.plan_sharing(*shared)
+                    self.plan_sharing(*shared, pairs=few and shared[1] in matching.SHARED)
 
-    def plan_sharing(self, entity: EntityName, rule: str, value: str, after: str = "") -> None:
-        """Plan those that share a value, at most MAX_AT_ONCE now, in the order of their keys."""
-        names = sorted(key for index in _groups(entity, rule, value) for _, key in self.state.find(index))
-        names = [key for key in names if key > after]
+    def plan_sharing(
+        self, entity: EntityName, rule: str, value: str, after: str = "", *, pairs: bool = False
+    ) -> None:  # fmt: skip
+        """Plan those that share a value, at most MAX_AT_ONCE now, in the order of their keys. `pairs` have no verdict
+        that could change; few of them list each other."""
+        groups = [*SYSTEMS, "pair"] if pairs else SYSTEMS
+        found = (self.state.find(f"{entity}|{rule}|{group}|{value}") for group in groups)
+        names = sorted(key for held in found for _, key in held if key > after)
         for key in names[:MAX_AT_ONCE]:
             link = self.state.get(entity, key)
             if link is not None and link.state in UNDECIDED:

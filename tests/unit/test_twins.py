@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from contracts.entities import System
-from contracts.messages import Command
-from tests.unit.bench import KARI, WHEEL, Bench
+from contracts.messages import Command, Observed
+from services.linker.decide import decide
+from services.linker.store import Overlay
+from tests.unit.bench import KARI, NOW, WHEEL, Bench
 
 NUMBER = "923609016"
 
@@ -242,3 +244,19 @@ def test_a_record_that_refers_to_another_is_nobodys_twin_by_its_email() -> None:
     assert bench.open("customer") == []
     assert (bench.link("kari").state, bench.link("go-5").state) == ("ambiguous", "waiting")
     assert "refers to cb-somebody-else" in (bench.link("kari").reason or "")
+
+
+def test_a_newcomer_to_a_mailbox_of_many_pairs_plans_none_of_them() -> None:
+    """Of linked pairs nothing is to be decided, however many have the e-mail."""
+    bench = Bench()
+    for number in range(50):
+        one = {**KARI, "last_name": f"N{number}"}
+        bench.see("poweroffice", str(number), 1, one, stamp=f"cb-c{number}")
+        bench.see("chargebee", f"c{number}", 1, one)
+    bench.open("customer")
+    event = Observed(tenant="t", system="chargebee", entity="customer", id="new", version="0000000000001", mapping=1,
+                     observed_at=NOW, data={**KARI, "last_name": "Ny"})  # fmt: skip
+    state, outputs = decide(bench.store.child(), event, NOW)
+    assert isinstance(state, Overlay)
+    assert list(state.changes) == ["customer/new"]
+    assert [each.op for each in outputs if isinstance(each, Command)] == ["create"]
