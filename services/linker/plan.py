@@ -389,7 +389,8 @@ class Planner:
             self._hold(link, command, batch, f"breaker: more than usual; release or discard {batch}")
         else:
             for note in notes or []:
-                self.note(link, note)
+                # Named by what it is about: a command that was parked and is planned again tells it once.
+                self.note(link, note, entry=f"{note.rule}-{note.name}-{command.target_version}")
             link.seq, link.batch = link.seq + 1, ""
             link.flight, link.plan = Flight(command=command, planned=planned), None
             for name in source.incomplete if op == "create" and source is not None else ():
@@ -552,8 +553,8 @@ class Planner:
                          value={name: held for name, held in signal.args.items() if name != "pairs"} or None)
         )  # fmt: skip
 
-    def note(self, link: Link, note: Note) -> None:
-        self.journal(link, note.rule, note.text, note.system, note.name, note.value, note.losing)
+    def note(self, link: Link, note: Note, entry: str | None = None) -> None:
+        self.journal(link, note.rule, note.text, note.system, note.name, note.value, note.losing, entry=entry)
 
     def journal(
         self, link: Link, rule: str, text: str, system: System | None = None, name: str | None = None,

@@ -23,6 +23,7 @@ Made = tuple[System, dict[str, Any]]
 def customers(pick: random.Random) -> list[Record]:
     """Up to six customers that share numbers, e-mails and names more often than not."""
     found: list[Record] = []
+    stamps = ["cb-gone", "cb-c0"]  # Go refuses a second record with one reference
     for number in range(pick.randrange(2, 7)):
         system: System = pick.choice(("chargebee", "poweroffice"))
         record_id = f"c{number}" if system == "chargebee" else str(900 + number)
@@ -34,7 +35,7 @@ def customers(pick: random.Random) -> list[Record]:
             "email": pick.choice((None, "a@x.no", "b@x.no", " A@x.no")),
             "organisation_number": pick.choice((None, "923609016", "974760673")) if company else None,
         }  # fmt: skip
-        stamp = pick.choice(("cb-c0", "cb-gone")) if system == "poweroffice" and pick.random() < 0.1 else None
+        stamp = stamps.pop() if stamps and system == "poweroffice" and pick.random() < 0.2 else None
         found.append((system, record_id, data, stamp))
     return found
 

@@ -27,6 +27,8 @@ from tests.system.rig import wait_for
 from tests.system.test_linker_machine_on_kafka import PAUSE_MS, at_rest
 from tests.waiting import PATIENCE_S, until
 
+# Clients whose broker was killed under them leave tasks and sockets behind, which Python tells whenever it finds them.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 # How long a fault lasts; no verdict depends on it.
 DOWN_S, PAUSED_S = 4.0, 18.0
 TOPICS = ("commands.chargebee", "links", "journal", "control")

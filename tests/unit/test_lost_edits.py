@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from contracts.messages import JournalEntry
-from tests.unit.bench import KARI, Bench
+from contracts.messages import JournalEntry, Outcome, Problem
+from tests.unit.bench import KARI, NOW, Bench
 
 NEW = {**KARI, "phone": "+47 2", "address": {**KARI["address"], "line1": "Nygata 7"}}
 
@@ -279,3 +279,16 @@ def test_an_edit_that_comes_while_its_field_is_held_back_is_carried() -> None:
     assert bench.see("poweroffice", "5", 3, phone("+47 3"), stamp="cb-kari") == []
     (short,) = bench.answer(update, "kari", 1, KARI, wrote=False, skipped={"phone": "too long"})
     assert (short.target, short.fields) == ("chargebee", {"phone": "+47 3"})
+
+
+def test_a_conflict_whose_command_was_parked_is_told_once() -> None:
+    """Its entry is named by the version that lost, so that a second plan tells the same entry again."""
+    bench = Bench()
+    bench.linked_pair()
+    (first,) = bench.see("chargebee", "kari", 2, phone("+47 2"))
+    (again,) = bench.answer(first, "5", 2, phone("+47 3"), "stale")
+    parked = Problem(code="paused", message="customer to poweroffice is paused")
+    (third,) = bench.say(Outcome(tenant="t", entity="customer", link="kari", seq=again.seq, target="poweroffice",
+                                 result="parked", at=NOW, error=parked))  # fmt: skip
+    assert third.fields == {"phone": "+47 2"}
+    assert len({entry.entry for entry in told(bench, "conflict")}) == 1

@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 
 from contracts.entities import EntityName, System
-from contracts.messages import Command, JournalEntry, Observed, Problem, Reading, ReadingCompleted, SnapshotCompleted
+from contracts.messages import (
+    Command,
+    JournalEntry,
+    Observed,
+    Problem,
+    Reading,
+    ReadingCompleted,
+    Signal,
+    SnapshotCompleted,
+)  # fmt: skip
 from services.linker.plan import Tombstone
 from services.linker.state import by_id, side_of
 from tests.unit.bench import KARI, NOW, WHEEL, Bench, order
@@ -447,3 +456,14 @@ def test_every_signal_of_an_operator_is_acknowledged_in_the_journal() -> None:
         ("pause", "s1", " for pause: done"),
         ("pause", "s2", " for pause: refused: there is no entity 'invoice'; there are: customer, product, order"),
     ]
+
+
+def test_a_rebuild_clears_once() -> None:
+    """The signal to go on comes again when its transaction was decided twice; what was met meanwhile stays."""
+    bench = Bench()
+    bench.linked_pair()
+    bench.tell("rebuild")
+    assert bench.store.links == {}
+    bench.see("chargebee", "kari", 1, KARI)
+    bench.say(Signal(tenant="t", id="again", kind="advance", at=NOW, args={"clear": bench.run_id}))
+    assert list(bench.store.links) == ["customer/kari"]
