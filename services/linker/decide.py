@@ -364,11 +364,13 @@ class Worker(Planner):
             value = side.seen.get(name)
             if name in flying or value == before.get(name):
                 continue
+            source = side_of(link, other(system))
+            stands = ((source and source.seen) or {}).get(name)
+            if made_by == "others" and name in side.doubt:
+                side.doubt = [each for each in side.doubt if each != name]  # what is seen there has an author
             judgement = writes.judge(side, name, value, made_by, self.now)
             if judgement != "edit":
                 late[name] = value
-                source = side_of(link, other(system))
-                stands = ((source and source.seen) or {}).get(name)
                 tell = self._restore if judgement == "late" else self._suspect
                 tell(link, system, side, name, before.get(name), stands)
         if late:
@@ -398,11 +400,13 @@ class Worker(Planner):
         return bool(names)
 
     def _restore(self, link: Link, system: System, side: Side, name: str, covered: Any, stands: Any) -> None:
-        """A request of ours came late: what was agreed since is written again, over what it put there."""
+        """A request of ours came late: what was agreed since is written again, unless that is what it put there."""
         assert side.seen is not None
         if covered is not None and name in side.base and covered not in (side.base[name], stands):
             text = f"an edit of {name} in {system} was overwritten by a request of ours that came late"
             self.journal(link, "overwritten", text, system, name, stands, covered)
+        if side.seen.get(name) == stands:
+            return
         side.base.pop(name, None)
         side.late = [*side.late, name]
         text = f"a request of ours came late and put an old {name} into {system}; what was agreed is written again"
@@ -411,12 +415,22 @@ class Worker(Planner):
     def _suspect(self, link: Link, system: System, side: Side, name: str, covered: Any, stands: Any) -> None:
         """A late request of ours, or a person who entered an old value again: nobody named the author."""
         assert side.seen is not None
+        if covered is not None and name in side.base and covered not in (side.base[name], stands):
+            self.journal(
+                link,
+                "suspect",
+                f"an old value of ours covers an edit of {name} in {system}",
+                system,
+                name,
+                None,
+                covered,
+            )
+        if side.seen.get(name) == stands:
+            return
         side.suspect = [*side.suspect, name]
         link.differences = [*(each for each in link.differences if each != name), name]
         text = f"{name} in {system} is again what an earlier write of ours held; a person decides what it is"
         self.journal(link, "suspect", text, system, name, side.seen.get(name), stands)
-        if covered is not None and name in side.base and covered not in (side.base[name], stands):
-            self.journal(link, "suspect", f"it covers an edit of {name} in {system}", system, name, None, covered)
 
     # -- records met for the first time
 

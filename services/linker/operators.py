@@ -248,6 +248,8 @@ def _settle(work: Planner, args: Mapping[str, Any]) -> None:
     link.differences.remove(name)
     keep = args.get("keep")
     suspect = any(name in side.suspect for _, side in sides(link))
+    for _, side in sides(link):
+        side.suspect = [each for each in side.suspect if each != name]
     if keep is None:
         work.journal(link, "accepted", f"an operator accepted that {name} differs", None, name)
         if suspect:

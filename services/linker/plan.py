@@ -112,6 +112,10 @@ class Planner:
         if link.entity == "customer" and a.seen.get("kind") != b.seen.get("kind"):
             self.rest(link, "conflict", "one side is a person and the other a company")
             return
+        for name in {*a.suspect, *b.suspect}:
+            if a.seen.get(name) == b.seen.get(name):  # both sides hold it by now, whoever made it
+                for side in (a, b):
+                    agree(side, name, (side.seen or {}).get(name))
         if a.suspect or b.suspect:
             names = ", ".join([*a.suspect, *b.suspect])
             self.rest(link, "conflict", f"{names}: {SUSPECT}")

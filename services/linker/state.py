@@ -148,11 +148,11 @@ def _without(names: list[str], name: str) -> list[str]:
 
 
 def agree(side: Side, name: str, value: Any) -> None:
-    """Set the base of one field."""
+    """Set the base of one field. What is late or suspect stays so until what is seen is agreed."""
     side.unset, side.doubt = _without(side.unset, name), _without(side.doubt, name)
-    side.late, side.suspect = _without(side.late, name), _without(side.suspect, name)
     side.remapped.pop(name, None)
     if (side.seen or {}).get(name) == value:
+        side.late, side.suspect = _without(side.late, name), _without(side.suspect, name)
         side.base.pop(name, None)
     else:
         side.base[name] = value
@@ -169,13 +169,15 @@ Folded = Literal["newer", "same", "older", "remapped"]
 def fold(entity: EntityName, side: Side, event: Observed) -> Folded:
     """Take a reading into a side; readings that are not newer change nothing.
 
-    A risen mapping at an unmoved version of the vendor is a release that reads the record otherwise: no edit.
+    Another mapping at an unmoved version of the vendor is a release that reads the record otherwise, or one that was
+    taken back: no edit.
     """
     if event.version < side.version:
         return "older"
     unmoved = vendor_part(event.version) == vendor_part(side.version) and event.deleted == side.deleted
-    if unmoved and event.mapping > side.mapping and event.data is not None:
-        set_seen(entity, side, event.data, reread=reread(event.system, entity, side.mapping, event.mapping))
+    if unmoved and event.mapping != side.mapping and event.data is not None:
+        older, newer = sorted((side.mapping, event.mapping))
+        set_seen(entity, side, event.data, reread=reread(event.system, entity, older, newer))
         side.version, side.mapping = event.version, event.mapping
         side.incomplete, side.problem = event.incomplete, event.problem
         return "remapped"

@@ -8,7 +8,8 @@ link, and vendors are away for a while. After quiescence: one record per side an
 the journal, no record created twice, no edit lost silently, no record removed against an edit, and nothing is planned
 any more.
 
-TANDEM_PROVE=N runs N times as many examples and prints the seeds of failures.
+A run has the same examples each time, so that its verdict is about the code. TANDEM_PROVE=N (`make prove`) draws N
+times as many anew, and prints the seeds of failures.
 """
 
 import os
@@ -28,7 +29,13 @@ owners: st.SearchStrategy[System] = st.sampled_from(["chargebee", "poweroffice"]
 
 
 @pytest.mark.timeout(2 * CAP_S * TIMES)
-@settings(max_examples=EXAMPLES, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=EXAMPLES,
+    derandomize=TIMES == 1,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(seed=st.integers(0, 2**32), owner=owners, carries=st.booleans(), breakers=st.booleans(), names=st.booleans())
 def test_random_histories_converge_without_loss(
     seed: int, owner: System, carries: bool, breakers: bool, names: bool
@@ -39,16 +46,24 @@ def test_random_histories_converge_without_loss(
         world.step()
     world.settle()
     world.check()
-    planned = world.planned
+    planned, at_rest = world.planned, resting(world)
+    released = any(vendor.mapping > 1 for vendor in world.vendors.values())
     world.read_everything_again()
     world.settle()
     world.crash()
     world.settle()
-    assert world.planned == planned, "an unchanged reading or a restart planned a write"
-    at_rest = {(link.entity, link.key) for link in world.links() if link.state == "linked"}
+    later = [each for each in world.sent[planned:] if not released or (each.entity, each.link) in at_rest]
+    assert not later, "an unchanged reading or a restart planned a write"
+    planned, at_rest = world.planned, resting(world)
     for vendor in world.vendors.values():
         vendor.release()
     world.read_everything_again()
     world.settle()
     later = [each for each in world.sent[planned:] if (each.entity, each.link) in at_rest]
     assert not later, "a release that reads a field otherwise planned a write"
+
+
+def resting(world: World) -> set[tuple[str, str]]:
+    """The links of which nothing is to be decided. What waits for a person may be decided by a new spelling, which can
+    make both sides agree."""
+    return {(link.entity, link.key) for link in world.links() if link.state == "linked"}

@@ -292,3 +292,42 @@ def test_a_conflict_whose_command_was_parked_is_told_once() -> None:
                                  result="parked", at=NOW, error=parked))  # fmt: skip
     assert third.fields == {"phone": "+47 2"}
     assert len({entry.entry for entry in told(bench, "conflict")}) == 1
+
+
+def test_what_both_sides_hold_is_neither_late_nor_suspect() -> None:
+    """The echo of a write that was parked unanswered; and a suspect value that a person enters on the other side."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, phone("+47 2"), stamp="cb-kari")
+    bench.say(Outcome(tenant="t", entity="customer", link="kari", seq=update.seq, target="chargebee", result="parked",
+                      at=NOW, maybe_applied=True, error=Problem(code="timeout", message="no answer")))  # fmt: skip
+    bench.see("chargebee", "kari", 2, phone("+47 2"), made_by="tandem")
+    assert told(bench, "late_write") == []
+    bench = two_writes()
+    bench.see("chargebee", "kari", 9, phone("+47 2"))
+    assert bench.see("poweroffice", "5", 9, phone("+47 2"), stamp="cb-kari") == []
+    assert (bench.link("kari").state, bench.link("kari").differences) == ("linked", [])
+
+
+def test_a_persons_edit_over_an_unanswered_write_is_an_edit_where_it_has_a_name() -> None:
+    """The owner's rule decides, as between any two edits."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, phone("+47 2"), stamp="cb-kari")
+    bench.say(Outcome(tenant="t", entity="customer", link="kari", seq=update.seq, target="chargebee", result="parked",
+                      at=NOW, maybe_applied=True, error=Problem(code="timeout", message="no answer")))  # fmt: skip
+    (carried,) = bench.see("chargebee", "kari", 3, phone("+47 7"), made_by="others")
+    assert (carried.target, carried.fields) == ("poweroffice", {"phone": "+47 7"})
+    (entry,) = told(bench, "conflict")
+    assert (entry.system, entry.losing) == ("poweroffice", "+47 2")
+
+
+def test_a_late_write_over_an_edit_that_is_just_being_carried() -> None:
+    """The command's answer agrees on the edit; what the late request put in its place is still undone."""
+    bench = two_writes()
+    (carried,) = bench.see("chargebee", "kari", 9, phone("+47 9"), made_by="others")
+    assert bench.see("chargebee", "kari", 10, phone("+47 2"), made_by="tandem") == []
+    (restore,) = bench.answer(carried, "5", 4, phone("+47 9"))
+    assert (restore.target, restore.fields) == ("chargebee", {"phone": "+47 9"})
+    assert bench.answer(restore, "kari", 11, phone("+47 9")) == []
+    assert bench.link("kari").state == "linked"

@@ -129,3 +129,11 @@ def test_other_content_under_an_equal_version_and_mapping_is_not_believed() -> N
     link = bench.link("kari")
     assert link.chargebee is not None
     assert link.chargebee.seen == KARI
+
+
+def test_a_release_that_is_taken_back_is_no_edit_either() -> None:
+    """The adapter of before reads the same version as it always did."""
+    bench = pair()
+    assert read(bench, "poweroffice", go(2), {**KARI, "phone": "+4700000001"}, 2) == []
+    assert read(bench, "poweroffice", go(3), KARI, 1) == []
+    assert bench.link("kari").differences == []
