@@ -93,7 +93,7 @@ class Sink:
             name, rest = left
             log.warning("field.refused", tenant=self.tenant, entity=command.entity, link=command.link, field=name)
             try:
-                written = await write(api, rest)
+                written = await (write(api, rest) if rest.fields else writer.verify(api, command))
             except Refused:
                 raise error from None
             words = f"Chargebee refuses it ({error.message}); correct it in PowerOffice Go"
@@ -101,12 +101,12 @@ class Sink:
 
     def _without_refused(self, command: Command, error: Refused) -> tuple[str, Command] | None:
         """The one field whose value the vendor named as wrong, and the command without it; None where that is not so or
-        nothing would be left to write."""
+        nothing would be left to create; an update may have nothing left, then the record is only read."""
         if error.status != 400 or error.code != "param_wrong_value" or command.op not in ("create", "update"):
             return None
         name = field_of(command.entity, error.field)
         rest = {each: value for each, value in command.fields.items() if each != name}
-        if name is None or name not in command.fields or not rest:
+        if name is None or name not in command.fields or not (rest or command.op == "update"):
             return None
         return name, msgspec.structs.replace(command, fields=rest)
 
