@@ -89,7 +89,7 @@ def _line(finding: Finding) -> Text:
         parts.append(f"[{finding.field}]")
     if finding.fields:
         parts.append(f"[{', '.join(finding.fields)}]")
-    if not finding.fields or "held back" in finding.reason:
+    if not finding.fields or finding.reason != "linked":
         parts.append(finding.reason)
     if finding.candidates:
         parts.append(f"(candidates: {listed(finding.candidates, finding.candidates_count)})")

@@ -115,9 +115,15 @@ def merge(policy: Policy, link: Link, untold: Sequence[str] = ()) -> Merge:
 
 def _changed(policy: Policy, link: Link, name: str, x: Any, y: Any, result: Merge) -> None:
     assert link.chargebee is not None and link.poweroffice is not None
-    by_a = name in link.chargebee.base and fit(name, x)
-    by_b = name in link.poweroffice.base and fit(name, y)
+    edited_a, edited_b = name in link.chargebee.base, name in link.poweroffice.base
+    by_a, by_b = edited_a and fit(name, x), edited_b and fit(name, y)
     if not by_a and not by_b:
+        if name == "address" and name not in link.held_back:
+            holder: System = "chargebee" if edited_a else "poweroffice"
+            words = f"not carried: the address in {holder} lacks a city or zip code; complete it there"
+            link.held_back = {**link.held_back, name: words}
+            link.differences = [*(each for each in link.differences if each != name), name]
+            result.notes.append(Note("held_back", words, holder, name, *((x, y) if edited_a else (y, x))))
         return
     source: System = owner(policy, link, name) if by_a and by_b else "chargebee" if by_a else "poweroffice"
     target = other(source)
@@ -136,7 +142,7 @@ def _changed(policy: Policy, link: Link, name: str, x: Any, y: Any, result: Merg
                                                    losing))  # fmt: skip
             return
     result.writes[target][name] = value
-    if by_a and by_b:
+    if edited_a and edited_b:
         text = f"{name} was changed on both sides; the value of {source} is kept"
         result.conflicts[name] = Note("conflict", text, target, name, value, losing)
 

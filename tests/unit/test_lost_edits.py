@@ -331,3 +331,23 @@ def test_a_late_write_over_an_edit_that_is_just_being_carried() -> None:
     assert (restore.target, restore.fields) == ("chargebee", {"phone": "+47 9"})
     assert bench.answer(restore, "kari", 11, phone("+47 9")) == []
     assert bench.link("kari").state == "linked"
+
+
+def test_an_incomplete_address_is_held_back_in_words_and_lost_only_with_an_entry() -> None:
+    """It crosses once it is complete; the other side's edit wins over it, and the journal says so."""
+    half = {**KARI, "address": {**KARI["address"], "line1": "Ny vei 9", "zip": None}}
+    bench = Bench()
+    bench.linked_pair()
+    assert bench.see("chargebee", "kari", 2, half) == []
+    assert bench.see("chargebee", "kari", 3, {**half, "vat_exempt": False}) == []
+    link = bench.link("kari")
+    assert (link.state, link.differences) == ("linked", ["address"])
+    assert "lacks a city or zip code" in link.held_back["address"]
+    assert len(told(bench, "held_back")) == 1
+    theirs = {**KARI, "address": {**KARI["address"], "line1": "Gate 2"}}
+    (update,) = bench.see("poweroffice", "5", 2, theirs, stamp="cb-kari")
+    assert (update.target, update.fields) == ("chargebee", {"address": theirs["address"]})
+    (entry,) = told(bench, "conflict")
+    assert (entry.system, entry.losing) == ("chargebee", half["address"])
+    bench.answer(update, "kari", 4, theirs)
+    assert (bench.link("kari").differences, bench.link("kari").held_back) == ([], {})
