@@ -107,7 +107,7 @@ MUTANTS = (
     Mutant("the loser wins", _MERGE,
            'owner(policy, link, name) if by_a and by_b else "chargebee" if by_a else "poweroffice"',
            'other(owner(policy, link, name)) if by_a and by_b else "chargebee" if by_a else "poweroffice"'),
-    Mutant("conflicts are not told", _MERGE, "    if by_a and by_b:\n        text", "    if False:\n        text"),
+    Mutant("conflicts are not told", _MERGE, "    if edited_a and edited_b:\n        text", "    if False:\n        text"),
     Mutant("equal edits are written again", _MERGE, "        if x == y:\n            agree(a, name, x)\n            agree(b, name, y)\n        elif first:",
            "        if first:"),
     Mutant("a first link overwrites", _MERGE, 'if policy.first_link == "owner" and may_write', "if may_write"),
