@@ -402,7 +402,7 @@ class Worker(Planner):
     def _restore(self, link: Link, system: System, side: Side, name: str, covered: Any, stands: Any) -> None:
         """A request of ours came late: what was agreed since is written again, unless that is what it put there."""
         assert side.seen is not None
-        if covered is not None and name in side.base and covered not in (side.base[name], stands):
+        if _was_edited(side, name, covered, stands):
             text = f"an edit of {name} in {system} was overwritten by a request of ours that came late"
             self.journal(link, "overwritten", text, system, name, stands, covered)
         if side.seen.get(name) == stands:
@@ -415,16 +415,9 @@ class Worker(Planner):
     def _suspect(self, link: Link, system: System, side: Side, name: str, covered: Any, stands: Any) -> None:
         """A late request of ours, or a person who entered an old value again: nobody named the author."""
         assert side.seen is not None
-        if covered is not None and name in side.base and covered not in (side.base[name], stands):
-            self.journal(
-                link,
-                "suspect",
-                f"an old value of ours covers an edit of {name} in {system}",
-                system,
-                name,
-                None,
-                covered,
-            )
+        if _was_edited(side, name, covered, stands):
+            text = f"an old value of ours covers an edit of {name} in {system}"
+            self.journal(link, "suspect", text, system, name, None, covered)
         if side.seen.get(name) == stands:
             return
         side.suspect = [*side.suspect, name]
@@ -455,6 +448,11 @@ class Worker(Planner):
         start = self.state.policy.start_orders
         date = (event.data or {}).get("order_date")
         return start is None or (date is not None and date < start)
+
+
+def _was_edited(side: Side, name: str, covered: Any, stands: Any) -> bool:
+    """Whether a value that a request of ours covered was an edit that the other side does not hold yet."""
+    return covered is not None and name in side.base and covered not in (side.base[name], stands)
 
 
 def _looks(side: Side) -> tuple[Any, ...]:
