@@ -1,4 +1,5 @@
-"""`python -m benchmarks [linker|restore|compression|shared [COUNT]]`: run one and print a table; with no name, all."""
+"""`python -m benchmarks [linker|restore|compression|shared|command [COUNT]]`: run one and print a
+table; with no name, all."""
 
 import asyncio
 import sys
@@ -7,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import compression, linker, restore, shared_keys
+from benchmarks import command_line, compression, linker, restore, shared_keys
 from runtime.embedded_kafka import EmbeddedKafka
 
 
@@ -23,19 +24,30 @@ BENCHMARKS = {
     "restore": Benchmark(lambda kafka, count: restore.measure(kafka.bootstrap, count), 100_000),
     "compression": Benchmark(compression.measure, 30_000),
     "shared": Benchmark(lambda _, count: shared_keys.measure(count), 2000),
+    "command": Benchmark(lambda _, count: command_line.measure(count), 5),
 }
 
 
 def main() -> int:
     asked, *counts = sys.argv[1:] or [""]
-    if asked not in ("", *BENCHMARKS) or len(counts) > 1 or not all(each.isdigit() and int(each) for each in counts):
-        print(f"give one of {', '.join(BENCHMARKS)} and perhaps a count, or nothing to run all", file=sys.stderr)
+    if (
+        asked not in ("", *BENCHMARKS)
+        or len(counts) > 1
+        or not all(each.isdigit() and int(each) for each in counts)
+    ):
+        print(
+            f"give one of {', '.join(BENCHMARKS)} and perhaps a count, or nothing to run all",
+            file=sys.stderr,
+        )
         return 2
     for name in [asked] if asked else BENCHMARKS:
         benchmark = BENCHMARKS[name]
         count = int(counts[0]) if counts else benchmark.size
         print(f"{name} {count}", flush=True)
-        with tempfile.TemporaryDirectory() as data, EmbeddedKafka(Path(data), port=0, controller_port=0) as kafka:
+        with (
+            tempfile.TemporaryDirectory() as data,
+            EmbeddedKafka(Path(data), port=0, controller_port=0) as kafka,
+        ):
             asyncio.run(_show(benchmark.measure(kafka, count)))
     return 0
 

@@ -1,4 +1,5 @@
-"""What compressing the messages costs the linker and saves on disk: the load of `benchmarks.linker`, codec by codec."""
+"""What compressing the messages costs the linker and saves on disk: the load of
+`benchmarks.linker`, codec by codec."""
 
 import statistics
 from collections.abc import AsyncIterator
@@ -16,7 +17,8 @@ CODECS = (None, "gzip", "snappy", "lz4", "zstd")
 
 
 async def measure(broker: EmbeddedKafka, count: int) -> AsyncIterator[str]:
-    """A row for each codec: medians over interleaved rounds, and the bytes on disk of all topics."""
+    """A row for each codec: medians over interleaved rounds, and the bytes on disk of all
+    topics."""
     spent: dict[str | None, list[tuple[float, float]]] = {codec: [] for codec in CODECS}
     sizes: dict[str | None, int] = {}
     held = runtime_kafka.COMPRESSION
@@ -26,7 +28,9 @@ async def measure(broker: EmbeddedKafka, count: int) -> AsyncIterator[str]:
                 runtime_kafka.COMPRESSION = codec
                 prefix = f"{codec}{number}."
                 settings = Settings(
-                    kafka=KafkaSettings(bootstrap=broker.bootstrap, topic_prefix=prefix, partitions=1),
+                    kafka=KafkaSettings(
+                        bootstrap=broker.bootstrap, topic_prefix=prefix, partitions=1
+                    ),
                     tenants={"bench": tenant()},
                 )
                 kafka, partition = Kafka(settings.kafka), partition_of("bench", 1)
@@ -41,7 +45,8 @@ async def measure(broker: EmbeddedKafka, count: int) -> AsyncIterator[str]:
         seconds = statistics.median(s for s, _ in spent[codec])
         cpu = statistics.median(c for _, c in spent[codec])
         name = codec or "none"
-        yield f"{name:<10}{count / seconds:>12,.0f}{cpu / count * 1e6:>16.1f}{sizes[codec] / count:>16,.0f}"
+        speed, size = count / seconds, sizes[codec] / count
+        yield f"{name:<10}{speed:>12,.0f}{cpu / count * 1e6:>16.1f}{size:>16,.0f}"
 
 
 def _bytes(log: Path, prefix: str) -> int:

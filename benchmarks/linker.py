@@ -1,9 +1,10 @@
-"""The exactly-once linker against a bare aiokafka transactional loop that writes the same bytes, in turns.
+"""The exactly-once linker against a bare aiokafka transactional loop that writes the same bytes, in
+turns.
 
-Input: mixed events of real size on one partition: half are first sights on both sides that match by their reference,
-a fifth are edits on either side, the rest echoes (a new version, nothing changed) and repeats. The bare loop consumes
-the same records and writes, per input record, the very records the linker wrote to each topic, in transactions
-of the same number of inputs.
+Input: mixed events of real size on one partition: half are first sights on both sides that match by
+their reference, a fifth are edits on either side, the rest echoes (a new version, nothing changed)
+and repeats. The bare loop consumes the same records and writes, per input record, the very records
+the linker wrote to each topic, in transactions of the same number of inputs.
 """
 
 import random
@@ -20,7 +21,7 @@ from contracts.messages import Observed, SnapshotCompleted
 from contracts.settings import KafkaSettings, Settings, Tenant
 from contracts.topics import partition_of, record_key
 from runtime.kafka import Kafka, Record
-from runtime.service import restoring
+from runtime.life import restoring
 from runtime.transactions import PartitionTransactions
 from services.linker.handlers import Linker
 
@@ -62,7 +63,13 @@ def customer(number: int, edit: int) -> dict[str, Any]:
         "organisation_number": None,
         "currency": "NOK",
         "vat_exempt": False,
-        "address": {"line1": "Storgata 12", "line2": None, "city": "Trondheim", "zip": "7010", "country": "NO"},
+        "address": {
+            "line1": "Storgata 12",
+            "line2": None,
+            "city": "Trondheim",
+            "zip": "7010",
+            "country": "NO",
+        },
         "archived": False,
     }
 
@@ -75,10 +82,16 @@ def events(count: int, name: str, *, seed: int = 1) -> Iterator[tuple[bytes, byt
     def observed(system: Any, number: int, version: int, edit: int) -> tuple[bytes, bytes]:
         record_id = f"kari-{number}" if system == "chargebee" else str(1_000_000 + number)
         event = Observed(
-            tenant=name, system=system, entity="customer", id=record_id, version=f"{version:013d}", mapping=1,
-            observed_at="2026-11-23T12:00:00.000000Z", data=customer(number, edit),
+            tenant=name,
+            system=system,
+            entity="customer",
+            id=record_id,
+            version=f"{version:013d}",
+            mapping=1,
+            observed_at="2026-11-23T12:00:00.000000Z",
+            data=customer(number, edit),
             stamp=None if system == "chargebee" else f"cb-kari-{number}",
-        )  # fmt: skip
+        )
         return record_key(name, system, record_id), _encoder.encode(event)
 
     for number in range(pairs):
@@ -113,9 +126,16 @@ async def fill(kafka: Kafka, partition: int, name: str, count: int) -> None:
         await producer.flush()
         for system in SYSTEMS:
             done = SnapshotCompleted(
-                tenant=name, system=system, entity="customer", snapshot="s", records=0, completed_at="now"
+                tenant=name,
+                system=system,
+                entity="customer",
+                snapshot="s",
+                records=0,
+                completed_at="now",
             )
-            await producer.send_and_wait(topic, _encoder.encode(done), key=b"~", partition=partition)
+            await producer.send_and_wait(
+                topic, _encoder.encode(done), key=b"~", partition=partition
+            )
     finally:
         await producer.stop()
 
@@ -157,9 +177,11 @@ async def outputs(kafka: Kafka, partition: int) -> dict[str, list[Record]]:
     return written
 
 
-async def run_bare(kafka: Kafka, partition: int, written: dict[str, list[Record]], count: int) -> tuple[float, float]:
-    """The same reads and the same written bytes with no decision between them; every transaction writes to every topic
-    that the linker wrote to."""
+async def run_bare(
+    kafka: Kafka, partition: int, written: dict[str, list[Record]], count: int
+) -> tuple[float, float]:
+    """The same reads and the same written bytes with no decision between them; every transaction
+    writes to every topic that the linker wrote to."""
     transactions = PartitionTransactions(kafka, "bare", partition, "bare")
     await transactions.start()
     started, cpu = time.perf_counter(), time.process_time()
@@ -198,6 +220,9 @@ async def measure(bootstrap: str, count: int) -> AsyncIterator[str]:
     ratio = statistics.median(b[0] / a[0] for a, b in zip(ours, bare, strict=True))
     yield f"{'variant':<38}{'records/s':>12}{'CPU us/record':>16}"
     for label, spent in (("linker, exactly once", ours), ("bare aiokafka loop, same bytes", bare)):
-        seconds, cpu = statistics.median(s for s, _ in spent), statistics.median(c for _, c in spent)
+        seconds, cpu = (
+            statistics.median(s for s, _ in spent),
+            statistics.median(c for _, c in spent),
+        )
         yield f"{label:<38}{count / seconds:>12,.0f}{cpu / count * 1e6:>16.1f}"
     yield f"ratio {ratio:.2f} over {ROUNDS} interleaved rounds of {count} events"

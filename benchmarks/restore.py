@@ -1,4 +1,5 @@
-"""How long restoring links from Kafka takes, and what they cost in memory, against reading the raw topic.
+"""How long restoring links from Kafka takes, and what they cost in memory, against reading the raw
+topic.
 
 Links of real size: a linked pair of customers, both sides' content held.
 """
@@ -14,7 +15,7 @@ from contracts.links import encode
 from contracts.messages import Link, Side
 from contracts.settings import KafkaSettings, Settings
 from runtime.kafka import Kafka
-from runtime.service import restoring
+from runtime.life import restoring
 from services.linker.handlers import Linker
 
 AT_ONCE = 5000
@@ -24,12 +25,25 @@ def link(number: int) -> bytes:
     """One linked pair as the changelog holds it."""
     seen = customer(number, number % 100_000)
     ours = Side(id=f"kari-{number}", version=f"{number:013d}", seen=seen)
-    theirs = Side(id=str(1_000_000 + number), version=f"2026-11-23T12:00:00.0000000Z#{number:012d}", seen=seen,
-                  stamp=f"cb-kari-{number}")  # fmt: skip
+    theirs = Side(
+        id=str(1_000_000 + number),
+        version=f"2026-11-23T12:00:00.0000000Z#{number:012d}",
+        seen=seen,
+        stamp=f"cb-kari-{number}",
+    )
     return encode(
-        Link(tenant="bench", entity="customer", key=f"kari-{number}", state="linked", seq=1, entries=2,
-             cause=f"bench/chargebee/customer/kari-{number}/{number:013d}", chargebee=ours, poweroffice=theirs)
-    )  # fmt: skip
+        Link(
+            tenant="bench",
+            entity="customer",
+            key=f"kari-{number}",
+            state="linked",
+            seq=1,
+            entries=2,
+            cause=f"bench/chargebee/customer/kari-{number}/{number:013d}",
+            chargebee=ours,
+            poweroffice=theirs,
+        )
+    )
 
 
 async def measure(bootstrap: str, links: int) -> AsyncIterator[str]:
@@ -50,12 +64,13 @@ async def measure(bootstrap: str, links: int) -> AsyncIterator[str]:
     before = _resident_bytes()
     begin, cpu = time.perf_counter(), time.process_time()
     with restoring():
-        await linker._restore()
+        await linker.state._restore()
     restore_s, restore_cpu_s = time.perf_counter() - begin, time.process_time() - cpu
-    assert len(linker.stores["bench"].links) == links == count
+    assert len(linker.state.stores["bench"].links) == links == count
     used = _resident_bytes() - before
     yield (
-        f"restore    {restore_s * scale:7.1f} s per million links, {restore_cpu_s * scale:.1f} of CPU,"
+        f"restore    {restore_s * scale:7.1f} s per million links, "
+        f"{restore_cpu_s * scale:.1f} of CPU,"
         f" {used * scale / 1e9:.2f} GB"
     )
     yield f"ratio {raw_s / restore_s:.2f}"
@@ -71,7 +86,9 @@ async def _fill(kafka: Kafka, links: int) -> int:
                 value = link(number)
                 size += len(value)
                 key = f"bench/customer/kari-{number}".encode()
-                futures.append(await producer.send(kafka.name("links"), value, key=key, partition=0))
+                futures.append(
+                    await producer.send(kafka.name("links"), value, key=key, partition=0)
+                )
             await asyncio.gather(*futures)
     finally:
         await producer.stop()
@@ -79,4 +96,6 @@ async def _fill(kafka: Kafka, links: int) -> int:
 
 
 def _resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf(
+        "SC_PAGE_SIZE"
+    )

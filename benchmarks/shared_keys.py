@@ -1,8 +1,9 @@
-"""What N customers a side on one e-mail cost the linker's decisions: each size against half of it, in one run.
+"""What N customers a side on one e-mail cost the linker's decisions: each size against half of it,
+in one run.
 
-No Kafka: `decide` on a store in memory, in the order of the first backfill. All are read, the barrier opens and every
-record is planned; then one phone is edited. Names differ, so that each is left to a person. Work for each record that
-does not grow with N has ratios of 1.
+No Kafka: `decide` on a store in memory, in the order of the first backfill. All are read, the
+barrier opens and every record is planned; then one phone is edited. Names differ, so that each is
+left to a person. Work for each record that does not grow with N has ratios of 1.
 """
 
 import statistics
@@ -26,7 +27,8 @@ COLUMNS = ("CPU us/record", "largest link B", "one edit us")
 
 
 class Cost(NamedTuple):
-    """Of one size: CPU per record read and planned, size of the largest link, CPU of one edit (median)."""
+    """Of one size: CPU per record read and planned, size of the largest link, CPU of one edit
+    (median)."""
 
     cpu_us: float
     largest_bytes: float
@@ -34,8 +36,8 @@ class Cost(NamedTuple):
 
 
 async def measure(most: int) -> AsyncIterator[str]:
-    """A row for each size from SMALLEST to `most` customers a side, doubling; each figure with its ratio to the row
-    before."""
+    """A row for each size from SMALLEST to `most` customers a side, doubling; each figure with its
+    ratio to the row before."""
     yield "customers a side" + "".join(f"{name:>18}{'ratio':>7}" for name in COLUMNS)
     size, before, spent_s, growth = min(SMALLEST, most), None, 0.0, 8.0
     while size <= most:
@@ -48,7 +50,12 @@ async def measure(most: int) -> AsyncIterator[str]:
             for number, figure in enumerate(cost)
         )
         now_s = cost.cpu_us * 2 * size / 1e6
-        size, before, spent_s, growth = 2 * size, cost, now_s, now_s / spent_s if spent_s else growth
+        size, before, spent_s, growth = (
+            2 * size,
+            cost,
+            now_s,
+            now_s / spent_s if spent_s else growth,
+        )
 
 
 def cost_of(size: int) -> Cost:
@@ -60,15 +67,28 @@ def cost_of(size: int) -> Cost:
             for system in SYSTEMS:
                 say(store, _observed(system, number, 1))
         for system in SYSTEMS:
-            say(store, SnapshotCompleted(tenant="bench", system=system, entity="customer", snapshot="s", records=size,
-                                         completed_at=NOW))  # fmt: skip
+            say(
+                store,
+                SnapshotCompleted(
+                    tenant="bench",
+                    system=system,
+                    entity="customer",
+                    snapshot="s",
+                    records=size,
+                    completed_at=NOW,
+                ),
+            )
 
     cpu_s = _cpu_s(arrive)
     edits = [
         _cpu_s(lambda number=number: say(store, _observed("chargebee", number, 2)))  # type: ignore[misc]
         for number in range(EDITS)
     ]
-    return Cost(cpu_s / (2 * size) * 1e6, max(map(len, store.links.values())), statistics.median(edits) * 1e6)
+    return Cost(
+        cpu_s / (2 * size) * 1e6,
+        max(map(len, store.links.values())),
+        statistics.median(edits) * 1e6,
+    )
 
 
 def say(store: Store, message: Message) -> None:
@@ -83,11 +103,21 @@ def say(store: Store, message: Message) -> None:
 
 def _observed(system: System, number: int, version: int) -> Observed:
     name = "Nordmann" if system == "chargebee" else "Hansen"
-    data: dict[str, Any] = {**customer(number, version), "last_name": f"{name}-{number}", "email": "post@eksempel.no"}
+    data: dict[str, Any] = {
+        **customer(number, version),
+        "last_name": f"{name}-{number}",
+        "email": "post@eksempel.no",
+    }
     return Observed(
-        tenant="bench", system=system, entity="customer", mapping=1, version=f"{version:013d}", observed_at=NOW,
-        id=f"kari-{number}" if system == "chargebee" else str(1_000_000 + number), data=data,
-    )  # fmt: skip
+        tenant="bench",
+        system=system,
+        entity="customer",
+        mapping=1,
+        version=f"{version:013d}",
+        observed_at=NOW,
+        id=f"kari-{number}" if system == "chargebee" else str(1_000_000 + number),
+        data=data,
+    )
 
 
 def _cpu_s(work: Callable[[], None]) -> float:

@@ -1,4 +1,5 @@
-"""What a check before the start found: printed by the adapters' check commands, shown by `tandem doctor`."""
+"""What a check before the start found: printed by the adapters' check commands, shown by `tandem
+doctor`."""
 
 from typing import Literal
 
@@ -8,10 +9,12 @@ State = Literal["ok", "note", "finding"]
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line: `check` names what was looked at, `words` say what was seen, `fix` what to do about it.
+    """One line: `check` names what was looked at, `words` say what was seen, `fix` what to do about
+    it.
 
-    ok: as it should be. note: worth knowing, but in nobody's way, or not checked. finding: has to be corrected.
-    `account` is the vendor account behind the keys, where a check met it: Go's ClientId, Chargebee's site.
+    ok: as it should be. note: worth knowing but blocking nothing, or not checked. finding: has to
+    be corrected. `account` is the vendor account behind the keys, where a check met it: Go's
+    ClientId, Chargebee's site.
     """
 
     check: str

@@ -1,7 +1,8 @@
-"""The lines of an order stand once in a link on the topic; wherever else a link holds lines, only how they differ.
+"""The lines of an order stand once in a link on the topic; wherever else a link holds lines, only
+how they differ.
 
-A link may hold them on both sides, in the bases, in what was sent, in what is planned and in what came meanwhile. Works
-on a `contracts.messages.Link` and on its JSON form alike.
+A link may hold them on both sides, in the bases, in what was sent, in what is planned and in what
+came meanwhile. Works on a `contracts.messages.Link` and on its JSON form alike.
 """
 
 from collections.abc import Iterator
@@ -11,8 +12,8 @@ Lines = list[dict[str, Any]]
 
 
 def take_out(link: dict[str, Any]) -> None:
-    """Take the lines of a link's JSON form out of all places but the first, and note under `unlike_lines` by place
-    how they differ from those."""
+    """Take the lines of a link's JSON form out of all places but the first, and note under
+    `unlike_lines` by place how they differ from those."""
     first, whole = _whole(link)
     found = {}
     for name, held in _places(link):
@@ -39,7 +40,10 @@ def _places(link: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             if (held := _part(side, name)) is not None:
                 yield f"{system}.{name}", held
         for index, write in enumerate(_part(side, "writes") or ()):
-            yield f"{system}.writes.{index}", write[2] if isinstance(write, list | tuple) else write.expected
+            yield (
+                f"{system}.writes.{index}",
+                write[2] if isinstance(write, list | tuple) else write.expected,
+            )
     flight = _part(link, "flight")
     for name, command in (("flight", _part(flight, "command")), ("plan", _part(link, "plan"))):
         for part in ("fields", "expected"):
@@ -64,8 +68,9 @@ def _whole(link: Any) -> tuple[str, Lines]:
 
 
 def _differences(lines: Any, whole: Lines) -> Lines | None:
-    """Of each line the values that are not those of the line at the same place in `whole`; further lines whole. An
-    empty list: all are the same. None: it cannot be told so, or there is nothing to be told."""
+    """Of each line the values that are not those of the line at the same place in `whole`; further
+    lines whole. An empty list: all are the same. None: it cannot be told so, or there is nothing to
+    be told."""
     if not isinstance(lines, list) or not lines or not whole:
         return None
     if lines == whole:
@@ -74,10 +79,14 @@ def _differences(lines: Any, whole: Lines) -> Lines | None:
     if any(line.keys() != ours.keys() for line, ours in pairs):
         return None
     further: Lines = lines[len(whole) :]
-    return [{name: value for name, value in line.items() if ours[name] != value} for line, ours in pairs] + further
+    return [
+        {name: value for name, value in line.items() if ours[name] != value} for line, ours in pairs
+    ] + further
 
 
 def _together(found: Lines, whole: Lines) -> Lines:
     if not found:
         return [dict(line) for line in whole]
-    return [{**ours, **line} for line, ours in zip(found, whole, strict=False)] + found[len(whole) :]
+    return [{**ours, **line} for line, ours in zip(found, whole, strict=False)] + found[
+        len(whole) :
+    ]

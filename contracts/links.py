@@ -1,4 +1,5 @@
-"""How a link stands in its topic: the content of a pair once, and the part of a link by which it is found."""
+"""How a link stands in its topic: the content of a pair once, and the part of a link by which it is
+found."""
 
 from typing import Any, TypedDict
 
@@ -12,8 +13,9 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(link: Link) -> bytes:
-    """The JSON of a link. Of the Go side of a pair only the fields that are not as in Chargebee are written, as
-    `unlike` in place of `seen`, and the lines of an order once (`contracts.lines`); decoding puts both together."""
+    """The JSON of a link. Of the Go side of a pair only the fields that are not as in Chargebee are
+    written, as `unlike` in place of `seen`, and the lines of an order once (`contracts.lines`);
+    decoding puts both together."""
     theirs = link.poweroffice
     unlike = None if theirs is None else _unlike(link.chargebee, theirs)
     if theirs is None or unlike is None:
@@ -56,6 +58,10 @@ class SeenKeys(TypedDict, total=False):
     organisation_number: Any
     name: Any
     code: Any
+    invoice: Any
+    credit_of: Any
+    status: Any
+    total: Any
 
 
 class SideKeys(msgspec.Struct, kw_only=True, gc=False):
@@ -65,6 +71,7 @@ class SideKeys(msgspec.Struct, kw_only=True, gc=False):
     stamp: str | None = None
     seen: SeenKeys | None = None
     unlike: SeenKeys | None = None
+    deleted: bool = False
 
 
 class CommandKeys(msgspec.Struct, kw_only=True, gc=False):
@@ -81,8 +88,8 @@ class FlightKeys(msgspec.Struct, kw_only=True, gc=False):
 
 
 class LinkKeys(msgspec.Struct, kw_only=True, gc=False):
-    """The part of a `Link` by which it is found: a million of them are read at a start, in half the time of whole
-    links."""
+    """The part of a `Link` by which it is found: a million of them are read at a start, in half the
+    time of whole links."""
 
     entity: EntityName
     state: LinkState = "pending"
@@ -99,6 +106,10 @@ class LinkKeys(msgspec.Struct, kw_only=True, gc=False):
 
     def __post_init__(self) -> None:
         """As in `Link`."""
-        if self.poweroffice is not None and self.poweroffice.unlike is not None and self.chargebee is not None:
+        if (
+            self.poweroffice is not None
+            and self.poweroffice.unlike is not None
+            and self.chargebee is not None
+        ):
             self.poweroffice.seen = {**(self.chargebee.seen or {}), **self.poweroffice.unlike}
             self.poweroffice.unlike = None

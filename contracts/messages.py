@@ -1,4 +1,5 @@
-"""Every message on the topics. New fields get defaults, types never change (`contracts/schemas` is the record).
+"""Every message on the topics. New fields get defaults, types never change (`contracts/schemas` is
+the record).
 
 Data travels as JSON objects in the shape of `contracts.entities`. Times are ISO 8601 in UTC.
 """
@@ -7,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from contracts.entities import EntityName, System
+from contracts.entities import SYSTEMS, EntityName, System
 from contracts.lines import put_back
 
 Op = Literal["create", "update", "stamp", "verify", "delete"]
@@ -15,13 +16,36 @@ Lane = Literal["bulk", "live"]
 Result = Literal["applied", "adopted", "stale", "rejected", "parked"]
 Author = Literal["tandem", "others"]
 LinkState = Literal[
-    "pending", "waiting", "creating", "linked", "ambiguous", "conflict", "rejected", "held", "parked", "broken",
-    "sent", "ignored",
-]  # fmt: skip
+    "pending",
+    "waiting",
+    "creating",
+    "linked",
+    "ambiguous",
+    "conflict",
+    "rejected",
+    "held",
+    "parked",
+    "broken",
+    "sent",
+    "ignored",
+]
+
+
+FindingKind = Literal[
+    "invoiced_twice",
+    "paid_but_open",
+    "credited_after_invoice",
+    "credited_in_go",
+    "money_differs",
+    "vat_differs",
+    "not_whole",
+    "dropped",
+]
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Why a record or a command was refused: a code, the field it is about, and words for a person."""
+    """Why a record or a command was refused: a code, the field it is about, and words for a
+    person."""
 
     code: str
     message: str
@@ -31,11 +55,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Observed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="observed"):
     """The whole canonical state of one vendor record at one version.
 
-    `data` is None when the record is deleted and its content is not known, or when `problem` says why it cannot be
-    mapped. `stamp` is the reference the record carries to the other system (`cb-<id>` in Go, `go-<Id>` in Chargebee).
-    `incomplete` names fields that the vendor holds but that are unfit to be carried. `made_by` says who made this
-    version where the vendor names it: our own key, or anybody else. A field that is missing from `data` is one that
-    the mapping of this reading did not know yet.
+    `data` is None when the record is deleted and its content is not known, or when `problem` says
+    why it cannot be mapped. `stamp` is the reference the record carries to the other system
+    (`cb-<id>` in Go, `go-<Id>` in Chargebee). `incomplete` names fields that the vendor holds but
+    that are unfit to be carried. `made_by` says who made this version where the vendor names it:
+    our own key, or anybody else. A field that is missing from `data` is one that the mapping of
+    this reading did not know yet.
     """
 
     tenant: str
@@ -54,7 +79,9 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     made_by: Author | None = None
 
 
-class SnapshotCompleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="snapshot_completed"):
+class SnapshotCompleted(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="snapshot_completed"
+):
     """Every record of one entity that one system held has been published under this snapshot id."""
 
     tenant: str
@@ -66,13 +93,16 @@ class SnapshotCompleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="ty
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reading"):
-    """A record as it was found by a run of its own (`reconcile`), beside the ordinary stream of changes."""
+    """A record as it was found by a run of its own (`reconcile`), beside the ordinary stream of
+    changes."""
 
     run: str
     record: Observed
 
 
-class ReadingCompleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reading_completed"):
+class ReadingCompleted(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reading_completed"
+):
     """A run has read every record of one entity that one system holds."""
 
     run: str
@@ -84,12 +114,14 @@ class ReadingCompleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="command"):
-    """One write for one sink. `fields` are the values to write in the target's own ids, `expected` what the target
-    held when it was planned; of a create, what a twin is known by and is not written. `stamp` is the own id of a
-    create in Chargebee or the reference to write into Go. `look_first` says that an earlier attempt may have got
-    through. `look_for_twins` asks a create to look in the target for the same organisation number, e-mail and name,
-    or code before it writes. `mapping` is the mapping under which the target was last read: a sink with a newer one
-    answers an update as stale, with what it reads, and writes nothing."""
+    """One write for one sink. `fields` are the values to write in the target's own ids, `expected`
+    what the target held when it was planned; of a create, what a twin is known by and is not
+    written. `stamp` is the own id of a create in Chargebee or the reference to write into Go.
+    `look_first` says that an earlier attempt may have got through. `look_for_twins` asks a create
+    to look in the target for the same organisation number, e-mail and name, or code before it
+    writes. `mapping` is the mapping under which the target was last read: a sink with a newer one
+    answers an update as stale, with what it reads, and writes nothing. `ours` says that we created
+    the target."""
 
     tenant: str
     entity: EntityName
@@ -107,14 +139,17 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     look_first: bool = False
     look_for_twins: bool = False
     mapping: int = 1
+    ours: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="outcome"):
-    """What became of a command. `data` is the state as the vendor returned it, `done` the fields that already held
-    our value when the result is stale, `deleted` that the record is gone, `calls` the vendor requests made, `at` when
-    it finished. `wrote` is False where nothing had to be written. `skipped` holds the fields that the target cannot
-    take, each with the reason in words; the others were written. `twins` are the ids of records that a create found
-    with the same organisation number, e-mail and name, or code: the result is then stale and nothing was created."""
+    """What became of a command. `data` is the state as the vendor returned it, `done` the fields
+    that already held our value when the result is stale, `deleted` that the record is gone, `calls`
+    the vendor requests made, `at` when it finished. `wrote` is False where nothing had to be
+    written. `skipped` holds the fields that the target cannot take, each with the reason in words;
+    the others were written. `twins` are the ids of records that a create found with the same
+    organisation number, e-mail and name, or code: the result is then stale and nothing was
+    created."""
 
     tenant: str
     entity: EntityName
@@ -139,8 +174,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
 
 class Write(msgspec.Struct, kw_only=True, array_like=True):
-    """One finished write: the version it was planned at, the version it returned, what the written fields held before,
-    what was written, what the vendor made of it where that is something else, and when it finished (ISO 8601)."""
+    """One finished write: the version it was planned at, the version it returned, what the written
+    fields held before, what was written, what the vendor made of it where that is something else,
+    and when it finished (ISO 8601)."""
 
     planned: str
     returned: str
@@ -151,13 +187,14 @@ class Write(msgspec.Struct, kw_only=True, array_like=True):
 
 
 class Side(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What is known of one system's record. `base` holds only fields whose base differs from `seen`; `unset` the
-    fields without a base; `doubt` the fields that a command of ours may have written without telling: what is seen
-    there may be our own write, so the other side's value is written again until an answer settles it; `remapped` the
-    agreed values that a newer mapping reads differently: what the other side holds was made from them; `late` the
-    fields that a request of our own reached after newer values were agreed, which are written again; `suspect` those
-    that may be such, or a person's: nobody named the author, so a person decides; `unlike` stands for `seen` on the
-    topic (`contracts.links`)."""
+    """What is known of one system's record. `base` holds only fields whose base differs from
+    `seen`; `unset` the fields without a base; `doubt` the fields that a command of ours may have
+    written without telling: what is seen there may be our own write, so the other side's value is
+    written again until an answer settles it; `remapped` the agreed values that a newer mapping
+    reads differently: what the other side holds was made from them; `late` the fields that a
+    request of our own reached after newer values were agreed, which are written again; `suspect`
+    those that may be such, or a person's: nobody named the author, so a person decides; `unlike`
+    stands for `seen` on the topic (`contracts.links`)."""
 
     id: str
     version: str
@@ -178,8 +215,9 @@ class Side(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Flight(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The command in flight, with the source's values where they differ from the translated ones, and the events
-    that arrived meanwhile: version and written fields, with their authors by version where they are known."""
+    """The command in flight, with the source's values where they differ from the translated ones,
+    and the events that arrived meanwhile: version and written fields, with their authors by version
+    where they are known."""
 
     command: Command
     planned: dict[str, Any] = {}
@@ -187,19 +225,72 @@ class Flight(msgspec.Struct, kw_only=True, omit_defaults=True):
     authors: dict[str, Author] = {}
 
 
+class LineAmounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of an order on both sides, where they do not agree. Amounts are decimal text in the
+    order's currency, None where a side has no such line."""
+
+    text: str = ""
+    chargebee_net: str | None = None
+    poweroffice_net: str | None = None
+    chargebee_tax: str | None = None
+    poweroffice_tax: str | None = None
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A fact about one link that a person with the books in hand must act on, as long as it holds.
+
+    `text` says it in words with the numbers of both documents, `todo` what the person does.
+    `amount` (decimal text, tax included) is what is at stake, in `currency`; both are None where
+    the fact has no amount. `since` is when it was first seen (ISO 8601 UTC).
+    """
+
+    kind: FindingKind
+    text: str
+    todo: str
+    amount: str | None = None
+    currency: str | None = None
+    chargebee: str | None = None
+    poweroffice: str | None = None
+    lines: tuple[LineAmounts, ...] = ()
+    since: str = ""
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """That a person has ended a finding with a remark. It counts as long as the finding says the
+    same."""
+
+    text: str
+    amount: str | None
+    remark: str
+    by: str
+    at: str
+
+
 class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     """That two vendor records are one thing, or that one record looks for its twin.
 
-    `backfill`: it belongs to the first backfill of its entity. `batch`: the held batch its plan belongs to. `aside`:
-    why an operator took it out of the sync; link, pick and redrive bring it back. `confirmed`: we have confirmed the
-    order in Go; a person who takes that back is not overruled. `restore`: an operator wants the drifted lines of its
-    draft to be those of Chargebee again. `passed`: the breakers have counted its command, which was parked.
-    `verify`: the systems whose record the run `run` wants read and compared. `candidates` are at most 20 keys;
-    `candidates_count` says how many share the value that is not unique, 0 where the candidates follow from a
-    reference. `twins` are the ids of records that a create met in the other system. `duplicates` are the keys of other
-    links that look like the same party as this linked pair; journal entries of rule `possible_duplicate` say why.
-    `held_back` says of fields that a target could not take why, as long as the two sides differ in them.
+    `backfill`: it belongs to the first backfill of its entity. `batch`: the held batch its plan
+    belongs to. `aside`: why an operator took it out of the sync; link, pick and redrive bring it
+    back. `confirmed`: we have confirmed the order in Go; a person who takes that back is not
+    overruled. `restore`: an operator wants the drifted lines of its draft to be those of Chargebee
+    again. `passed`: the breakers have counted its command, which was parked. `verify`: the systems
+    whose record the run `run` wants read and compared. `candidates` are at most 20 keys;
+    `candidates_count` says how many share the value that is not unique, 0 where the candidates
+    follow from a reference. `twins` are the ids of records that a create met in the other system.
+    `duplicates` are the keys of other links that look like the same party as this linked pair;
+    journal entries of rule `possible_duplicate` say why. `held_back` says of fields that a target
+    could not take why, as long as the two sides differ in them. `asked` are the fields that were
+    changed on both sides and whose owner is `ask`: nothing is written until a person keeps one.
     `unlike_lines` stands for the lines of an order on the topic (`contracts.lines`).
+
+    `findings` are the facts that a person must act on, `settled` those that a person has ended, by
+    kind. `rounding` says that the VAT of both sides differs by no more than rounding. `notice` is
+    the first line that our last write gave the draft in Go, "" for none, and None where none was
+    ever written; `notice_as` what Go made of it. `removed`: we have removed the draft of a
+    cancelled order; it is made again when that is reopened. `made` names the system in which we
+    created the record. `paid_released`: an operator lets the draft of an order be made though it is
+    paid already. `put_on_hold`: we have put an order on hold that Chargebee made of our own import;
+    a person who takes that back is not overruled.
     """
 
     tenant: str
@@ -222,6 +313,7 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     duplicates: list[str] = []
     differences: list[str] = []
     held_back: dict[str, str] = {}
+    asked: list[str] = []
     problem: Problem | None = None
     stales: int = 0
     maybe_applied: bool = False
@@ -234,21 +326,37 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     verify: list[System] = []
     run: str = ""
     unlike_lines: dict[str, list[dict[str, Any]]] = {}
+    findings: list[Finding] = []
+    settled: dict[FindingKind, Settled] = {}
+    rounding: bool = False
+    notice: str | None = None
+    notice_as: str | None = None
+    removed: bool = False
+    made: System | None = None
+    paid_released: bool = False
+    put_on_hold: bool = False
 
     def __post_init__(self) -> None:
         """Whoever decodes a link finds `seen` on both sides, and lines wherever there are any."""
         if self.unlike_lines:
             put_back(self, self.unlike_lines)
             self.unlike_lines = {}
-        if self.poweroffice is not None and self.poweroffice.unlike is not None and self.chargebee is not None:
+        if (
+            self.poweroffice is not None
+            and self.poweroffice.unlike is not None
+            and self.chargebee is not None
+        ):
             self.poweroffice.seen = {**(self.chargebee.seen or {}), **self.poweroffice.unlike}
             self.poweroffice.unlike = None
 
 
-class JournalEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="journal", omit_defaults=True):
-    """One decision, with its reason and the values that lost. `entry` is unique within the link. The answer to an
-    operator's signal has no entity, and the signal's id in place of the link. Where `rule` is one of LOST_RULES,
-    `system` is the side whose value of `field` lost, `losing` that value, `value` the one that stands in its place."""
+class JournalEntry(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="journal", omit_defaults=True
+):
+    """One decision, with its reason and the values that lost. `entry` is unique within the link.
+    The answer to an operator's signal has no entity, and the signal's id in place of the link.
+    Where `rule` is one of LOST_RULES, `system` is the side whose value of `field` lost, `losing`
+    that value, `value` the one that stands in its place."""
 
     tenant: str
     entity: EntityName | None
@@ -265,8 +373,8 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="signal"):
-    """An instruction of an operator (or of a service to the linker) with an id; it runs once. `by` names the person,
-    as their machine knows them."""
+    """An instruction of an operator (or of a service to the linker) with an id; it runs once. `by`
+    names the person, as their machine knows them."""
 
     tenant: str
     id: str
@@ -297,7 +405,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="c
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="dead_letter"):
-    """A message that could not be carried out, with its reason and its bytes (base64) or its content."""
+    """A message that could not be carried out, with its reason and its bytes (base64) or its
+    content."""
 
     reason: str
     at: str
@@ -310,8 +419,39 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     problem: Problem | None = None
 
 
+BEAT_S = 10.0  # between two heartbeats of a process
+# What a process says of itself before it is ready for the first time.
+STARTING, RESTORING = "starting", "restoring its state"
+
+
+class Heartbeat(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="heartbeat", omit_defaults=True
+):
+    """That a process of a service lives, and how it is.
+
+    `slot` is its slot (`0/2`), `since` when the process began, `at` when this was said; `beat`
+    counts. `problem` says in words what it waits for, None while it is ready. `stopped`: this is
+    its last word, and `problem` why where it was not asked to end. Of two processes in one slot
+    `since` tells which.
+    """
+
+    service: str
+    slot: str
+    version: str
+    prefix: str
+    since: str
+    at: str
+    beat: int
+    problem: str | None = None
+    stopped: bool = False
+
+
 EntityMessage = Observed | SnapshotCompleted
 ReadingMessage = Reading | ReadingCompleted
+# Ids of the control facts `identity` and `stopped`: the two accounts, and what `order.source`
+# counts as a sale.
+ORDER_SOURCE = "order_source"
+STOPPED_BY = (*SYSTEMS, ORDER_SOURCE)
 # Rules of journal entries that tell of an edit that lost.
 LOST_RULES = frozenset({"conflict", "overwritten", "restored", "first_link"})
 # Codes of a parked outcome that follow from the linker's own switches: it plans again at once.
@@ -321,3 +461,16 @@ SWITCHED_OFF = frozenset({"observe", "paused", "stopped"})
 def ce_id(message: Observed) -> str:
     """The CloudEvents id of an observation: tenant/system/entity/id/version."""
     return f"{message.tenant}/{message.system}/{message.entity}/{message.id}/{message.version}"
+
+
+def answer_to(command: Command, result: Result, at: str) -> Outcome:
+    """The outcome of a command of which only is said how and when (ISO 8601, UTC) it ended."""
+    return Outcome(
+        tenant=command.tenant,
+        entity=command.entity,
+        link=command.link,
+        seq=command.seq,
+        target=command.target,
+        result=result,
+        at=at,
+    )

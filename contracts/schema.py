@@ -1,5 +1,6 @@
-"""JSON Schemas of the messages, committed beside this file: `python -m contracts.schema` writes them anew."""
+"""JSON Schemas of the messages, committed beside this file: `make generate` writes them anew."""
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,19 @@ TYPES: dict[str, Any] = {
     "control": messages.Control,
     "cursor": messages.Cursor,
     "dead_letter": messages.DeadLetter,
+    "heartbeat": messages.Heartbeat,
 }
 
 
 def schema(name: str) -> dict[str, Any]:
     """The JSON Schema of one message or entity."""
-    return msgspec.json.schema(TYPES[name])
+    found = msgspec.json.schema(TYPES[name])
+    for definition in found.get("$defs", {}).values():
+        if (
+            "description" in definition
+        ):  # Python 3.13 takes the indentation out of docstrings, older ones do not
+            definition["description"] = inspect.cleandoc(definition["description"])
+    return found
 
 
 def text(name: str) -> str:

@@ -1,4 +1,5 @@
-"""One table of the topics: name, key, value, settings, who writes and who reads; plus keys, partitions and headers."""
+"""One table of the topics: name, key, value, settings, who writes and who reads; plus keys,
+partitions and headers."""
 
 import zlib
 from collections.abc import Mapping
@@ -7,10 +8,14 @@ from dataclasses import dataclass
 from contracts.entities import EntityName, System
 
 DAY_MS = 24 * 60 * 60 * 1000
-# `max.message.bytes` of every topic, unless kafka.max_message_bytes says another. Kafka's own default is 1 MB, which an
-# order with 500 lines of long text may need.
+# `max.message.bytes` of every topic, unless kafka.max_message_bytes says another. Kafka's own
+# default is 1 MB, which an order with 500 lines of long text may need.
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
-_COMPACT = {"cleanup.policy": "compact", "segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.1"}
+_COMPACT = {
+    "cleanup.policy": "compact",
+    "segment.ms": "3600000",
+    "min.cleanable.dirty.ratio": "0.1",
+}
 _COMPACT_KEPT = {
     **_COMPACT,
     "delete.retention.ms": str(30 * DAY_MS),
@@ -19,6 +24,15 @@ _COMPACT_KEPT = {
 }
 # What may hold personal data is compacted in time for `forget` to be done within 35 days.
 _COMPACT_BOUND = {**_COMPACT, "max.compaction.lag.ms": str(32 * DAY_MS)}
+# A beat of each service every few seconds: only the last one of a key counts, and who begins reads
+# all of them.
+_COMPACT_SOON = {
+    "cleanup.policy": "compact",
+    "segment.ms": "600000",
+    "segment.bytes": "1048576",
+    "min.cleanable.dirty.ratio": "0.1",
+    "delete.retention.ms": "60000",
+}
 _COMPACT_STATE = {**_COMPACT_BOUND, "delete.retention.ms": str(30 * DAY_MS)}
 
 
@@ -35,10 +49,32 @@ class Topic:
 
 
 _ADAPTERS = ("chargebee_adapter", "poweroffice_adapter")
+HEARTBEATS = "heartbeats"  # all in partition 0
 TOPICS: tuple[Topic, ...] = (
-    Topic("customers", "tenant/system/id", "EntityMessage", _COMPACT_KEPT, _ADAPTERS, ("linker", "console")),
-    Topic("products", "tenant/system/id", "EntityMessage", _COMPACT_KEPT, _ADAPTERS, ("linker", "console")),
-    Topic("orders", "tenant/system/id", "EntityMessage", _COMPACT_KEPT, _ADAPTERS, ("linker", "console")),
+    Topic(
+        "customers",
+        "tenant/system/id",
+        "EntityMessage",
+        _COMPACT_KEPT,
+        _ADAPTERS,
+        ("linker", "console"),
+    ),
+    Topic(
+        "products",
+        "tenant/system/id",
+        "EntityMessage",
+        _COMPACT_KEPT,
+        _ADAPTERS,
+        ("linker", "console"),
+    ),
+    Topic(
+        "orders",
+        "tenant/system/id",
+        "EntityMessage",
+        _COMPACT_KEPT,
+        _ADAPTERS,
+        ("linker", "console"),
+    ),
     Topic(
         "commands.chargebee",
         "tenant/entity/link",
@@ -55,9 +91,20 @@ TOPICS: tuple[Topic, ...] = (
         ("linker",),
         ("poweroffice_adapter", "console"),
     ),
-    Topic("outcomes", "tenant/entity/link", "Outcome", _COMPACT_BOUND, _ADAPTERS, ("linker", *_ADAPTERS, "console")),
-    Topic("links", "tenant/entity/link", "Link", _COMPACT_STATE, ("linker",), ("linker", "console")),
-    Topic("control", "tenant/kind/id", "Control", _COMPACT_STATE, ("linker",), ("linker", "console")),
+    Topic(
+        "outcomes",
+        "tenant/entity/link",
+        "Outcome",
+        _COMPACT_BOUND,
+        _ADAPTERS,
+        ("linker", *_ADAPTERS, "console"),
+    ),
+    Topic(
+        "links", "tenant/entity/link", "Link", _COMPACT_STATE, ("linker",), ("linker", "console")
+    ),
+    Topic(
+        "control", "tenant/kind/id", "Control", _COMPACT_STATE, ("linker",), ("linker", "console")
+    ),
     Topic(
         "journal",
         "tenant/entity/link/entry",
@@ -74,7 +121,9 @@ TOPICS: tuple[Topic, ...] = (
         _ADAPTERS,
         ("linker", "console"),
     ),
-    Topic("cursors", "tenant/system/entity", "Cursor", _COMPACT, _ADAPTERS, (*_ADAPTERS, "console")),
+    Topic(
+        "cursors", "tenant/system/entity", "Cursor", _COMPACT, _ADAPTERS, (*_ADAPTERS, "console")
+    ),
     Topic(
         "signals",
         "tenant",
@@ -91,13 +140,26 @@ TOPICS: tuple[Topic, ...] = (
         ("linker", *_ADAPTERS),
         ("console",),
     ),
+    Topic(
+        HEARTBEATS,
+        "service/slot",
+        "Heartbeat",
+        _COMPACT_SOON,
+        ("linker", *_ADAPTERS, "console"),
+        ("console",),
+    ),
 )
-ENTITY_TOPICS: dict[EntityName, str] = {"customer": "customers", "product": "products", "order": "orders"}
+ENTITY_TOPICS: dict[EntityName, str] = {
+    "customer": "customers",
+    "product": "products",
+    "order": "orders",
+}
 LINKER_INPUTS = ("customers", "products", "orders", "outcomes", "signals", "readings")
 
 
 def partition_of(tenant: str, partitions: int) -> int:
-    """The one partition of a tenant, the same in every topic, where the settings do not name another."""
+    """The one partition of a tenant, the same in every topic, where the settings do not name
+    another."""
     return zlib.crc32(tenant.encode()) % partitions
 
 
@@ -112,7 +174,8 @@ def snapshot_key(tenant: str, system: System) -> bytes:
 
 
 def reading_key(tenant: str, system: System, entity: EntityName, record_id: str) -> bytes:
-    """Key of a reading of a run; `~completed` in place of the id for the word that all has been read."""
+    """Key of a reading of a run; `~completed` in place of the id for the word that all has been
+    read."""
     return f"{tenant}/{system}/{entity}/{record_id}".encode()
 
 
@@ -121,10 +184,24 @@ def link_key(tenant: str, entity: EntityName, link: str) -> bytes:
     return f"{tenant}/{entity}/{link}".encode()
 
 
+def heartbeat_key(service: str, slot: str) -> bytes:
+    """Key of a heartbeat."""
+    return f"{service}/{slot}".encode()
+
+
 def headers(
-    *, type: str, id: str, source: str, subject: str, time: str, cause: str | None = None
+    *,
+    type: str,
+    id: str,
+    source: str,
+    subject: str,
+    time: str,
+    cause: str | None = None,
+    lane: str | None = None,
+    traceparent: str | None = None,
 ) -> list[tuple[str, bytes]]:
-    """CloudEvents attributes in binary mode, plus the event that caused this message."""
+    """CloudEvents attributes in binary mode, plus the event that caused this message, the lane of
+    the command that it answers, and the step of a W3C trace that wrote it."""
     marks = [
         ("ce_specversion", b"1.0"),
         ("ce_type", type.encode()),
@@ -136,4 +213,8 @@ def headers(
     ]
     if cause:
         marks.append(("tandem_cause", cause.encode()))
+    if lane:
+        marks.append(("tandem_lane", lane.encode()))
+    if traceparent:
+        marks.append(("traceparent", traceparent.encode()))
     return marks

@@ -1,7 +1,7 @@
 """Units of measure and currency exponents, where the two systems write the same thing differently.
 
-A canonical unit is a UN/ECE Recommendation 20 code where the word is known, else the vendor's own word. Chargebee
-keeps a free word (30 characters), PowerOffice Go a code of its enumeration.
+A canonical unit is a UN/ECE Recommendation 20 code where the word is known, else the vendor's own
+word. Chargebee keeps a free word (30 characters), PowerOffice Go a code of its enumeration.
 """
 
 from decimal import ROUND_HALF_UP, Decimal
@@ -16,7 +16,19 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "WEE": ("week", "weeks", "uke", "uker"),
     "MON": ("month", "months", "måned", "måneder", "mnd"),
     "ANN": ("year", "years", "år"),
-    "EA": ("piece", "pieces", "pcs", "pc", "stk", "stykk", "unit", "units", "each", "enhet", "enheter"),
+    "EA": (
+        "piece",
+        "pieces",
+        "pcs",
+        "pc",
+        "stk",
+        "stykk",
+        "unit",
+        "units",
+        "each",
+        "enhet",
+        "enheter",
+    ),
     "SET": ("set", "sets", "sett"),
     "PR": ("pair", "pairs", "par"),
     "KGM": ("kg", "kilo", "kilogram", "kilograms"),
@@ -31,16 +43,28 @@ _WORDS: dict[str, tuple[str, ...]] = {
 }
 _CODES = {word: code for code, words in _WORDS.items() for word in words}
 
-# ISO 4217 minor units other than 2, as far as Chargebee lists the currency.
-_NO_DECIMALS = (
-    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF",
-)  # fmt: skip
-_THREE_DECIMALS = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
-_EXPONENTS = {**dict.fromkeys(_NO_DECIMALS, 0), **dict.fromkeys(_THREE_DECIMALS, 3)}
+# Decimals of the minor unit by ISO 4217, with the codes that are withdrawn but still on Chargebee's
+# list (chargebee.com/docs/supported-currencies.html) or on documents made while they were in use.
+_DECIMALS: dict[int, str] = {
+    0: "BIF BYR CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: """
+        AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN
+        BZD CAD CDF CHE CHF CHW CNY COP COU CRC CUC CUP CVE CZK DKK DOP DZD EEK EGP ERN ETB EUR FJD
+        FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD
+        KZT LAK LBP LKR LRD LSL LTL LVL MAD MDL MGA MKD MMK MNT MOP MRO MRU MUR MVR MWK MXN MXV MYR
+        MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD
+        SHP SLE SLL SOS SRD SSP STD STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU
+        UZS VED VEF VES WST XCD XCG YER ZAR ZMK ZMW ZWG ZWL
+    """,
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+_EXPONENTS = {code: places for places, codes in _DECIMALS.items() for code in codes.split()}
 
 
 def unit_code(word: str | None) -> str | None:
-    """The canonical unit of a word or code: `timer` -> HUR, `HUR` -> HUR, `pallet` -> pallet, blank -> None."""
+    """The canonical unit of a word or code: `timer` -> HUR, `HUR` -> HUR, `pallet` -> pallet, blank
+    -> None."""
     cleaned = text(word)
     if cleaned is None or cleaned in _WORDS:
         return cleaned
@@ -53,14 +77,29 @@ def unit_word(unit: str | None) -> str | None:
     return words[0] if words else unit
 
 
+def is_currency(code: str) -> bool:
+    """Whether this is a currency of ISO 4217."""
+    return code.upper() in _EXPONENTS
+
+
 def exponent(currency: str) -> int:
-    """How many decimals the minor unit of an ISO 4217 currency has: 0, 2 or 3."""
-    return _EXPONENTS.get(currency.upper(), 2)
+    """How many decimals the minor unit of an ISO 4217 currency has: 0, 2, 3 or 4. Raises ValueError
+    for any other code: an amount in an unknown unit has no meaning."""
+    places = _EXPONENTS.get(currency.upper())
+    if places is None:
+        raise ValueError(f"{currency!r} is no currency of ISO 4217")
+    return places
 
 
 def major(amount_minor: int, currency: str) -> Decimal:
     """Minor units (NOK oere) in canonical major units (NOK)."""
     return decimal(Decimal(amount_minor).scaleb(-exponent(currency)))
+
+
+def rounding_step(currency: str) -> Decimal:
+    """What rounding may cost once: a minor unit of the currency, and never less than the two
+    decimals that Go keeps. Raises as `exponent` does."""
+    return max(Decimal("0.01"), Decimal(1).scaleb(-exponent(currency)))
 
 
 def minor(amount: Decimal, currency: str) -> int:

@@ -1,1 +1,2 @@
-"""The whole system on one machine: a real Kafka, simulated vendors, the services, scripted edits, a check."""
+"""The whole system on one machine: a real Kafka, simulated vendors, the services, scripted edits, a
+check."""

@@ -1,54 +1,42 @@
 """What the demo's processes are told: ports, keys, the settings file and the environment."""
 
-import random
 import secrets
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HOST = "127.0.0.1"
+from runtime.ports import HOST, HeldPort, hold_one
+from runtime.private import open_private
+
 TENANT = "demo"
 PERSON = "person"
 GROUPS = ("abonnement", "tillegg", "varer")
 POLL_S, SWEEP_S, READ_LAG_S = 0.5, 5.0, 0.2
 CHARGEBEE_PER_MINUTE, GO_PER_S = 1000, 10
 INTERVALS = (
-    f"Go is polled every {POLL_S} s and swept every {SWEEP_S:.0f} s, Chargebee's lists are current; limits are"
-    f" {CHARGEBEE_PER_MINUTE} requests/min there and {GO_PER_S}/s in Go; first backfills are released by themselves"
+    f"Go is polled every {POLL_S} s and swept every {SWEEP_S:.0f} s; Chargebee's lists are "
+    f"current.",
+    f"Limits: {CHARGEBEE_PER_MINUTE} calls/min in Chargebee, {GO_PER_S}/s in Go. First creations "
+    f"are released.",
 )
 
 # The default port of each listener, as in `contracts.settings` and the simulators.
 DEFAULT_PORTS: Mapping[str, int] = {
-    "kafka": 9092, "controller": 9093, "chargebee_adapter": 8081, "poweroffice_adapter": 8082, "linker": 8083,
+    "kafka": 9092,
+    "controller": 9093,
+    "chargebee_adapter": 8081,
+    "poweroffice_adapter": 8082,
+    "linker": 8083,
     "console": 8080,
-    "chargebee": 8701, "poweroffice": 8702,
-}  # fmt: skip
-# Below Linux's range for outgoing connections, so that no client of ours takes one by chance.
-FREE_PORTS = range(20_000, 32_000)
+    "chargebee": 8701,
+    "poweroffice": 8702,
+}
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True
-
-
-def choose_ports() -> dict[str, int]:
-    """Each default port where it is free, else some free one. Raises RuntimeError when none is."""
-    chosen: dict[str, int] = {}
-    for name, preferred in DEFAULT_PORTS.items():
-        candidates = (preferred, *random.sample(FREE_PORTS, 200))
-        taken = set(chosen.values())
-        found = next((port for port in candidates if port not in taken and _is_free(port)), None)
-        if found is None:
-            raise RuntimeError(f"no port from {FREE_PORTS[0]} to {FREE_PORTS[-1]} is free")
-        chosen[name] = found
-    return chosen
+def hold_ports() -> dict[str, HeldPort]:
+    """Each default port where it is free, else some free one; they stay ours until the processes
+    have them. Raises PortTaken when there is none."""
+    return {name: hold_one((preferred,)) for name, preferred in DEFAULT_PORTS.items()}
 
 
 def _key(prefix: str) -> str:
@@ -66,16 +54,24 @@ class GoKeys:
 
 @dataclass(frozen=True)
 class Installation:
-    """Everything that is decided before the first process starts. `person_...` are the keys of somebody else who
-    works in both systems at the same time; nothing of Tandem uses them."""
+    """Everything that is decided before the first process starts. `source` is `order.source`; with
+    invoices the site sells no goods and has no orders. `person_...` are the keys of somebody else
+    who works in both systems at the same time; nothing of Tandem uses them."""
 
     data_dir: Path
-    ports: Mapping[str, int] = field(default_factory=choose_ports)
+    source: str = "orders"
+    held: Mapping[str, HeldPort] = field(default_factory=hold_ports)
     chargebee_key: str = field(default_factory=lambda: _key("test"))
     person_chargebee_key: str = field(default_factory=lambda: _key("test"))
     go: GoKeys = field(default_factory=GoKeys)
     person_go: GoKeys = field(default_factory=GoKeys)
     webhook_password: str = field(default_factory=lambda: _key("hook"))
+    console_token: str = field(default_factory=lambda: _key("see"))
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The port of each listener."""
+        return {name: held.number for name, held in self.held.items()}
 
     def url(self, name: str) -> str:
         """The address of one of our HTTP listeners."""
@@ -96,6 +92,7 @@ class Installation:
     def toml(self) -> str:
         """The settings file, with the four decisions made and every interval short."""
         groups = "".join(f'{name} = "{name}"\n' for name in GROUPS)
+        sales = f'order.source = "{self.source}"' if self.source != "orders" else ""
         return f"""\
 [kafka]
 bootstrap = "{self.bootstrap}"
@@ -117,6 +114,7 @@ mode = "sync"
 invoicing.by = "chargebee"
 start.orders = 2026-01-01
 create.order.to_chargebee = "on"
+{sales}
 breaker.first_backfill = "release"
 chargebee.prices = "net"
 chargebee.base_url = "{self.url("chargebee")}/api/v2"
@@ -138,6 +136,7 @@ poweroffice.read_lag_s = {READ_LAG_S}
         prefix = f"TANDEM_TENANTS__{TENANT.upper()}__"
         return {
             "TANDEM_CONFIG": str(self.config_path),
+            "TANDEM_CONSOLE__TOKEN": self.console_token,
             f"{prefix}CHARGEBEE__API_KEY": self.chargebee_key,
             f"{prefix}CHARGEBEE__WEBHOOK_USERNAME": "chargebee",
             f"{prefix}CHARGEBEE__WEBHOOK_PASSWORD": self.webhook_password,
@@ -147,26 +146,51 @@ poweroffice.read_lag_s = {READ_LAG_S}
         }
 
     def write(self) -> None:
-        """Write the settings file, and the environment to be sourced by a shell, readable by the owner only."""
-        self.config_path.write_text(self.toml())
-        self.env_path.touch(mode=0o600)
+        """Write the settings file, and the environment to be sourced by a shell, readable by the
+        owner only."""
         lines = (f"export {name}='{value}'\n" for name, value in self.environment().items())
-        self.env_path.write_text("".join(lines))
+        for path, text in ((self.config_path, self.toml()), (self.env_path, "".join(lines))):
+            with open_private(path) as file:
+                file.write(text)
 
     def simulators(self) -> dict[str, list[str]]:
         """Arguments after `python -m simulators.<name>`."""
-        person = ":".join((self.person_go.application, self.person_go.client, self.person_go.subscription))
+        person = ":".join(
+            (self.person_go.application, self.person_go.client, self.person_go.subscription)
+        )
         return {
             "chargebee": [
-                "--port", str(self.ports["chargebee"]), "--api-key", self.chargebee_key,
-                "--extra-api-key", f"{PERSON}={self.person_chargebee_key}",
-                "--rate-limit", str(CHARGEBEE_PER_MINUTE), "--data", "demo",
-                "--webhook-url", f"{self.url('chargebee_adapter')}/webhooks/chargebee/{TENANT}",
-                "--webhook-username", "chargebee", "--webhook-password", self.webhook_password,
+                "--port",
+                str(self.ports["chargebee"]),
+                "--api-key",
+                self.chargebee_key,
+                "--extra-api-key",
+                f"{PERSON}={self.person_chargebee_key}",
+                "--rate-limit",
+                str(CHARGEBEE_PER_MINUTE),
+                "--data",
+                "saas" if self.source == "invoices" else "demo",
+                "--webhook-url",
+                f"{self.url('chargebee_adapter')}/webhooks/chargebee/{TENANT}",
+                "--webhook-username",
+                "chargebee",
+                "--webhook-password",
+                self.webhook_password,
             ],
             "poweroffice": [
-                "--port", str(self.ports["poweroffice"]), "--application-key", self.go.application,
-                "--client-key", self.go.client, "--subscription-key", self.go.subscription,
-                "--extra-client", f"{PERSON}={person}", "--rate-limit", str(GO_PER_S), "--data", "demo",
+                "--port",
+                str(self.ports["poweroffice"]),
+                "--application-key",
+                self.go.application,
+                "--client-key",
+                self.go.client,
+                "--subscription-key",
+                self.go.subscription,
+                "--extra-client",
+                f"{PERSON}={person}",
+                "--rate-limit",
+                str(GO_PER_S),
+                "--data",
+                "demo",
             ],
-        }  # fmt: skip
+        }

@@ -1,4 +1,5 @@
-"""Child processes of the demo: each in a session of its own, its output in a file, ended by its id."""
+"""Child processes of the demo: each in a session of its own, its output in a file, ended by its
+id."""
 
 import ctypes
 import os
@@ -6,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from runtime.private import UMASK, open_private
+
 PR_SET_PDEATHSIG = 1
-TAIL_LINES = 12
+TAIL_LINES, TAIL_CHARS = 12, 400
 STOP_S = 10.0
 
 
@@ -18,10 +21,16 @@ class ProcessDied(RuntimeError):
     """A process of the demo ended by itself; the text names it and shows its last lines."""
 
 
+class NotReady(RuntimeError):
+    """A process of the demo was not ready in time; the text names it and shows its last lines."""
+
+
 class Child:
     """One running `python -m MODULE ARGUMENTS`, with its output in `log_path`."""
 
-    def __init__(self, module: str, arguments: Sequence[str], log_path: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, module: str, arguments: Sequence[str], log_path: Path, environment: Mapping[str, str]
+    ) -> None:
         self.name, self.log_path = module, log_path
         libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -30,23 +39,32 @@ class Child:
             if libc is not None:
                 libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
-        with log_path.open("ab") as log:
+        with open_private(log_path, append=True) as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, env={**os.environ, **environment}, start_new_session=True,
+                [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+                start_new_session=True,
                 preexec_fn=end_with_parent,
-            )  # fmt: skip
+                umask=UMASK,
+            )
 
     def check(self) -> None:
         """Raises ProcessDied when the process has ended."""
         code = self._process.poll()
         if code is not None:
-            try:
-                lines = self.log_path.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-            except OSError as error:
-                lines = [f"(its log cannot be read: {error.strerror})"]
-            told = "\n".join(lines) or "(it said nothing)"
-            raise ProcessDied(f"{self.name} ended with code {code}. Its last lines ({self.log_path}):\n{told}")
+            raise ProcessDied(f"{self.name} ended with code {code}. {self.last_words()}")
+
+    def last_words(self) -> str:
+        """The last lines of its log, each cut to TAIL_CHARS, and where they stand."""
+        try:
+            lines = self.log_path.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        except OSError as error:
+            lines = [f"(its log cannot be read: {error.strerror})"]
+        told = "\n".join(line[:TAIL_CHARS] for line in lines) or "(it said nothing)"
+        return f"Its last lines ({self.log_path}):\n{told}"
 
     def terminate(self) -> None:
         """Ask it to end; does not wait."""
@@ -62,7 +80,7 @@ class Child:
             self._process.wait()
 
 
-def stop_all(children: Sequence[Child]) -> None:
+def stop_all(children: Collection[Child]) -> None:
     """End these processes side by side; those that do not end within STOP_S are killed."""
     for child in children:
         child.terminate()

@@ -10,10 +10,12 @@ from contracts.messages import Command, JournalEntry, Link, LinkState, Outcome
 LinkName = tuple[EntityName, str]
 LINKED: frozenset[LinkState] = frozenset({"linked", "sent"})
 # What only a person, or nobody, will ever finish.
-AT_REST: frozenset[LinkState] = frozenset({"ambiguous", "rejected", "ignored", "conflict", "broken"})
+AT_REST: frozenset[LinkState] = frozenset(
+    {"ambiguous", "rejected", "ignored", "conflict", "broken"}
+)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Figures:
     """The figures of one entity. `created` counts by the system in which the record was made."""
 
@@ -30,9 +32,11 @@ class Figures:
 
 @dataclass
 class Progress:
-    """The newest links, everything that was decided, commanded and answered, and how far the linker has read.
+    """The newest links, everything that was decided, commanded and answered, and how far the linker
+    has read.
 
-    `read_to` and `written_to` are offsets by full topic name: the linker's next, and the next of the topic.
+    `read_to` and `written_to` are offsets by full topic name: the linker's next, and the next of
+    the topic.
     """
 
     links: dict[LinkName, Link] = field(default_factory=dict)
@@ -62,7 +66,11 @@ class Progress:
         """Commands of one kind that their sink carried out."""
         for name, command in self.commands.items():
             outcome = self.outcomes.get(name)
-            if command.op == op and outcome is not None and outcome.result in ("applied", "adopted"):
+            if (
+                command.op == op
+                and outcome is not None
+                and outcome.result in ("applied", "adopted")
+            ):
                 yield command
 
     def created(self) -> dict[LinkName, System]:
@@ -71,7 +79,9 @@ class Progress:
 
     def matched(self) -> set[LinkName]:
         """The links of two records that both existed already."""
-        joined = {(e.entity, e.link) for e in self.journal.values() if e.rule.startswith("matched_by_")}
+        joined = {
+            (e.entity, e.link) for e in self.journal.values() if e.rule.startswith("matched_by_")
+        }
         return {name for name in joined if name in self.links} - set(self.created())
 
     def figures(self, entity: EntityName) -> Figures:
@@ -97,7 +107,9 @@ class Progress:
         """Why the tenant is not at rest, in words; empty when nothing is left to do."""
         missing = [f"{e}/{s}" for e in ENTITIES for s in SYSTEMS if f"{e}/{s}" not in self.barriers]
         reasons = [f"no complete snapshot of {', '.join(missing)}"] if missing else []
-        behind = [topic for topic, end in self.written_to.items() if self.read_to.get(topic, 0) < end]
+        behind = [
+            topic for topic, end in self.written_to.items() if self.read_to.get(topic, 0) < end
+        ]
         if behind:
             reasons.append(f"the linker has not read all of {', '.join(sorted(behind))}")
         for link in self.links.values():
@@ -117,18 +129,23 @@ class Progress:
     def _waits_for_nothing(self, link: Link) -> bool:
         """Whether some record that it waits for is at rest without a twin."""
         holders = (self._holder(name) for name in link.waiting_on)
-        return not link.waiting_on or any(each is not None and each.state in AT_REST for each in holders)
+        return not link.waiting_on or any(
+            each is not None and each.state in AT_REST for each in holders
+        )
 
     def _holder(self, name: str) -> Link | None:
         parts = name.split("|", 2)
         for entity in ENTITIES:
             if parts[0] == entity:
-                return next((self.by_id(entity, s, parts[2]) for s in SYSTEMS if s == parts[1]), None)
+                return next(
+                    (self.by_id(entity, s, parts[2]) for s in SYSTEMS if s == parts[1]), None
+                )
         return None
 
 
 def endpoints(command: Command) -> int:
-    """How many endpoints an update touches; in Chargebee API v2 billing details and item prices have their own."""
+    """How many endpoints an update touches; in Chargebee API v2 billing details and item prices
+    have their own."""
     fields = set(command.fields)
     if command.target == "chargebee" and command.entity == "customer":
         own = {"address", "organisation_number"}
@@ -149,20 +166,38 @@ WRITES_PER_CREATE: dict[tuple[EntityName, System], int] = {
 }
 
 
-def writes_needed(progress: Progress, first_links: Iterable[Command], edits: int) -> int:
+def writes_needed(
+    progress: Progress, first_links: Iterable[Command], edits: int, source: str = "orders"
+) -> int:
     """The write requests that could not have been saved.
 
-    Each record made once (an item with its price, an imported invoice with its order, the item family once), each
-    stamp, what the first link of two existing records had to fill in (`first_links`: updates before the edits), and
-    the endpoints that the scripted edits touch. Anything above it is an echo or a repeat.
+    Each record made once (an item with its price, an imported invoice with its order unless
+    invoices are the sales, the item family once), the reference of each order that we imported
+    ourselves (one that Chargebee generated gets it together with its status), each stamp, what the
+    first link of two existing records had to fill in (`first_links`: updates before the edits), and
+    the endpoints that the scripted edits touch. Anything above is an echo or a repeat.
     """
     created = progress.created()
-    creates = sum(WRITES_PER_CREATE[name[0], target] for name, target in created.items())
+    per_create = {
+        **WRITES_PER_CREATE,
+        **({("order", "chargebee"): 1} if source == "invoices" else {}),
+    }
+    creates = sum(per_create[name[0], target] for name, target in created.items())
     family = any(name[0] == "product" and target == "chargebee" for name, target in created.items())
     stamps = {(each.entity, each.link) for each in progress.finished("stamp")}
     matched = progress.matched()
     fills = sum(endpoints(each) for each in first_links if (each.entity, each.link) in matched)
-    return creates + family + len(stamps) + fills + edits
+    imported = sum(
+        _is_imported(progress.links.get(name))
+        for name, target in created.items()
+        if target == "chargebee"
+    )
+    return creates + imported + family + len(stamps) + fills + edits
+
+
+def _is_imported(link: Link | None) -> bool:
+    side = link.chargebee if link is not None and link.entity == "order" else None
+    return side is not None and side.id.startswith("go-")
 
 
 def direction(target: System) -> str:

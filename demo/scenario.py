@@ -1,17 +1,18 @@
-"""What happens in the demo: everything is brought together, then edited on both sides, then checked."""
+"""What happens in the demo: everything is brought together, then edited on both sides, then
+checked."""
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import httpx
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName, System
-from contracts.messages import Command
 from demo.compare import Report, compare
 from demo.edits import Script, Timed, latencies, timed
-from demo.installation import TENANT, Installation
+from demo.hints import Edited
+from demo.installation import Installation
 from demo.progress import Progress, writes_needed
 from demo.screen import Screen
 from demo.vendors import REQUEST_S, Chargebee, Go
@@ -22,22 +23,35 @@ STILL_S = 1.5
 # Below Go's 10, since a full second would hold more of them by chance.
 GO_PERSON_PER_S = 9.0
 CREATIONS: Mapping[System, Mapping[EntityName, str]] = {
-    "chargebee": {"customer": "POST /customers", "product": "POST /items", "order": "POST /orders/import_order"},
-    "poweroffice": {"customer": "POST /Customers", "product": "POST /Products", "order": "POST /SalesOrders/Complete"},
+    "chargebee": {
+        "customer": "POST /customers",
+        "product": "POST /items",
+        "order": "POST /orders/import_order",
+    },
+    "poweroffice": {
+        "customer": "POST /Customers",
+        "product": "POST /Products",
+        "order": "POST /SalesOrders/Complete",
+    },
 }
 
+IMPORT = "POST /invoices/import_invoice"
 
-@dataclass
+
+@dataclass(frozen=True)
 class Result:
-    """How the demo ended: the last line, and whether all of it holds."""
+    """How the demo ended: the last line, whether all of it holds, and a field that was edited."""
 
     line: str
     converged: bool
+    edited: Edited | None
 
 
 async def play(installation: Installation, watcher: Watcher, screen: Screen) -> Result:
     """Bring together, edit, check."""
-    chargebee = Chargebee(f"{installation.url('chargebee')}/api/v2", installation.person_chargebee_key)
+    chargebee = Chargebee(
+        f"{installation.url('chargebee')}/api/v2", installation.person_chargebee_key
+    )
     go = Go(installation.url("poweroffice"), installation.person_go, GO_PERSON_PER_S)
     try:
         return await _play(installation, watcher, screen, chargebee, go)
@@ -46,23 +60,29 @@ async def play(installation: Installation, watcher: Watcher, screen: Screen) -> 
         await go.close()
 
 
-async def _play(installation: Installation, watcher: Watcher, screen: Screen, chargebee: Chargebee, go: Go) -> Result:
+async def _play(
+    installation: Installation, watcher: Watcher, screen: Screen, chargebee: Chargebee, go: Go
+) -> Result:
     screen.phase = "1. Reading both systems, matching, creating what is missing"
     screen.say(screen.phase)
     unfinished = await watcher.until_quiet(STILL_S)
     first_links = list(watcher.progress.finished("update"))
     done: list[Timed] = []
+    script = Script(watcher.progress, chargebee, go, installation.source)
     if not unfinished:
-        done = await _edit(Script(watcher.progress, chargebee, go), screen)
+        done = await _edit(script, screen)
         screen.phase = "3. Waiting until both systems have been read once more and nothing moves"
         screen.say(screen.phase)
         unfinished = await watcher.until_quiet(STILL_S, swept_since=iso_now())
     screen.phase = "4. Reading both systems over their APIs and comparing them"
     screen.say(screen.phase)
-    report = await compare(watcher.progress, chargebee, go)
+    report = await compare(watcher.progress, chargebee, go, installation.source)
     report.wrong += [f"not at rest: {reason}" for reason in unfinished]
     writes = await _writes(installation, watcher.progress, report)
-    return _concluded(watcher.progress, report, done, first_links, writes, screen)
+    edits = sum(each.edit.updates for each in done)
+    needed = writes_needed(watcher.progress, first_links, edits, installation.source) + report.held
+    result = _concluded(watcher.progress, report, done, needed, writes, screen)
+    return replace(result, edited=script.edited)
 
 
 async def _edit(script: Script, screen: Screen) -> list[Timed]:
@@ -80,38 +100,54 @@ async def _edit(script: Script, screen: Screen) -> list[Timed]:
 async def _writes(installation: Installation, progress: Progress, report: Report) -> int:
     """Write requests of the sync that succeeded, as the simulators counted them.
 
-    Adds to the report what was refused, and as duplicates the creations beyond the links that were made.
+    Adds to the report what was refused, and as duplicates the creations beyond the links that were
+    made.
     """
     writes = 0
     async with httpx.AsyncClient(trust_env=False, timeout=REQUEST_S) as http:
         for system in SYSTEMS:
-            answer = await http.get(f"{installation.url(system)}/_sim/requests", params={"user": "tandem"})
+            answer = await http.get(
+                f"{installation.url(system)}/_sim/requests", params={"user": "tandem"}
+            )
             held = answer.json()
             writes += int(held["writes"])
-            calls = Counter((f"{each['method']} {each['path']}", each["status"]) for each in held["log"])
+            calls = Counter(
+                (f"{each['method']} {each['path']}", each["status"]) for each in held["log"]
+            )
             report.notes += [
-                f"{system} refused {n} x {what} {s}" for (what, s), n in sorted(calls.items()) if _is_a_fault(what, s)
+                f"{system} refused {n} x {what} {s}"
+                for (what, s), n in sorted(calls.items())
+                if _is_a_fault(what, s)
             ]
-            _surplus(system, calls, progress, report)
+            _surplus(system, calls, progress, report, installation.source)
     return writes
 
 
-def _surplus(system: System, calls: Counter[tuple[str, int]], progress: Progress, report: Report) -> None:
+def _surplus(
+    system: System, calls: Counter[tuple[str, int]], progress: Progress, report: Report, source: str
+) -> None:
     made = Counter(name[0] for name, target in progress.created().items() if target == system)
-    for entity, operation in CREATIONS[system].items():
-        succeeded = sum(count for (what, status), count in calls.items() if what == operation and status < 300)
+    operations = dict(CREATIONS[system])
+    if system == "chargebee" and source == "invoices":
+        operations["order"] = IMPORT
+    for entity, operation in operations.items():
+        succeeded = sum(
+            count for (what, status), count in calls.items() if what == operation and status < 300
+        )
         if succeeded > made[entity]:
-            report.wrong.append(f"{succeeded} {entity}s were created in {system}, {made[entity]} are linked")
+            report.wrong.append(
+                f"{succeeded} {entity}s were created in {system}, {made[entity]} are linked"
+            )
             report.duplicates += succeeded - made[entity]
 
 
 def _concluded(
-    progress: Progress, report: Report, done: list[Timed], first_links: Iterable[Command], writes: int, screen: Screen
+    progress: Progress, report: Report, done: list[Timed], needed: int, writes: int, screen: Screen
 ) -> Result:
-    edits = sum(each.edit.updates for each in done)
-    needed = writes_needed(progress, first_links, edits)
     linked = "/".join(str(progress.figures(entity).linked) for entity in ENTITIES)
-    report.wrong += [f"edit never shown: {each.edit.words}" for each in done if each.latency_ms is None]
+    report.wrong += [
+        f"edit never shown: {each.edit.words}" for each in done if each.latency_ms is None
+    ]
     if progress.dead_letters:
         report.wrong.append(f"{progress.dead_letters} dead letters")
     _tell(report, screen)
@@ -119,10 +155,11 @@ def _concluded(
     if converged and writes != needed:
         screen.say(f"Writes differ from what was needed: {writes} instead of {needed}")
     line = (
-        f"{'converged' if converged else 'NOT converged'} linked={linked} writes={writes} needed={needed}"
+        f"{'converged' if converged else 'NOT converged'} linked={linked} writes={writes} "
+        f"needed={needed}"
         f" duplicates={report.duplicates} {_latency(done, 'cb>go')} {_latency(done, 'go>cb')}"
     )
-    return Result(line, converged and writes == needed)
+    return Result(line, converged and writes == needed, None)
 
 
 def _is_a_fault(what: str, status: int) -> bool:
@@ -141,49 +178,12 @@ def _latency(done: list[Timed], way: str) -> str:
 def _tell(report: Report, screen: Screen) -> None:
     compared = ", ".join(f"{count} {entity}s" for entity, count in report.compared.items())
     screen.say(f"Compared field by field: {compared}")
-    for title, lines in (("Apart, with a reason", report.excused), ("Worth a look", report.notes),
-                         ("Wrong", report.wrong)):  # fmt: skip
+    for title, lines in (
+        ("Apart, with a reason", report.excused),
+        ("Worth a look", report.notes),
+        ("Wrong", report.wrong),
+    ):
         if lines:
             screen.say(f"{title} ({len(lines)}):")
         for line in lines:
             screen.say(f"   {line}")
-
-
-def hints(installation: Installation) -> str:
-    """What a person can try while the demo stays up."""
-    chargebee, go = installation.url("chargebee"), installation.url("poweroffice")
-    keys = installation.person_go
-    bootstrap = installation.bootstrap
-    return f"""
-The demo stays up until Ctrl-C. Try, in another terminal:
-
-  # what flows (kcat is packaged by most systems)
-  kcat -b {bootstrap} -C -e -q -t tandem.customers -f '%k %s\\n'
-  kcat -b {bootstrap} -C -e -q -t tandem.links -f '%k %s\\n'
-  kcat -b {bootstrap} -C -e -q -t tandem.journal -f '%k %s\\n'
-  kcat -b {bootstrap} -C -q -o end -t tandem.commands.poweroffice -f '%k %s\\n'
-
-  # how the tenant '{TENANT}' stands
-  . {installation.env_path}
-  .venv/bin/tandem status
-  .venv/bin/tandem watch                          # the live flow; make the edits below beside it
-  .venv/bin/tandem reconcile                      # both systems read whole and compared
-  .venv/bin/tandem replay --from 1h --dry-run     # what would be written again: nothing
-  .venv/bin/tandem explain chargebee customer ida-berge-118 phone
-
-  # an edit in Chargebee, and what PowerOffice Go then holds
-  curl -s -u {installation.person_chargebee_key}: {chargebee}/api/v2/customers/demo-ny-kunde \\
-    --data-urlencode phone='+47 90909090'
-  TOKEN=$(curl -s -u {keys.application}:{keys.client} -H 'Ocp-Apim-Subscription-Key: {keys.subscription}' \\
-    -d grant_type=client_credentials {go}/OAuth/Token | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')
-  curl -s -H "Authorization: Bearer $TOKEN" -H 'Ocp-Apim-Subscription-Key: {keys.subscription}' \\
-    '{go}/v2/Customers?externalImportReference=cb-demo-ny-kunde'
-
-  # an edit in PowerOffice Go (ID is the Id shown above), and what Chargebee then holds
-  curl -s -X PATCH -H "Authorization: Bearer $TOKEN" -H 'Ocp-Apim-Subscription-Key: {keys.subscription}' \\
-    -H 'Content-Type: application/json-patch+json' {go}/v2/Customers/ID \\
-    -d '[{{"op":"replace","path":"/EmailAddress","value":"ny@eksempel.no"}}]'
-  curl -s -u {installation.person_chargebee_key}: {chargebee}/api/v2/customers/demo-ny-kunde
-
-Logs of every process: {installation.data_dir}
-"""

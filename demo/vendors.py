@@ -1,7 +1,7 @@
-"""Both vendors' APIs as somebody else uses them: own keys, own code, nothing shared with the adapters."""
+"""Both vendors' APIs as somebody else uses them: own keys, own code, nothing shared with the
+adapters."""
 
 import asyncio
-import base64
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -18,7 +18,8 @@ REQUEST_S = 120.0
 
 
 class VendorAnswer(RuntimeError):
-    """An answer other than success; `status` is the HTTP status, the text holds the vendor's words."""
+    """An answer other than success; `status` is the HTTP status, the text holds the vendor's
+    words."""
 
     def __init__(self, request: str, status: int, words: str) -> None:
         super().__init__(f"{request}: {status} {words[:300]}")
@@ -44,7 +45,9 @@ class Chargebee:
     """Chargebee API v2: JSON answers, form-encoded requests, amounts in minor units."""
 
     def __init__(self, base_url: str, api_key: str) -> None:
-        self._http = httpx.AsyncClient(base_url=base_url, auth=(api_key, ""), trust_env=False, timeout=REQUEST_S)
+        self._http = httpx.AsyncClient(
+            base_url=base_url, auth=(api_key, ""), trust_env=False, timeout=REQUEST_S
+        )
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -65,7 +68,8 @@ class Chargebee:
             return None
 
     async def post(self, path: str, form: Mapping[str, Any]) -> Record:
-        """One write; nested parameters are spelled out, such as `billing_address[city]`. Raises VendorAnswer."""
+        """One write; nested parameters are spelled out, such as `billing_address[city]`. Raises
+        VendorAnswer."""
         done: Record = _content(await _send(self._http, "POST", path, data=dict(form)))
         return done
 
@@ -104,10 +108,14 @@ class Go:
 
     async def _authorised(self) -> dict[str, str]:
         if self._token is None:
-            pair = base64.b64encode(f"{self._keys.application}:{self._keys.client}".encode()).decode()
             await self._turn()
-            answer = await _send(self._http, "POST", "/OAuth/Token", data={"grant_type": "client_credentials"},
-                                 headers={"Authorization": f"Basic {pair}"})  # fmt: skip
+            answer = await _send(
+                self._http,
+                "POST",
+                "/OAuth/Token",
+                data={"grant_type": "client_credentials"},
+                auth=(self._keys.application, self._keys.client),
+            )
             self._token = str(answer.json()["access_token"])
         return {"Authorization": f"Bearer {self._token}"}
 
@@ -126,7 +134,9 @@ class Go:
 
     async def patch(self, path: str, values: Mapping[str, Any]) -> Any:
         """Replace values by JSON Pointer, such as `/MailAddress/City`. Raises VendorAnswer."""
-        ops = [{"op": "replace", "path": pointer, "value": value} for pointer, value in values.items()]
+        ops = [
+            {"op": "replace", "path": pointer, "value": value} for pointer, value in values.items()
+        ]
         kind = {"Content-Type": "application/json-patch+json"}
         return await self._call("PATCH", path, content=json.dumps(ops), headers=kind)
 
@@ -134,7 +144,9 @@ class Go:
         """Every record of a list."""
         return [record async for record in self._pages(path, params)]
 
-    async def _pages(self, path: str, params: Mapping[str, Any], size: int = 1000) -> AsyncIterator[Record]:
+    async def _pages(
+        self, path: str, params: Mapping[str, Any], size: int = 1000
+    ) -> AsyncIterator[Record]:
         number = 1
         while True:
             page = await self.get(path, PageNumber=number, PageSize=size, **params) or []

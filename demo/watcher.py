@@ -14,11 +14,20 @@ from contracts.topics import LINKER_INPUTS
 from demo.progress import Progress
 from runtime.kafka import Kafka
 
-FOLDED = ("links", "journal", "outcomes", "control", "commands.chargebee", "commands.poweroffice", "dead-letters",
-          "cursors")  # fmt: skip
+FOLDED = (
+    "links",
+    "journal",
+    "outcomes",
+    "control",
+    "commands.chargebee",
+    "commands.poweroffice",
+    "dead-letters",
+    "cursors",
+)
 # What is written also while nothing happens.
 BESIDE = ("control", "cursors")
-# Given up only after a time in which even a busy machine gets something done, or when there is no end to it.
+# Given up only after a time in which even a busy machine gets something done, or when there is no
+# end to it.
 STUCK_S, ENDLESS_S = 120.0, 1200.0
 LOOK_S = 0.1
 _link = msgspec.json.Decoder(Link)
@@ -30,10 +39,12 @@ _cursor = msgspec.json.Decoder(Cursor)
 
 
 class Watcher:
-    """Folds records as they come; `changed_at` is the second of `clock` of the last one that moved anything, `swept_at`
-    when Go was last swept (ISO 8601, empty before)."""
+    """Folds records as they come; `changed_at` is the second of `clock` of the last one that moved
+    anything, `swept_at` when Go was last swept (ISO 8601, empty before)."""
 
-    def __init__(self, settings: Settings, tenant: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: Settings, tenant: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.kafka, self.tenant, self._clock = Kafka(settings.kafka), tenant, clock
         self.partition = settings.partition_of(tenant)
         self.progress = Progress()
@@ -45,7 +56,9 @@ class Watcher:
         await consumer.start()
         try:
             topics = {*FOLDED, *LINKER_INPUTS}
-            consumer.assign([TopicPartition(self.kafka.name(topic), self.partition) for topic in topics])
+            consumer.assign(
+                [TopicPartition(self.kafka.name(topic), self.partition) for topic in topics]
+            )
             while True:
                 for records in (await consumer.getmany(timeout_ms=100)).values():
                     for record in records:
@@ -87,7 +100,11 @@ class Watcher:
             self._control(_control.decode(value))
         elif topic == "cursors":
             cursor = _cursor.decode(value)
-            if (cursor.tenant, cursor.system, cursor.entity) == (self.tenant, "poweroffice", "health"):
+            if (cursor.tenant, cursor.system, cursor.entity) == (
+                self.tenant,
+                "poweroffice",
+                "health",
+            ):
                 self.swept_at = cursor.value.get("last_sweep_at") or ""
         else:
             progress.dead_letters += 1
@@ -99,10 +116,11 @@ class Watcher:
             self.progress.barriers.add(control.id)
 
     async def until_quiet(self, still_s: float, *, swept_since: str = "") -> list[str]:
-        """Wait until nothing is left to do, Go was swept after `swept_since`, and nothing has moved for `still_s`.
+        """Wait until nothing is left to do, Go was swept after `swept_since`, and nothing has moved
+        for `still_s`.
 
-        Returns what was still unfinished when nothing had moved for STUCK_S, or there was no end to it in ENDLESS_S;
-        empty when all came to rest.
+        Returns what was still unfinished when nothing had moved for STUCK_S, or there was no end to
+        it in ENDLESS_S; empty when all came to rest.
         """
         began_s = moved_s = self._clock()
         while True:

@@ -1,1 +1,1 @@
-"""How any service meets Kafka and HTTP; no business words inside."""
+"""What every service needs of Kafka and HTTP; no business logic."""

@@ -1,6 +1,8 @@
-"""One adapter process: for each tenant a source and a sink of one vendor, sharing limiter, client and readings.
+"""One adapter process: for each tenant a source and a sink of one vendor, sharing limiter, client
+and readings.
 
-A tenant whose key is refused is stopped with words and tried again when the vendor answers; the others go on.
+A tenant whose key is refused is stopped with words and tried again when the vendor answers; the
+others go on.
 """
 
 import asyncio
@@ -8,41 +10,47 @@ import copy
 import itertools
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
 from aiokafka import ConsumerRecord
-from prometheus_client import REGISTRY
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from contracts import facts
 from contracts.entities import System
 from contracts.messages import Command, Outcome
 from contracts.settings import Settings, Tenant
-from runtime.background import background
+from runtime import order_source
+from runtime.adapter_figures import Seen, figures_of
+from runtime.adapter_metrics import KEY_REFUSALS
+from runtime.background import Background, unasked
+from runtime.backoff import Backoff
+from runtime.broker import Subscription
 from runtime.control import ControlView
 from runtime.dead_letters import reason_of
 from runtime.identity import Identity
 from runtime.kafka import Kafka
+from runtime.metrics import Collected
 from runtime.publisher import KafkaPublisher
 from runtime.runs import ReadAll, RunFollower
-from runtime.service import Subscription
 from runtime.sinks import Apply, Lane, SinkRunner
-from runtime.vendor import RateLimiter, VendorError, VendorHttp
+from runtime.transport import VendorTransport
+from runtime.vendor import RateLimiter, Unauthorised, VendorError
 
 log = structlog.get_logger()
 HEALTH_EVERY_LOOKS = 5  # one each second
 _FIGURES = ("last_poll_at", "last_sweep_at", "budget_percent")
 BUDGET_SAMPLES = 12  # of the health loop: the share of the last minute
-MAX_WAIT_S = 60.0
+FIRST_WAIT_S, MAX_WAIT_S = 1.0, 60.0  # for a vendor that does not let the source go on
 
 
 @dataclass(frozen=True)
 class Vendor:
-    """One tenant at one vendor. `run` reads for ever, `read_all` everything once, `apply` carries out a command,
-    `probe` raises a VendorError while the vendor cannot be used, `identity` names the account behind the keys,
-    `health` says what the source does."""
+    """One tenant at one vendor. `run` reads for ever, `read_all` everything once, `apply` carries
+    out a command, `probe` raises a VendorError while the vendor cannot be used, `identity` names
+    the account behind the keys, `health` says what the source does."""
 
     run: Callable[[], Awaitable[None]]
     read_all: ReadAll
@@ -50,15 +58,15 @@ class Vendor:
     probe: Callable[[], Awaitable[None]]
     identity: Callable[[], Awaitable[str]]
     health: Mapping[str, Any]
-    http: VendorHttp
+    http: VendorTransport
 
 
 Connect = Callable[[str, Tenant, KafkaPublisher], Vendor]
 
 
 class Adapter:
-    """The sources and sinks of one system for the tenants of this slot. `connect` builds a tenant's vendor once the
-    publisher is restored; vendors with the same key must share their VendorHttp."""
+    """The sources and sinks of one system for the tenants of this slot. `connect` builds a tenant's
+    vendor once the publisher is restored; vendors with the same key must share their transport."""
 
     def __init__(self, system: System, settings: Settings, connect: Connect) -> None:
         self.system, self.settings, self._connect = system, settings, connect
@@ -74,13 +82,15 @@ class Adapter:
         self._budgets: dict[str, _Budget] = {}
         self._lanes: dict[str, Lane] = {}
         self._runner: SinkRunner | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Background()
         self._stopped: dict[str, str] = {}
-        self._died: list[str] = []
+        self._figures = Collected(lambda: figures_of(self.system, self._seen()))
 
     def subscription(self) -> Subscription:
         """The commands of this system, in this slot's partitions."""
-        return Subscription((f"commands.{self.system}",), self.partitions, f"{self.system}_adapter", self._take)
+        return Subscription(
+            (f"commands.{self.system}",), self.partitions, f"{self.system}_adapter", self._take
+        )
 
     async def _take(self, records: tuple[ConsumerRecord, ...]) -> None:
         assert self._runner is not None
@@ -93,80 +103,117 @@ class Adapter:
             tenant = self.settings.tenants[name]
             vendor = self._connect(name, tenant, self.publisher)
             self.vendors[name], self._budgets[name] = vendor, _Budget(vendor.http.limiter)
-            pinned = (self.control.fact(name, "identity", self.system) or {}).get("id")
-            identity = Identity(name, self.system, pinned, vendor.identity, self.publisher.signal)
+            held = self.control.fact(name, facts.Identity, self.system)
+            pinned = held.id if held is not None else None
+            refused = partial(self._other_source, name, tenant)
+            identity = Identity(
+                name, self.system, pinned, vendor.identity, self.publisher.signal, refused
+            )
             self._identities[name] = identity
             self._followers[name] = RunFollower(
-                name, self.system, self.control, self.publisher, vendor.read_all, identity.check
+                name,
+                self.system,
+                self.control,
+                self.publisher,
+                vendor.read_all,
+                identity.check,
+                self._tasks,
             )
+            # There from the first, so that an alert sees the first refusal grow from 0.
+            KEY_REFUSALS.labels(name, self.system)
             apply, probe = _checked(identity, vendor)
-            self._lanes[name] = Lane(apply, probe, self.control.held, retry_s=float(tenant.sink.retry_s))
-        self._runner = SinkRunner(self.kafka, self.system, self.partitions, self._lanes, self.publisher.signal)
+            self._lanes[name] = Lane(
+                apply, probe, self.control.held, retry_s=float(tenant.sink.retry_s)
+            )
+        self._runner = SinkRunner(
+            self.kafka, self.system, self.partitions, self._lanes, self.publisher.signal
+        )
         self._runner.on_fenced = self._stand_aside
         await self._runner.start()
         for name, vendor in self.vendors.items():
-            self._begin(self._supervise(name, vendor), f"reading of {name}")
-            self._begin(self._followers[name].follow(), f"following runs of {name}")
-        self._begin(self._health_loop(), "telling the health")
-        REGISTRY.register(_Collector(self))
-
-    def _begin(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        self._tasks.append(background(work, what, self._died.append))
+            self._tasks.begin(f"reading of {name}", partial(self._read, name, vendor), tenant=name)
+            self._tasks.begin(
+                f"following runs of {name}", self._followers[name].follow, tenant=name
+            )
+        self._tasks.begin("telling the health", self._health_loop)
+        self._figures.begin()
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._figures.end()
+        await self._tasks.stop()
         if self._runner is not None:
             await self._runner.stop()
         await self.control.stop()
         await self.publisher.stop()
         for http in {id(vendor.http): vendor.http for vendor in self.vendors.values()}.values():
-            await http.close()
+            await http.aclose()
 
     async def check_identity(self, name: str) -> None:
         """Return once a tenant's vendor account is the pinned one. Raises a VendorError."""
         await self._identities[name].check()
 
+    def _other_source(self, name: str, tenant: Tenant) -> str | None:
+        if self.system != "chargebee":
+            return None
+        return order_source.refused(self.control, name, tenant.order.source)
+
     def _stand_aside(self) -> None:
         # Its readings know nothing of the other process's writes and would pass for newer edits.
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel()
 
     def problem(self) -> str | None:
-        if self._died:
-            return f"{self._died[0]}; restart this process"
-        return None if self._runner is None else self._runner.problem()
+        troubles = [
+            self._runner.problem() if self._runner is not None else None,
+            self._tasks.problem(),
+        ]
+        return "; ".join(filter(None, troubles)) or None
 
-    async def _supervise(self, name: str, vendor: Vendor) -> None:
-        """Keep one tenant's source running; trouble of one tenant never reaches another."""
-        wait_s = 1.0
+    async def _read(self, name: str, vendor: Vendor) -> None:
+        """Keep one tenant's source running while its vendor lets it; trouble of one tenant never
+        reaches another."""
+        backoff = Backoff(FIRST_WAIT_S, MAX_WAIT_S)
         while True:
             try:
                 await self.check_identity(name)
-                await vendor.run()
-                return
+                await unasked(vendor.run())
             except VendorError as error:
                 self._stopped[name] = str(error)
+                self._count_refusal(name, error)
                 log.error("tenant.stopped", tenant=name, system=self.system, reason=str(error))
+            await self._until_answering(name, backoff)
+            self._stopped.pop(name, None)
+
+    async def _until_answering(self, name: str, backoff: Backoff) -> None:
+        while True:
+            await backoff.pause()
+            try:
+                await self._lanes[name].probe()
+                return
+            except Unauthorised as error:
+                self._count_refusal(name, error)
+                self._stopped[name] = str(error)  # the reason may be another by now
+            except VendorError:
+                pass
             except Exception as error:
                 self._stopped[name] = reason_of(error)
-                log.exception("source.failed", tenant=name, system=self.system, reason=self._stopped[name])
-            await self._until_answering(self._lanes[name].probe, wait_s)
-            self._stopped.pop(name, None)
-            wait_s = min(MAX_WAIT_S, wait_s * 2)
+                log.exception("probe.failed", tenant=name, system=self.system)
 
-    async def _until_answering(self, probe: Callable[[], Awaitable[None]], wait_s: float) -> None:
-        while True:
-            await asyncio.sleep(wait_s)
-            try:
-                await probe()
-                return
-            except VendorError:
-                wait_s = min(MAX_WAIT_S, wait_s * 2)
+    def _count_refusal(self, name: str, error: VendorError) -> None:
+        if isinstance(error, Unauthorised):
+            KEY_REFUSALS.labels(name, self.system).inc()
+
+    def _seen(self) -> Seen:
+        runner = self._runner
+        return Seen(
+            health={name: self.health_of(name) for name in self.vendors},
+            headroom={name: budget.headroom() for name, budget in self._budgets.items()},
+            open=runner.open_commands() if runner is not None else {},
+            oldest_s=runner.oldest_s() if runner is not None else {},
+        )
 
     def health_of(self, name: str) -> dict[str, Any]:
-        """What a person wants to know of a tenant's vendor: last polls, errors, why it is stopped, requests sent."""
+        """What a person wants to know of a tenant's vendor: last polls, errors, why it is stopped,
+        requests sent."""
         lane = self._lanes[name]
         # Copied whole: the source goes on changing it, and an old answer must stay what it was.
         facts = copy.deepcopy(dict(self.vendors[name].health))
@@ -175,6 +222,9 @@ class Adapter:
         for key, words in self.control.unreadable.items():
             if key.startswith(f"{name}/"):
                 facts.setdefault("control", {})[key] = words
+        runner = {} if self._runner is None else self._runner.tasks.troubles(name)
+        if ended := {**runner, **self._tasks.troubles(name)}:
+            facts["tasks"] = ended
         if (used := self._budgets[name].percent()) is not None:
             facts["budget_percent"] = used
         stopped = self._stopped.get(name) or lane.unreachable
@@ -204,11 +254,14 @@ def _trouble(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Budget:
-    """How much of a key's allowed requests is used, over the last minute; the key may serve several tenants."""
+    """How much of a key's allowed requests is used, over the last minute; the key may serve several
+    tenants."""
 
     def __init__(self, limiter: RateLimiter, clock: Callable[[], float] = time.monotonic) -> None:
         self._limiter, self._clock = limiter, clock
-        self._samples: deque[tuple[float, int]] = deque([(clock(), limiter.taken)], BUDGET_SAMPLES + 1)
+        self._samples: deque[tuple[float, int]] = deque(
+            [(clock(), limiter.taken)], BUDGET_SAMPLES + 1
+        )
 
     def sample(self) -> None:
         self._samples.append((self._clock(), self._limiter.taken))
@@ -221,6 +274,11 @@ class _Budget:
             return None
         return round(100 * (after - before) / (rate * (until_s - since_s)), 1)
 
+    def headroom(self) -> float | None:
+        """The part that is left, 0 to 1; None where `percent` is."""
+        used = self.percent()
+        return None if used is None else max(0.0, 1 - used / 100)
+
 
 def _checked(identity: Identity, vendor: Vendor) -> tuple[Apply, Callable[[], Awaitable[None]]]:
     async def apply(command: Command) -> Outcome:
@@ -232,25 +290,3 @@ def _checked(identity: Identity, vendor: Vendor) -> tuple[Apply, Callable[[], Aw
         await vendor.probe()
 
     return apply, probe
-
-
-class _Collector:
-    """Prometheus figures of an adapter, read when they are asked for."""
-
-    def __init__(self, adapter: Adapter) -> None:
-        self._adapter = adapter
-
-    def collect(self) -> list[Metric]:
-        adapter = self._adapter
-        events = CounterMetricFamily("tandem_source_events", "Readings, by what became of them", labels=["result"])
-        events.add_metric(["published"], adapter.publisher.published)
-        events.add_metric(["repeated"], adapter.publisher.repeats)
-        calls = CounterMetricFamily("tandem_vendor_requests", "Requests sent to the vendor", labels=["tenant"])
-        down = GaugeMetricFamily("tandem_vendor_stopped", "1 while a tenant is stopped", labels=["tenant"])
-        for name, vendor in adapter.vendors.items():
-            calls.add_metric([name], vendor.http.calls)
-            down.add_metric([name], 1.0 if "stopped" in adapter.health_of(name) else 0.0)
-        outcomes = CounterMetricFamily("tandem_outcomes", "Commands finished", labels=["entity", "result"])
-        for (entity, result), count in (adapter._runner.outcomes if adapter._runner else {}).items():
-            outcomes.add_metric([entity, result], count)
-        return [events, calls, down, outcomes]

@@ -16,3 +16,10 @@ def iso(at: datetime) -> str:
 def iso_now() -> str:
     """Now as text."""
     return iso(utc_now())
+
+
+def span(seconds: float) -> str:
+    """A length of time as a person says it."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -10,14 +10,14 @@ import msgspec
 import structlog
 from aiokafka import ConsumerRecord
 
+from contracts.decoding import UNREADABLE
 from contracts.messages import DeadLetter
 from runtime.clock import iso_now
 from runtime.kafka import Record
+from runtime.masking import masked
 
 _encoder = msgspec.json.Encoder()
 log = structlog.get_logger()
-# What decoding raises: msgspec's own, bytes that are no UTF-8, and brackets without end.
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _T = TypeVar("_T", covariant=True)
 
 
@@ -28,25 +28,38 @@ class Decoder(Protocol[_T]):
 
 
 def readable(decoder: Decoder[_T], record: ConsumerRecord) -> _T | None:
-    """The message of a record; None where it is empty, and where it cannot be read, which the log then names."""
+    """The message of a record; None where it is empty, and where it cannot be read, which the log
+    then names."""
     if record.value is None:
         return None
     try:
         return decoder.decode(record.value)
     except UNREADABLE as error:
-        log.error("record.unreadable", topic=record.topic, partition=record.partition, offset=record.offset,
-                  key=key_of(record), reason=reason_of(error), what="it is skipped")  # fmt: skip
+        log.error(
+            "record.unreadable",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            key=key_of(record),
+            reason=reason_of(error),
+            what="it is skipped",
+        )
         return None
 
 
 def undecodable(record: ConsumerRecord, reason: str, max_bytes: int) -> Record:
-    """The dead letter of a record whose value cannot be understood or acted on. Without its bytes where the letter
-    would have more than `max_bytes` with them; they stand where it names."""
+    """The dead letter of a record whose value cannot be understood or acted on. Without its bytes
+    where the letter would have more than `max_bytes` with them; they stand where it names."""
     body = base64.b64encode(record.value or b"").decode()
     letter = DeadLetter(
-        reason=reason, at=iso_now(), topic=record.topic, partition=record.partition, offset=record.offset,
-        key=key_of(record), body_base64=body,
-    )  # fmt: skip
+        reason=reason,
+        at=iso_now(),
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=key_of(record),
+        body_base64=body,
+    )
     key = f"{record.topic}/{record.partition}/{record.offset}".encode()
     held = Record("dead-letters", key, _encoder.encode(letter))
     if held.size() <= max_bytes:
@@ -61,14 +74,19 @@ def key_of(record: ConsumerRecord) -> str | None:
 
 
 def reason_of(error: BaseException) -> str:
-    """An exception as one line with the place where it was raised, and what caused it; of a group, its first."""
+    """An exception as one line with the place where it was raised, and what caused it; of a group,
+    its first. Our own secrets are masked."""
     if isinstance(error, BaseExceptionGroup):
         return reason_of(error.exceptions[0])
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
-    cause = f" because of {type(error.__cause__).__name__}: {error.__cause__}" if error.__cause__ is not None else ""
-    return f"{type(error).__name__}: {error}{notes}{place}{cause}"
+    cause = (
+        f" because of {type(error.__cause__).__name__}: {error.__cause__}"
+        if error.__cause__ is not None
+        else ""
+    )
+    return masked(f"{type(error).__name__}: {error}{notes}{place}{cause}")
 
 
 @contextmanager

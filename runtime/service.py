@@ -1,218 +1,196 @@
-"""One process of a service: logging, one broker, an HTTP server with health, metrics and the service's own routes."""
+"""One process of a service: logging, and an HTTP server with health, metrics and the service's own
+routes. It answers from the first moment; what the service does meanwhile is in `runtime.life`."""
 
 import asyncio
 import contextlib
-import gc
-import logging
 import os
+import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+import threading
+import time
+from collections.abc import AsyncIterator
+from types import FrameType
+from typing import Any, Literal
 
 import structlog
 import uvicorn
-from aiokafka import ConsumerRecord
-from aiokafka.errors import KafkaError
-from faststream import AckPolicy
-from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
-from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contracts.settings import Settings
-from runtime.kafka import Kafka, TopicError
+from contracts.settings import KafkaSettings, Settings
+from runtime import traces
+from runtime.harmless import harmless
+from runtime.life import Life, Service
+from runtime.listening import bound, taken
+from runtime.logs import configure_logging
+from runtime.reach import why
 from runtime.requests import Bounded
+from runtime.unusable import Unusable
 
 log = structlog.get_logger()
-BATCH_RECORDS = 2000
-KAFKA_RETRY_S = 2.0
+REQUESTS_S = 3  # for requests that are under way at the end
+FIRST_LOOK_S = 3.0  # at Kafka, before the port answers; what comes later is told there
+END_S = 15.0  # from the wish to end until the process is gone, whatever hangs
+LEFT, UNUSABLE, FAILED, INTERRUPTED = 1, 2, 3, 130
 
 
-class Running(Protocol):
-    """What a service does around its subscriptions. `problem` is None while it is ready."""
-
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
-    def problem(self) -> str | None: ...
-
-
-@dataclass
-class Service:
-    """A named service: start it, then let its batches in."""
-
-    name: str
-    settings: Settings
-    running: Running
-    subscriptions: list["Subscription"]
-    port: int
-    routes: Sequence[Route] = ()
-    background: Callable[[], Awaitable[None]] | None = field(default=None)
-
-
-@dataclass(frozen=True)
-class Subscription:
-    """A handler of raw batches from static partitions; it decodes record by record, and never raises."""
-
-    topics: Sequence[str]
-    partitions: Sequence[int]
-    group: str
-    handle: Callable[[tuple[ConsumerRecord, ...]], Awaitable[None]]
-
-
-def configure_logging(settings: Settings) -> None:
-    """JSON unless a person watches; Kafka's clients are kept quiet, since they log every retry of an outage."""
-    pretty = settings.log.format == "console" or (settings.log.format == "auto" and sys.stderr.isatty())
-    renderer: Any = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(settings.log.level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    for name in ("aiokafka", "aiokafka.conn", "aiokafka.cluster", "httpx", "httpcore"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def _security(settings: Settings) -> BaseSecurity | None:
-    held = settings.kafka
-    if held.security_protocol == "PLAINTEXT":
-        return None
-    context = Kafka(held).options().get("ssl_context")
-    if "SASL" not in held.security_protocol:
-        return BaseSecurity(ssl_context=context)
-    kinds = {"SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
-    kind = kinds.get(held.sasl_mechanism or "", SASLPlaintext)
-    password = held.sasl_password.get_secret_value() if held.sasl_password else ""
-    return kind(username=held.sasl_username or "", password=password, ssl_context=context)
-
-
-def make_broker(settings: Settings, subscriptions: Sequence[Subscription]) -> KafkaBroker:
-    """A consuming broker with one raw batch subscriber per subscription; producers are the services' own."""
-    broker = KafkaBroker(
-        settings.kafka.bootstrap.split(","), consumer_only=True, logger=None, security=_security(settings),
-        retry_backoff_ms=20,
-    )  # fmt: skip
-    prefix = settings.kafka.topic_prefix
-    for subscription in subscriptions:
-        partitions = [TopicPartition(prefix + t, p) for t in subscription.topics for p in subscription.partitions]
-        subscriber = broker.subscriber(
-            partitions=partitions, group_id=prefix + subscription.group, batch=True, max_records=BATCH_RECORDS,
-            batch_timeout_ms=20, fetch_max_wait_ms=100, ack_policy=AckPolicy.MANUAL, auto_offset_reset="earliest",
-            isolation_level="read_committed", no_reply=True, decoder=_raw_bodies,
-            max_partition_fetch_bytes=settings.kafka.max_message_bytes,
-        )  # fmt: skip
-        subscriber(_handler(subscription))
-    return broker
-
-
-async def _raw_bodies(message: KafkaMessage) -> Any:
-    return None
-
-
-def _handler(subscription: Subscription) -> Callable[[Any, KafkaMessage], Awaitable[None]]:
-    async def handle(body: Any, message: KafkaMessage) -> None:
-        raw: Any = message.raw_message
-        await subscription.handle(tuple(raw) if isinstance(raw, list | tuple) else (raw,))
-
-    return handle
-
-
-def run(service: Service) -> None:
-    """Run a service until SIGTERM or Ctrl-C."""
+def run(service: Service) -> int:
+    """Run a service until SIGTERM or Ctrl-C, which end it in order within END_S; a second Ctrl-C
+    ends it at once. 2 where it cannot be run as the settings say, after one line of words."""
     configure_logging(service.settings)
-    # Before the server takes the signals, so that a wait for Kafka can be ended.
-    asyncio.run(_topics(service))
-    app = make_app(service)
+    # Python's own handler would raise KeyboardInterrupt before and after the server has the
+    # signals.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    key = f"ports.{service.name}"
+    try:
+        # First: who finds his port taken has a second process of his own, more often than not.
+        sockets = bound(service.settings.host, service.port, key)
+    except Unusable as error:
+        print(harmless(str(error)), file=sys.stderr)
+        return UNUSABLE
+    try:
+        traces.begin(service.name)
+    except Unusable as error:
+        refused: str | None = str(error)
+    else:
+        refused = asyncio.run(_refused(service.settings.kafka))
+    if refused is not None:
+        for held in sockets:
+            held.close()
+        print(harmless(refused), file=sys.stderr)
+        return UNUSABLE
     config = uvicorn.Config(
-        app, host=service.settings.host, port=service.port, log_level="warning", access_log=False,
-        timeout_graceful_shutdown=5, lifespan="on", http=Bounded,
-    )  # fmt: skip
-    _Announcing(config, service.name).run()
+        make_app(service),
+        loop=_loop(service.settings),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=REQUESTS_S,
+        lifespan="on",
+        http=Bounded,
+    )
+    server = _Announcing(config, service.name)
+    threading.Thread(target=server.end_late, name="end", daemon=True).start()
+    server.run(sockets)
+    if server.overtaken:
+        print(taken(service.settings.host, service.port, key), file=sys.stderr)
+        return UNUSABLE
+    return 0 if server.started else FAILED
+
+
+async def _refused(kafka: KafkaSettings) -> str | None:
+    """Why Kafka lets nobody in, where only a person can help; None where it does, and where it may
+    be waited for."""
+    try:
+        async with asyncio.timeout(FIRST_LOOK_S):
+            trouble = await why(kafka)
+    except TimeoutError:
+        return None
+    return trouble.words if trouble is not None and trouble.lasting else None
+
+
+def _loop(settings: Settings) -> Literal["asyncio", "uvloop"]:
+    # Over TLS uvloop waits 30 s for a broker to say goodbye, at each connection that is closed with
+    # a fetch under way.
+    return "asyncio" if "SSL" in settings.kafka.security_protocol else "uvloop"
 
 
 class _Announcing(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, name: str) -> None:
         super().__init__(config)
-        self._name = name
+        self._name, self.overtaken = name, False
 
     async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except OSError:
+            # Two processes were started at once: both took the port, and the other was the first to
+            # listen.
+            self.overtaken = self.should_exit = True
+            await self.lifespan.shutdown()
+            return
         for server in self.servers:
-            for socket in server.sockets:
-                host, port = socket.getsockname()[:2]
+            for listener in server.sockets:
+                host, port = listener.getsockname()[:2]
                 log.info("listening", service=self._name, host=host, port=port)
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit and sig == signal.SIGINT:
+            os._exit(INTERRUPTED)
+        super().handle_exit(sig, frame)
 
-async def _topics(service: Service) -> None:
-    """Wait for Kafka, then see to the topics; topics with other settings end the process with words."""
-    while True:
-        try:
-            for done in await Kafka(service.settings.kafka).ensure_topics():
-                log.info("topics", service=service.name, done=done)
-            return
-        except TopicError as error:
-            log.critical("topics.differ", service=service.name, reason=str(error))
-            os._exit(2)
-        except KafkaError as error:
-            log.error("kafka.unreachable", bootstrap=service.settings.kafka.bootstrap, reason=type(error).__name__)
-            await asyncio.sleep(KAFKA_RETRY_S)
-
-
-@contextlib.contextmanager
-def restoring() -> Iterator[None]:
-    """No garbage collection while long-lived state is built; afterwards that state is never looked through again."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
+    def end_late(self) -> None:
+        """In a thread, since a loop that hangs ends nothing: end the process END_S after it was
+        asked to."""
+        while not self.should_exit:
+            time.sleep(0.2)
+        time.sleep(END_S)
+        log.critical(
+            "ended",
+            service=self._name,
+            reason=f"not in order within {END_S:g} s; what was open is left",
+        )
+        os._exit(LEFT)
 
 
 def make_app(service: Service) -> Starlette:
     """The HTTP application of a service; its lifespan is the life of the service."""
-    ready = {"started": False}
+    life = Life(service)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        with restoring():
-            await service.running.start()
-        busy = [subscription for subscription in service.subscriptions if subscription.partitions]
-        broker = make_broker(service.settings, busy)
-        if busy:
-            await broker.start()
-        elif service.subscriptions:
-            log.warning("idle", service=service.name, reason="no configured tenant belongs to this slot")
-        ready["started"] = True
-        log.info("started", service=service.name)
+        life.begin()
         try:
             yield
         finally:
-            await broker.stop()
-            await service.running.stop()
+            await life.stop()
 
     async def live(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readiness(_request: Request) -> Response:
-        problem = service.running.problem() if ready["started"] else "starting"
-        return JSONResponse({"ready": problem is None, "problem": problem}, status_code=503 if problem else 200)
+        problem = life.problem()
+        return JSONResponse(
+            {"ready": problem is None, "problem": problem}, status_code=503 if problem else 200
+        )
 
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     routes = [
-        Route("/health/live", live), Route("/health/ready", readiness), Route("/metrics", metrics), *service.routes,
-    ]  # fmt: skip
+        Route("/health/live", live),
+        Route("/health/ready", readiness),
+        Route("/metrics", metrics),
+        *(_later(each, life) for each in service.routes),
+    ]
     return Starlette(routes=routes, lifespan=lifespan)
+
+
+def _later(route: Route | Mount, life: Life) -> Route | Mount:
+    if isinstance(route, Mount):
+        return Mount(route.path or "/", _Later(route.app, life))
+    return Route(route.path, _Later(route.app, life), include_in_schema=False)
+
+
+class _Later:
+    """A route of the service's own, which is there once the service has begun to work."""
+
+    def __init__(self, app: ASGIApp, life: Life) -> None:
+        self._app, self._life = app, life
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        words = self._life.problem()
+        if self._life.started:
+            try:
+                await self._app(scope, receive, send)
+                return
+            except (
+                asyncio.CancelledError
+            ):  # by the server, which does not wait any longer for what is under way
+                words = "this process is about to end"
+        answer = PlainTextResponse(f"not taken yet, send it again: {words}\n", status_code=503)
+        await answer(scope, receive, send)

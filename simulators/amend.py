@@ -1,4 +1,5 @@
-"""Changes behind everybody's back: a record holds something else, and no time, version or event tells of it."""
+"""Changes behind everybody's back: a record holds something else, and no time, version or event
+tells of it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,5 +10,9 @@ def amended(record: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, A
     changed = dict(record)
     for name, value in fields.items():
         held = changed.get(name)
-        changed[name] = amended(held, value) if isinstance(value, Mapping) and isinstance(held, Mapping) else value
+        changed[name] = (
+            amended(held, value)
+            if isinstance(value, Mapping) and isinstance(held, Mapping)
+            else value
+        )
     return changed

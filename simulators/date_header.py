@@ -9,7 +9,8 @@ NAME: Final = b"date"
 
 
 def dated(message: Message, now_s: float) -> Message:
-    """The head of an answer with `Date`, in whole seconds as HTTP writes it; other messages as they are."""
+    """The head of an answer with `Date`, in whole seconds as HTTP writes it; other messages as they
+    are."""
     if message["type"] != "http.response.start":
         return message
     others = [(name, value) for name, value in message.get("headers", ()) if name.lower() != NAME]

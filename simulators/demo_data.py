@@ -1,9 +1,11 @@
 """Deterministic Norwegian demo data, neutral of both vendors.
 
-Three tuples are public: `CUSTOMERS` (120 parties), `PRODUCTS` (30) and `ORDERS` (60). Every record has a
-`key` (unique within its tuple; other records refer to it) and a `home`: the system or systems in which it
-exists when the demo starts. Money is given twice where it helps: integer minor units (oere, cent) and `Decimal`
-major units, always net of VAT. All moments are aware UTC datetimes in the past of the demo (2025-02 to 2026-11).
+Four tuples are public: `CUSTOMERS` (120 parties), `PRODUCTS` (30), `ORDERS` (60) and `ORDERLESS` (7
+invoices of Chargebee that have no order: nothing to ship, or unpaid). Every record has a `key`
+(unique within its tuple; other records refer to it) and a `home`: the system or systems in which it
+exists when the demo starts. Money is given twice where it helps: integer minor units (oere, cent)
+and `Decimal` major units, always net of VAT. All moments are aware UTC datetimes in the past of the
+demo (2025-02 to 2026-11).
 """
 
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from typing import Final, Literal
 
 Home = Literal["chargebee", "poweroffice", "both"]
 ProductKind = Literal["plan", "addon", "charge"]
-OrderState = Literal["paid", "sent", "draft"]
+OrderState = Literal["paid", "unpaid", "sent", "draft"]
 
 ORGANISATION_NUMBER_WEIGHTS: Final = (3, 2, 7, 6, 5, 4, 3, 2)
 SHARED_MAILBOX: Final = "post@regnskapskontoret.no"
@@ -34,8 +36,8 @@ class DemoAddress:
 class DemoCustomer:
     """A person (`first_name`, `last_name`) or a company (`company`, `organisation_number`).
 
-    `chargebee_id` is set when the party is in Chargebee, `poweroffice_number` when it is in PowerOffice Go.
-    `poweroffice_phone` replaces `phone` there; None means the two agree.
+    `chargebee_id` is set when the party is in Chargebee, `poweroffice_number` when it is in
+    PowerOffice Go. `poweroffice_phone` replaces `phone` there; None means the two agree.
     """
 
     key: str
@@ -71,9 +73,9 @@ class DemoCustomer:
 class DemoProduct:
     """Something sold: in Chargebee an item with one price per currency, in Go a product.
 
-    `price_minor` is NOK in oere, `price_net` the same in kroner, `euro_price_minor` cents or None. Plans and
-    addons are priced per month. `poweroffice_code` is the Code in Go; for a pair matched by code it equals
-    `chargebee_id`.
+    `price_minor` is NOK in oere, `price_net` the same in kroner, `euro_price_minor` cents or None.
+    Plans and addons are priced per month. `poweroffice_code` is the Code in Go; for a pair matched
+    by code it equals `chargebee_id`.
     """
 
     key: str
@@ -104,14 +106,16 @@ class DemoProduct:
         return self.home != "chargebee"
 
     def chargebee_price_id(self, currency: str = "NOK") -> str:
-        """Chargebee item price id such as `fjord-basis-NOK-monthly`; charges have no period in theirs."""
+        """Chargebee item price id such as `fjord-basis-NOK-monthly`; charges have no period in
+        theirs."""
         period = "" if self.kind == "charge" else "-monthly"
         return f"{self.chargebee_id}-{currency}{period}"
 
 
 @dataclass(frozen=True, slots=True)
 class DemoLine:
-    """One order line; Chargebee uses `discount_minor` (oere on the whole line), Go `discount_percent`."""
+    """One order line; Chargebee uses `discount_minor` (oere on the whole line), Go
+    `discount_percent`."""
 
     product_key: str
     quantity: Decimal
@@ -122,10 +126,14 @@ class DemoLine:
 
 @dataclass(frozen=True, slots=True)
 class DemoOrder:
-    """An order in NOK: `paid` is a settled Chargebee invoice, `sent` an outgoing Go invoice, `draft` an open Go order.
+    """An order in NOK: `paid` is a settled Chargebee invoice, `sent` an outgoing Go invoice,
+    `draft` an open Go order; `unpaid` is a Chargebee invoice that nobody has paid, and no order
+    yet.
 
-    `number` is the Chargebee order number or the Go sales order number; `invoice_number` is None for drafts;
-    `is_settled` tells whether a sent invoice has been paid. A Chargebee order has at least one shippable line.
+    `number` is the Chargebee order number or the Go sales order number; `invoice_number` is None
+    for drafts; `is_settled` tells whether an invoice has been paid. A Chargebee order holds the
+    shippable lines only, at least one; some of `ORDERS` have nothing else, in others a part is in
+    no order.
     """
 
     key: str
@@ -158,21 +166,26 @@ _LAST_NAMES: Final = _split(
 )
 _COMPANY_NAMES: Final = _split(
     "Fjordbygg AS|Nordlys Elektro AS|Vestkysten Sjømat AS|Lofoten Kajakk AS|Bryggen Bakeri AS|"
-    "Hardanger Frukt AS|Østfold Rør AS|Tindekraft AS|Sørlandet Båt AS|Mjøsa Regnskap AS|Jæren Maskin AS|"
+    "Hardanger Frukt AS|Østfold Rør AS|Tindekraft AS|Sørlandet Båt AS|Mjøsa Regnskap AS|Jæren "
+    "Maskin AS|"
     "Dovre Tømrer AS|Blåfjell Data AS|Kystlinjen Transport AS|Røros Tre AS|Finnmark Reiseliv AS|"
     "Grønn Energi AS|Trøndersk Mat AS|Valdres Hytteservice AS|Svalbard Logistikk AS|"
-    "Ålesund Skipsservice AS|Bergtatt Foto AS|Havblikk Hotell AS|Innlandet Bygg AS|Solsiden Kafé AS|"
-    "Polarsirkelen Utstyr AS|Vågan Fiskeri AS|Storgata Optikk AS|Skogheim Gård AS|Kråkenes Design AS"
+    "Ålesund Skipsservice AS|Bergtatt Foto AS|Havblikk Hotell AS|Innlandet Bygg AS|Solsiden "
+    "Kafé AS|"
+    "Polarsirkelen Utstyr AS|Vågan Fiskeri AS|Storgata Optikk AS|Skogheim Gård AS|Kråkenes "
+    "Design AS"
 )
 _PLACES: Final = _split(
     "0150 Oslo|0554 Oslo|5003 Bergen|7010 Trondheim|4006 Stavanger|9008 Tromsø|3015 Drammen|"
-    "1607 Fredrikstad|4611 Kristiansand S|6003 Ålesund|8003 Bodø|2815 Gjøvik|2609 Lillehammer|3717 Skien|"
+    "1607 Fredrikstad|4611 Kristiansand S|6003 Ålesund|8003 Bodø|2815 Gjøvik|2609 "
+    "Lillehammer|3717 Skien|"
     "3110 Tønsberg|1530 Moss|5523 Haugesund|2317 Hamar|1706 Sarpsborg|4838 Arendal|9405 Harstad|"
     "8514 Narvik|9510 Alta|7713 Steinkjer|6413 Molde|3611 Kongsberg|2406 Elverum|9800 Vadsø|"
     "3210 Sandefjord|1767 Halden|0366 Oslo"
 )
 _STREETS: Final = _split(
-    "Storgata|Kirkeveien|Strandgata|Bjørkeveien|Skolegata|Granliveien|Kongens gate|Fjellveien|Åsveien|"
+    "Storgata|Kirkeveien|Strandgata|Bjørkeveien|Skolegata|Granliveien|Kongens "
+    "gate|Fjellveien|Åsveien|"
     "Havnegata|Sjøgata|Lærdalsvegen|Nedre Torggate"
 )
 _MAIL_DOMAINS: Final = ("eksempel.no", "example.com", "eksempel.no", "example.org", "eksempel.no")
@@ -208,7 +221,7 @@ go-stativ|poweroffice|charge|Bordstativ til nettbrett|Låsbart|varer|piece|79900
 go-ruter|poweroffice|charge|4G-ruter|Reserveline for betaling|varer|piece|129900||y|3203
 go-etikettskriver|poweroffice|charge|Etikettskriver|Direkte termisk|varer|piece|219900||y|3204
 go-etiketter|poweroffice|charge|Etiketter, rull à 500|58 x 40 mm|varer|piece|17950||y|3205
-go-montering|poweroffice|charge|Montering på stedet|Per time, reise kommer i tillegg|varer|hour|99500||n|3206
+go-montering|poweroffice|charge|Montering på stedet|Per time, pluss reise|varer|hour|99500||n|3206
 go-reise|poweroffice|charge|Reisetid|Per time|varer|hour|69500||n|3207
 go-arsavslutning|poweroffice|charge|Bistand årsoppgjør|Fast pris|varer||1450000||n|3208
 """
@@ -217,11 +230,14 @@ go-arsavslutning|poweroffice|charge|Bistand årsoppgjør|Fast pris|varer||145000
 def ascii_slug(text: str) -> str:
     """Lower-case ASCII with hyphens: `Åse Bøe` becomes `ase-boe`."""
     table = str.maketrans({"æ": "ae", "ø": "o", "å": "a", "é": "e", " ": "-"})
-    return "".join(c for c in text.lower().translate(table) if c.isascii() and (c.isalnum() or c == "-"))
+    return "".join(
+        c for c in text.lower().translate(table) if c.isascii() and (c.isalnum() or c == "-")
+    )
 
 
 def organisation_number(serial: int) -> str:
-    """The first number from `serial` (eight digits, 8 or 9 first) on that has a valid mod 11 check digit."""
+    """The first number from `serial` (eight digits, 8 or 9 first) on that has a valid mod 11 check
+    digit."""
     while True:
         digits = [int(c) for c in str(serial)]
         rest = sum(w * d for w, d in zip(ORGANISATION_NUMBER_WEIGHTS, digits, strict=True)) % 11
@@ -244,7 +260,11 @@ def _customer(row: int, home: Home, company_row: int | None) -> DemoCustomer:
     first, last = _FIRST_NAMES[row * 5 % 46], _LAST_NAMES[row * 7 % 47]
     company = None if company_row is None else _COMPANY_NAMES[company_row]
     slug = ascii_slug(company.removesuffix(" AS") if company else f"{first} {last}")
-    email = f"post@{slug}.eksempel.no" if company else f"{slug.replace('-', '.')}@{_MAIL_DOMAINS[row % 5]}"
+    email = (
+        f"post@{slug}.eksempel.no"
+        if company
+        else f"{slug.replace('-', '.')}@{_MAIL_DOMAINS[row % 5]}"
+    )
     created_at = _START + timedelta(days=row * 4.5, minutes=row * 37 % 480)
     phone = f"+47 {'49'[row % 2]}{(row + 17) * 79_193 % 10_000_000:07d}"
     zip_code, city = _PLACES[row % len(_PLACES)].split(" ", 1)
@@ -273,7 +293,9 @@ def _customer(row: int, home: Home, company_row: int | None) -> DemoCustomer:
 
 def _products() -> Iterator[DemoProduct]:
     for row, text in enumerate(_PRODUCT_ROWS.strip().splitlines()):
-        key, home, kind, name, description, group, unit, price, euro, shippable, code = text.split("|")
+        key, home, kind, name, description, group, unit, price, euro, shippable, code = text.split(
+            "|"
+        )
         created_at = _START + timedelta(days=row * 6, minutes=row * 11)
         yield DemoProduct(
             key=key,
@@ -304,14 +326,21 @@ def _chargebee_orders() -> Iterator[DemoOrder]:
     charges = [p for p in PRODUCTS if p.in_chargebee and p.kind == "charge"]
     shippable, other = charges[:5], charges[5:]
     for row in range(46):
-        picks = [shippable[row % 5], other[row * 3 % 5], shippable[(row + 2) % 5], other[(row * 3 + 1) % 5]]
+        picks = [
+            shippable[row % 5],
+            other[row * 3 % 5],
+            shippable[(row + 2) % 5],
+            other[(row * 3 + 1) % 5],
+        ]
         lines = [
             _line(p, Decimal((row + n) % 4 + 1), 10 if (row + n) % 9 == 4 else 0)
             for n, p in enumerate(picks[: row * 7 % 4 + 1])
         ]
         if row == 17:
             # A discount that no two-decimal percentage expresses.
-            lines[0] = replace(lines[0], quantity=Decimal(3), discount_percent=Decimal(0), discount_minor=3_333)
+            lines[0] = replace(
+                lines[0], quantity=Decimal(3), discount_percent=Decimal(0), discount_minor=3_333
+            )
         ordered_at = _FIRST_ORDER + timedelta(days=row * 80 // 45, minutes=row * 13 % 600)
         yield DemoOrder(
             key=f"chargebee-order-{row:02d}",
@@ -328,14 +357,43 @@ def _chargebee_orders() -> Iterator[DemoOrder]:
         )
 
 
+def _orderless() -> Iterator[DemoOrder]:
+    """Four paid invoices of services, then three unpaid ones of goods."""
+    customers = [c for c in CUSTOMERS if c.in_chargebee]
+    charges = [p for p in PRODUCTS if p.in_chargebee and p.kind == "charge"]
+    goods, services = charges[:5], charges[5:]
+    for row in range(7):
+        is_paid = row < 4
+        number = 47 + row
+        ordered_at = _FIRST_ORDER + timedelta(days=80, hours=12 + row)
+        yield DemoOrder(
+            key=f"chargebee-invoice-{number}",
+            home="chargebee",
+            state="paid" if is_paid else "unpaid",
+            number=number,
+            invoice_number=number,
+            customer_key=customers[row * 5].key,
+            ordered_at=ordered_at,
+            delivery_on=None,
+            po_number=None,
+            is_settled=is_paid,
+            lines=(_line((services if is_paid else goods)[row % 5], Decimal(row % 3 + 1)),),
+        )
+
+
 def _poweroffice_orders() -> Iterator[DemoOrder]:
     customers = [c for c in CUSTOMERS if c.in_poweroffice and c.address and c.email]
-    products = [p for p in PRODUCTS if p.in_poweroffice and p.kind == "charge"]
+    charges = [p for p in PRODUCTS if p.in_poweroffice and p.kind == "charge"]
     for row in range(14):
         is_sent = row < 9
+        # What is sent is of goods, for which Chargebee generates an order, or of services; drafts
+        # are of both.
+        products = [p for p in charges if not is_sent or p.is_shippable == (row not in (3, 6))]
         lines = [
             _line(
-                products[(row * 3 + n * 2) % len(products)], Decimal((row + n) % 3 + 1), 15 if (row + n) % 5 == 2 else 0
+                products[(row * 3 + n * 2) % len(products)],
+                Decimal((row + n) % 3 + 1),
+                15 if (row + n) % 5 == 2 else 0,
             )
             for n in range(row % 3 + 1)
         ]
@@ -361,5 +419,6 @@ def _poweroffice_orders() -> Iterator[DemoOrder]:
 CUSTOMERS: Final = tuple(_customers())
 PRODUCTS: Final = tuple(_products())
 ORDERS: Final = (*_chargebee_orders(), *_poweroffice_orders())
+ORDERLESS: Final = tuple(_orderless())
 CUSTOMERS_BY_KEY: Final = {c.key: c for c in CUSTOMERS}
 PRODUCTS_BY_KEY: Final = {p.key: p for p in PRODUCTS}

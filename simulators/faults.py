@@ -1,8 +1,10 @@
-"""Fault switches and the request log, as ASGI code that both simulators put in front of their application.
+"""Fault switches and the request log, as ASGI code that both simulators put in front of their
+application.
 
-`SimulatorGate` wraps an ASGI application: it names each request by method and path template, applies a due fault,
-lets the application answer and records the request. `control_routes` gives the unauthenticated `/_sim/` endpoints.
-The application tells the log what only it knows through `request_facts(scope)`.
+`SimulatorGate` wraps an ASGI application: it names each request by method and path template,
+applies a due fault, lets the application answer and records the request. `control_routes` gives the
+unauthenticated `/_sim/` endpoints. The application tells the log what only it knows through
+`request_facts(scope)`.
 """
 
 import asyncio
@@ -43,7 +45,8 @@ NO_REPLY_STATUS: Final = 0
 OWN_KINDS: Final = ("empty_list", "truncated_list", "token_expired", "privilege_lost")
 
 TemplateOf = Callable[[str, str], str | None]
-"""(method, path) -> path template such as `/customers/{id}`; None when the request is none of the API's."""
+"""(method, path) -> path template such as `/customers/{id}`; None when the request is none of the
+API's."""
 ErrorResponse = Callable[[int, int | None], Response]
 """(HTTP status 429, 500 or 503, Retry-After in seconds or None) -> the vendor's own error reply."""
 
@@ -52,13 +55,13 @@ ErrorResponse = Callable[[int, int | None], Response]
 class Fault:
     """One switch. It skips `after` matching requests, then strikes `count` times.
 
-    `match` is a prefix of `METHOD /template` (empty matches all); `retry_after` is in seconds. The answer comes
-    `delay_s` seconds late, or at once when the faults are cleared; with `drop_reply_after_commit` the wait lies between
-    the commit and the drop.
-    `status`, `api_error_code` and `param` belong to kind `error`, where one of the first two is needed; `keep_rows`
-    to `truncated_list`, which otherwise keeps half of the page and never tells that there is more. `token_expired`
-    voids the token of the request (401) and `privilege_lost` answers as if its privilege were missing (403): for a
-    server with such tokens.
+    `match` is a prefix of `METHOD /template` (empty matches all); `retry_after` is in seconds. The
+    answer comes `delay_s` seconds late, or at once when the faults are cleared; with
+    `drop_reply_after_commit` the wait lies between the commit and the drop. `status`,
+    `api_error_code` and `param` belong to kind `error`, where one of the first two is needed;
+    `keep_rows` to `truncated_list`, which otherwise keeps half of the page and never tells that
+    there is more. `token_expired` voids the token of the request (401) and `privilege_lost` answers
+    as if its privilege were missing (403): for a server with such tokens.
     """
 
     kind: FaultKind
@@ -73,7 +76,8 @@ class Fault:
     keep_rows: int | None = None
 
     def cut(self, rows: list[Any]) -> list[Any]:
-        """What `empty_list` and `truncated_list` leave of one page of a list; other kinds leave it whole."""
+        """What `empty_list` and `truncated_list` leave of one page of a list; other kinds leave it
+        whole."""
         if self.kind == "empty_list":
             return []
         if self.kind != "truncated_list":
@@ -87,7 +91,8 @@ ErrorOf = Callable[[Fault], Response]
 
 @dataclass(slots=True)
 class RequestFacts:
-    """What the application adds to the log entry: who called, with which parameters, whether state changed.
+    """What the application adds to the log entry: who called, with which parameters, whether state
+    changed.
 
     `fault` goes the other way: one of the kinds in OWN_KINDS, which the application plays itself.
     """
@@ -99,7 +104,8 @@ class RequestFacts:
 
 
 def request_facts(scope: Scope) -> RequestFacts:
-    """The facts of the request in `scope`; a detached object when no `SimulatorGate` is in front."""
+    """The facts of the request in `scope`; a detached object when no `SimulatorGate` is in
+    front."""
     facts = scope.setdefault(FACTS_KEY, RequestFacts())
     assert isinstance(facts, RequestFacts)
     return facts
@@ -157,7 +163,11 @@ class Faults:
             fault = Fault(**raw)
         except TypeError as error:
             raise ValueError(str(error)) from error
-        fault.count, fault.after, fault.delay_s = int(fault.count), int(fault.after), float(fault.delay_s or 0)
+        fault.count, fault.after, fault.delay_s = (
+            int(fault.count),
+            int(fault.after),
+            float(fault.delay_s or 0),
+        )
         if fault.kind == "error" and fault.status is None and fault.api_error_code is None:
             raise ValueError("a fault of kind error needs status or api_error_code")
         if fault.status is not None and not 400 <= int(fault.status) <= 599:
@@ -166,8 +176,8 @@ class Faults:
 
 
 class SimulatorGate:
-    """ASGI middleware: fault switches, request log and Date header for the paths that `template_of` knows. `now_s`
-    gives the server's clock in UTC seconds."""
+    """ASGI middleware: fault switches, request log and Date header for the paths that `template_of`
+    knows. `now_s` gives the server's clock in UTC seconds."""
 
     def __init__(
         self,
@@ -189,7 +199,9 @@ class SimulatorGate:
         self._now_s = now_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        template = self._template_of(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        template = (
+            self._template_of(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        )
         if template is None:
             await self._app(scope, receive, send)
             return
@@ -198,8 +210,17 @@ class SimulatorGate:
         fault = self._faults.take(f"{scope['method']} {template}")
         if fault is not None and fault.kind in OWN_KINDS:
             facts.fault = fault
-        status = await self._answer(fault, scope, receive, send)
-        self._log.add(LogEntry(at, scope["method"], template, status, facts.user, facts.params, facts.is_write))
+        try:
+            status = await self._answer(fault, scope, receive, send)
+        except (
+            asyncio.CancelledError
+        ):  # the server ends, and waits no longer for what it holds back
+            return
+        self._log.add(
+            LogEntry(
+                at, scope["method"], template, status, facts.user, facts.params, facts.is_write
+            )
+        )
 
     async def _answer(self, fault: Fault | None, scope: Scope, receive: Receive, send: Send) -> int:
         if fault is None:
@@ -210,7 +231,9 @@ class SimulatorGate:
             await drop_connection(receive, send)
             return status
         if fault.delay_s:
-            receive = await _whole(receive)  # a request that has come in is carried out, whoever is gone by then
+            receive = await _whole(
+                receive
+            )  # a request that has come in is carried out, whoever is gone by then
         await self._faults.pause(fault.delay_s)
         match fault.kind:
             case "drop_before":
@@ -219,7 +242,10 @@ class SimulatorGate:
             case "truncated_body":
                 return await self._run_half(scope, receive, send)
             case "html502":
-                body = "<html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>"
+                body = (
+                    "<html><head><title>502 Bad Gateway</title></head><body>Bad "
+                    "Gateway</body></html>"
+                )
                 return await self._run(HTMLResponse(body, 502), scope, receive, send)
             case "429" | "500" | "503" as status_text:
                 reply = self._error_response(int(status_text), fault.retry_after)
@@ -241,8 +267,8 @@ class SimulatorGate:
         return status
 
     async def _run_half(self, scope: Scope, receive: Receive, send: Send) -> int:
-        """Send the head and half of the body, then close: the client waits in vain for the rest of its
-        content-length."""
+        """Send the head and half of the body, then close: the client waits in vain for the rest of
+        its content-length."""
 
         async def halved(message: Message) -> None:
             if message["type"] != "http.response.body":
@@ -289,13 +315,15 @@ async def drop_connection(receive: Receive, send: Send) -> None:
     if transport is None:
         raise ConnectionResetError("no transport to close")
     transport.abort()
-    # uvicorn answers 500 for an application that says nothing, unless it has noticed that the client is gone.
+    # uvicorn answers 500 for an application that says nothing, unless it has noticed that the
+    # client is gone.
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def control_routes(log: RequestLog, faults: Faults, params_name: str = "params") -> list[Route]:
-    """`/_sim/requests`, `/_sim/requests/clear`, `/_sim/faults` and `/_sim/health`; `params_name` names log contents."""
+    """`/_sim/requests`, `/_sim/requests/clear`, `/_sim/faults` and `/_sim/health`; `params_name`
+    names log contents."""
 
     async def requests(request: Request) -> Response:
         return JSONResponse(log.report(request.query_params.get("user"), params_name))

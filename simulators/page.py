@@ -1,4 +1,5 @@
-"""Small server-rendered HTML for the page that each simulator shows at `/`; it works without JavaScript.
+"""Small server-rendered HTML for the page that each simulator shows at `/`; it works without
+JavaScript.
 
 Text is escaped unless it is `Html`, so what a vendor's record holds cannot become markup.
 """
@@ -41,7 +42,8 @@ class Html(str):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input of a form. `value` is what it holds now (a checkbox: "true" or ""); `options` are for select."""
+    """One input of a form. `value` is what it holds now (a checkbox: "true" or ""); `options` are
+    for select."""
 
     name: str
     value: str = ""
@@ -74,7 +76,9 @@ def link(url: str, text: object) -> Html:
 
 def heading(text: object, anchor: str = "") -> Html:
     """A second-level heading, to which `#anchor` leads."""
-    return Html(f'<h2 id="{escape(anchor)}">{html(text)}</h2>' if anchor else f"<h2>{html(text)}</h2>")
+    return Html(
+        f'<h2 id="{escape(anchor)}">{html(text)}</h2>' if anchor else f"<h2>{html(text)}</h2>"
+    )
 
 
 def paragraph(text: object) -> Html:
@@ -83,7 +87,9 @@ def paragraph(text: object) -> Html:
 
 def note(text: object, kind: NoteKind = "note") -> Html:
     """A message to the reader; `kind` "error" for what went wrong."""
-    return Html(f'<p class="{kind}" role="{"alert" if kind == "error" else "status"}">{html(text)}</p>')
+    return Html(
+        f'<p class="{kind}" role="{"alert" if kind == "error" else "status"}">{html(text)}</p>'
+    )
 
 
 def layout(title: str, body: object, links: Mapping[str, str] | None = None) -> str:
@@ -102,7 +108,10 @@ def table(headers: Sequence[object], rows: Iterable[Sequence[object]]) -> Html:
     head = "".join(f'<th scope="col">{html(header)}</th>' for header in headers)
     lines = ["<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows]
     body = "\n".join(lines)
-    return Html(f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>')
+    return Html(
+        f"<div "
+        f'class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
+    )
 
 
 def _cell(value: object) -> str:
@@ -121,9 +130,12 @@ def form(action: str, fields: Iterable[Field], submit: str = "Save") -> Html:
 
 def button(action: str, text: str, fields: Mapping[str, str] | None = None) -> Html:
     """A form that is nothing but a button; `fields` are posted with it."""
-    hidden = "".join(_input(Field(name, value, kind="hidden")) for name, value in (fields or {}).items())
+    hidden = "".join(
+        _input(Field(name, value, kind="hidden")) for name, value in (fields or {}).items()
+    )
     return Html(
-        f'<form method="post" action="{escape(action)}">{hidden}<button type="submit">{escape(text)}</button></form>'
+        f'<form method="post" action="{escape(action)}">{hidden}<button '
+        f'type="submit">{escape(text)}</button></form>'
     )
 
 
@@ -163,17 +175,21 @@ def _input(field: Field) -> str:
 def _options(field: Field) -> str:
     known = field.options if field.value in field.options else (field.value, *field.options)
     return "".join(
-        f'<option value="{escape(option)}"{" selected" if option == field.value else ""}>{escape(option)}</option>'
+        f'<option value="{escape(option)}"{" selected" if option == field.value else ""}>'
+        f"{escape(option)}</option>"
         for option in known
     )
 
 
-def reply(title: str, body: object, links: Mapping[str, str] | None = None, status: int = 200) -> HTMLResponse:
+def reply(
+    title: str, body: object, links: Mapping[str, str] | None = None, status: int = 200
+) -> HTMLResponse:
     """`layout` as a response that no cache keeps."""
     return HTMLResponse(layout(title, body, links), status, headers={"cache-control": "no-store"})
 
 
 def is_same_origin(headers: Mapping[str, str]) -> bool:
-    """False for a form that another site's page sends here; browsers name the origin on every POST."""
+    """False for a form that another site's page sends here; browsers name the origin on every
+    POST."""
     origin = headers.get("origin")
     return origin is None or origin.partition("://")[2] == headers.get("host")

@@ -9,7 +9,8 @@ LOG_LIMIT: Final = 5000
 
 @dataclass(slots=True)
 class LogEntry:
-    """One request: `at` UTC seconds, `path` the path template, `status` 0 when the connection was dropped unhandled."""
+    """One request: `at` UTC seconds, `path` the path template, `status` 0 when the connection was
+    dropped unhandled."""
 
     at: float
     method: str

@@ -17,10 +17,12 @@ create table if not exists records (
 
 
 class StateFile:
-    """Records by (kind, id), as JSON. Writes gather until `commit`, so that a request is stored whole or not at all.
+    """Records by (kind, id), as JSON. Writes gather until `commit`, so that a request is stored
+    whole or not at all.
 
-    The order of first insertion is kept: `load` gives it back. `put`, `delete` and `clear` read nothing from disk.
-    A crash of the machine may lose the last commits, one of the process does not.
+    The order of first insertion is kept: `load` gives it back. `put`, `delete` and `clear` read
+    nothing from disk. A crash of the machine may lose the last commits, one of the process does
+    not.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -46,7 +48,8 @@ class StateFile:
         self._is_clearing = True
 
     def commit(self) -> None:
-        """Write what was put, deleted and cleared since the last commit; cheap when that is nothing."""
+        """Write what was put, deleted and cleared since the last commit; cheap when that is
+        nothing."""
         if not self._pending and not self._is_clearing:
             return
         with self._connection:
@@ -64,7 +67,8 @@ class StateFile:
             return
         body = json.dumps(held[0], ensure_ascii=False, separators=(",", ":"))
         self._connection.execute(
-            "insert into records values (?, ?, ?) on conflict (kind, id) do update set body = excluded.body",
+            "insert into records values (?, ?, ?) on conflict (kind, id) do update set body = "
+            "excluded.body",
             (kind, id_, body),
         )
 
@@ -73,8 +77,11 @@ class StateFile:
         return self._connection.execute("select 1 from records limit 1").fetchone() is None
 
     def load(self, kind: str) -> Iterator[tuple[str, Any]]:
-        """(id, body) of the committed records of one kind, in the order of their first insertion."""
-        found = self._connection.execute("select id, body from records where kind = ? order by rowid", (kind,))
+        """(id, body) of the committed records of one kind, in the order of their first
+        insertion."""
+        found = self._connection.execute(
+            "select id, body from records where kind = ? order by rowid", (kind,)
+        )
         for id_, body in found.fetchall():
             yield id_, json.loads(body)
 

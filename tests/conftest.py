@@ -1,4 +1,5 @@
-"""What every test may ask for. Levels: unit, property, contract (no Kafka); flow, system (a real Kafka)."""
+"""What every test may ask for. Levels: unit, property, contract (no Kafka); flow, system (a real
+Kafka)."""
 
 import os
 from collections.abc import Iterator
@@ -7,10 +8,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from runtime.embedded_kafka import EmbeddedKafka
+from tests.examples import TIMES
 from tests.waiting import CAP_S, PATIENCE_S
 
 # How long an example or its making takes says nothing about the code.
-settings.register_profile("tandem", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "tandem",
+    deadline=None,
+    derandomize=TIMES == 1,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("tandem")
 
 
@@ -23,7 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Bootstrap address of one real Kafka for the whole run; tests keep apart by topic and group names.
+    """Bootstrap address of one real Kafka for the whole run; tests keep apart by topic and group
+    names.
 
     TANDEM_TEST_KAFKA, a bootstrap address, makes the run use a Kafka that is already there.
     """

@@ -1,7 +1,8 @@
-"""How tests wait: for a fact, until it holds. A verdict says what happened and never how long it took.
+"""How tests wait: for a fact, until it holds. A verdict says what happened and never how long it
+took.
 
-TANDEM_PATIENCE (a number, 1 by default) multiplies every wait, so a slow or busy machine needs one variable only. All
-limits here are nets against hanging for ever, far above what a test takes.
+TANDEM_PATIENCE (a number, 1 by default) multiplies every wait, so a slow or busy machine needs one
+variable only. All limits here are nets against hanging for ever, far above what a test takes.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import inspect
 import os
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 PATIENCE = float(os.environ.get("TANDEM_PATIENCE", "1"))
 PATIENCE_S = 300.0 * PATIENCE  # of one wait
@@ -20,11 +21,28 @@ MAX_SEEN_CHARS = 2000
 _T = TypeVar("_T")
 
 
-def wait_for(what: str, see: Callable[[], _T], holds: Callable[[_T], object] = bool, patience_s: float = PATIENCE_S
-             ) -> _T:  # fmt: skip
+@overload
+def wait_for(
+    what: str, see: Callable[[], _T | Literal[False] | None], *, patience_s: float = ...
+) -> _T: ...
+
+
+@overload
+def wait_for(
+    what: str, see: Callable[[], _T], holds: Callable[[_T], object], patience_s: float = ...
+) -> _T: ...
+
+
+def wait_for(
+    what: str,
+    see: Callable[[], Any],
+    holds: Callable[[Any], object] = bool,
+    patience_s: float = PATIENCE_S,
+) -> Any:
     """Ask `see` until its answer holds (is true, unless `holds` judges it), and return that answer.
 
-    Raises AssertionError that names `what` and shows the last answer, when none holds within `patience_s`.
+    Raises AssertionError that names `what` and shows the last answer, when none holds within
+    `patience_s`.
     """
     began_s = asked_s = time.monotonic()
     while not holds(seen := see()):
@@ -36,8 +54,27 @@ def wait_for(what: str, see: Callable[[], _T], holds: Callable[[_T], object] = b
     return seen
 
 
-async def until(what: str, see: Callable[[], _T | Awaitable[_T]], holds: Callable[[_T], object] = bool,
-                patience_s: float = PATIENCE_S) -> _T:  # fmt: skip
+@overload
+async def until(
+    what: str,
+    see: Callable[[], Awaitable[_T]],
+    holds: Callable[[_T], object] = ...,
+    patience_s: float = ...,
+) -> _T: ...
+
+
+@overload
+async def until(
+    what: str, see: Callable[[], _T], holds: Callable[[_T], object] = ..., patience_s: float = ...
+) -> _T: ...
+
+
+async def until(
+    what: str,
+    see: Callable[[], Any],
+    holds: Callable[[Any], object] = bool,
+    patience_s: float = PATIENCE_S,
+) -> Any:
     """`wait_for` in an event loop, which goes on meanwhile; `see` may be a coroutine function."""
     began_s = asked_s = time.monotonic()
     while not holds(seen := await _answer(see())):
@@ -49,16 +86,20 @@ async def until(what: str, see: Callable[[], _T | Awaitable[_T]], holds: Callabl
     return seen
 
 
-async def _answer(seen: _T | Awaitable[_T]) -> _T:
+async def _answer(seen: Any) -> Any:
     return await seen if inspect.isawaitable(seen) else seen
 
 
 def _pause_s(took_s: float) -> float:
-    """As long as the question took: asking costs at most half a core, which others may need to make it true."""
+    """As long as the question took: asking costs at most half a core, which others may need to make
+    it true."""
     return min(MAX_PAUSE_S, max(FIRST_PAUSE_S, took_s))
 
 
 def _gave_up(what: str, seen: object, patience_s: float) -> str:
     shown = repr(seen)
     shown = shown if len(shown) <= MAX_SEEN_CHARS else shown[:MAX_SEEN_CHARS] + "…"
-    return f"did not happen within {patience_s:.0f} s: {what}; seen last: {shown} (TANDEM_PATIENCE multiplies the wait)"
+    return (
+        f"did not happen within {patience_s:.0f} s: {what}; seen last: {shown} (TANDEM_PATIENCE "
+        f"multiplies the wait)"
+    )

@@ -1,7 +1,8 @@
 """Which ids can stand in a path of Chargebee's API. Pure.
 
-Own ids have no published set of characters. A `/` stays as it is, since Chargebee does not find `%2F` and its own SDKs
-send it so (chargebee/chargebee-go#40). So an id may look like a path to something else; such a one is never sent.
+Own ids have no published set of characters. A `/` stays as it is, since Chargebee does not find
+`%2F` and its own SDKs send it so (chargebee/chargebee-go#40). So an id may look like a path to
+something else; such a one is never sent.
 """
 
 from collections.abc import Mapping
@@ -12,51 +13,142 @@ from contracts.messages import Problem
 Resource = Literal["customers", "items", "item_prices", "item_families", "orders", "invoices"]
 # Greatest lengths of ids by the API reference.
 ID_MAX: Mapping[Resource, int] = {
-    "customers": 50, "items": 100, "item_prices": 100, "item_families": 100, "orders": 40, "invoices": 50,
-}  # fmt: skip
-# The last words of operations on a record, and those on the whole resource, by the vendor's own SDK (3.29).
+    "customers": 50,
+    "items": 100,
+    "item_prices": 100,
+    "item_families": 100,
+    "orders": 40,
+    "invoices": 50,
+}
+# The last words of operations on a record, and those on the whole resource, by the vendor's own SDK
+# (3.29).
 RECORD_WORDS: Mapping[Resource, frozenset[str]] = {
-    "customers": frozenset((
-        "add_contact", "add_promotional_credits", "assign_payment_role", "change_billing_date", "clear_personal_data",
-        "collect_payment", "contacts", "copy_card", "create_subscription_estimate",
-        "create_subscription_for_items_estimate", "create_subscription_quote", "create_subscription_quote_for_items",
-        "credit_card", "credit_notes", "customer_entitlements", "deduct_promotional_credits", "delete", "delete_card",
-        "delete_contact", "delete_relationship", "email_logs", "hierarchy", "hierarchy_detail", "import_for_items",
-        "import_subscription", "invoices", "payment_vouchers", "record_excess_payment", "relationships",
-        "send_payment_request", "set_promotional_credits", "subscription_for_items", "subscriptions", "switch_gateway",
-        "transactions", "upcoming_invoices_estimate", "update_billing_info", "update_contact",
-        "update_hierarchy_settings", "update_payment_method",
-    )),
-    "items": frozenset((
-        "attached_items", "delete", "item_entitlements",
-    )),
-    "item_prices": frozenset((
-        "applicable_item_prices", "applicable_items", "delete", "differential_prices",
-    )),
+    "customers": frozenset(
+        (
+            "add_contact",
+            "add_promotional_credits",
+            "assign_payment_role",
+            "change_billing_date",
+            "clear_personal_data",
+            "collect_payment",
+            "contacts",
+            "copy_card",
+            "create_subscription_estimate",
+            "create_subscription_for_items_estimate",
+            "create_subscription_quote",
+            "create_subscription_quote_for_items",
+            "credit_card",
+            "credit_notes",
+            "customer_entitlements",
+            "deduct_promotional_credits",
+            "delete",
+            "delete_card",
+            "delete_contact",
+            "delete_relationship",
+            "email_logs",
+            "hierarchy",
+            "hierarchy_detail",
+            "import_for_items",
+            "import_subscription",
+            "invoices",
+            "payment_vouchers",
+            "record_excess_payment",
+            "relationships",
+            "send_payment_request",
+            "set_promotional_credits",
+            "subscription_for_items",
+            "subscriptions",
+            "switch_gateway",
+            "transactions",
+            "upcoming_invoices_estimate",
+            "update_billing_info",
+            "update_contact",
+            "update_hierarchy_settings",
+            "update_payment_method",
+        )
+    ),
+    "items": frozenset(
+        (
+            "attached_items",
+            "delete",
+            "item_entitlements",
+        )
+    ),
+    "item_prices": frozenset(
+        (
+            "applicable_item_prices",
+            "applicable_items",
+            "delete",
+            "differential_prices",
+        )
+    ),
     "item_families": frozenset(("delete",)),
-    "orders": frozenset((
-        "assign_order_number", "cancel", "create_refundable_credit_note", "delete", "reopen", "resend",
-    )),
-    "invoices": frozenset((
-        "add_addon_charge", "add_charge", "add_charge_item", "apply_credits", "apply_payment_schedule_scheme",
-        "apply_payments", "close", "collect_payment", "delete", "delete_line_items", "download_einvoice", "orders",
-        "pause_dunning", "payment_schedules", "payment_vouchers", "payments", "pdf", "record_payment", "record_refund",
-        "record_tax_withheld", "refund", "remove_credit_note", "remove_payment", "remove_tax_withheld",
-        "resend_einvoice", "resume_dunning", "send_einvoice", "send_email", "stop_dunning", "sync_usages",
-        "update_details", "void", "void_before_capture", "write_off",
-    )),
-}  # fmt: skip
+    "orders": frozenset(
+        (
+            "assign_order_number",
+            "cancel",
+            "create_refundable_credit_note",
+            "delete",
+            "reopen",
+            "resend",
+        )
+    ),
+    "invoices": frozenset(
+        (
+            "add_addon_charge",
+            "add_charge",
+            "add_charge_item",
+            "apply_credits",
+            "apply_payment_schedule_scheme",
+            "apply_payments",
+            "close",
+            "collect_payment",
+            "delete",
+            "delete_line_items",
+            "download_einvoice",
+            "orders",
+            "pause_dunning",
+            "payment_schedules",
+            "payment_vouchers",
+            "payments",
+            "pdf",
+            "record_payment",
+            "record_refund",
+            "record_tax_withheld",
+            "refund",
+            "remove_credit_note",
+            "remove_payment",
+            "remove_tax_withheld",
+            "resend_einvoice",
+            "resume_dunning",
+            "send_einvoice",
+            "send_email",
+            "stop_dunning",
+            "sync_usages",
+            "update_details",
+            "void",
+            "void_before_capture",
+            "write_off",
+        )
+    ),
+}
 RESOURCE_WORDS: Mapping[Resource, frozenset[str]] = {
     "customers": frozenset(("merge", "move")),
     "items": frozenset(),
     "item_prices": frozenset(),
     "item_families": frozenset(),
     "orders": frozenset(("import_order",)),
-    "invoices": frozenset((
-        "charge", "charge_addon", "create_for_charge_item", "create_for_charge_items_and_charges", "import_invoice",
-        "payment_reference_numbers",
-    )),
-}  # fmt: skip
+    "invoices": frozenset(
+        (
+            "charge",
+            "charge_addon",
+            "create_for_charge_item",
+            "create_for_charge_items_and_charges",
+            "import_invoice",
+            "payment_reference_numbers",
+        )
+    ),
+}
 
 
 def unaddressable(resource: Resource, record_id: str) -> Problem | None:
@@ -64,20 +156,28 @@ def unaddressable(resource: Resource, record_id: str) -> Problem | None:
     reason = _reason(resource, record_id)
     if reason is None:
         return None
-    words = f"the id {record_id!r} of Chargebee's {resource} cannot be asked for: {reason}; choose another id there"
+    words = (
+        f"the id {record_id!r} of Chargebee's {resource} cannot be asked for: {reason}; choose "
+        f"another id there"
+    )
     return Problem(code="unaddressable", field="id", message=words)
 
 
 def _reason(resource: Resource, record_id: str) -> str | None:
     segments = record_id.split("/")
     if len(record_id) > ID_MAX[resource]:
-        return f"it has {len(record_id)} characters, more than the {ID_MAX[resource]} that Chargebee allows"
+        return (
+            f"it has {len(record_id)} characters, more than the {ID_MAX[resource]} that "
+            f"Chargebee allows"
+        )
     if record_id != record_id.strip() or not record_id:
         return "it is empty or has blanks at an end, which Chargebee trims"
     if any(ord(each) < 32 or ord(each) == 127 for each in record_id):
         return "it holds a control character"
     if "" in segments or "." in segments or ".." in segments:
         return "a part between two '/' is empty, '.' or '..', which is dropped on the way"
-    if record_id in RESOURCE_WORDS[resource] or (len(segments) > 1 and segments[-1] in RECORD_WORDS[resource]):
+    if record_id in RESOURCE_WORDS[resource] or (
+        len(segments) > 1 and segments[-1] in RECORD_WORDS[resource]
+    ):
         return f"{segments[-1]!r} at its end is the name of an operation"
     return None

@@ -1,8 +1,8 @@
 """Who made a version of a record: our own key, or somebody else.
 
-Chargebee's events name a `source` and a `user` (Event resource of the API reference): in the console a person's e-mail,
-over the API the *name* of the key, which no answer of the API tells. An event of source `api` about a version that a
-reply to a write of ours returned names ours.
+Chargebee's events name a `source` and a `user` (Event resource of the API reference): in the
+console a person's e-mail, over the API the *name* of the key, which no answer of the API tells. An
+event of source `api` about a version that a reply to a write of ours returned names ours.
 """
 
 from collections import OrderedDict
@@ -19,7 +19,8 @@ Version = tuple[str, str, int]  # kind, id, resource_version
 
 
 class Authors:
-    """The names of our keys as learned, in the order of learning; a key that was replaced keeps its name here."""
+    """The names of our keys as learned, in the order of learning; a key that was replaced keeps its
+    name here."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -48,8 +49,8 @@ class Authors:
             _keep(self._users, version, event.user)
 
     def of(self, event: Event) -> Author | None:
-        """Who made the version that an event carries; None where it names nobody, or may name a key of ours that is
-        not known yet."""
+        """Who made the version that an event carries; None where it names nobody, or may name a key
+        of ours that is not known yet."""
         if event.source and event.source not in (API, "none"):
             return "others"  # a person, the portal, Chargebee itself: some name no user
         if not event.user:

@@ -1,11 +1,12 @@
 """What an update may write, given what the record holds now.
 
-Chargebee has no precondition: a write is guarded by reading just before it and comparing with what was expected.
+Chargebee has no precondition: a write is guarded by reading just before it and comparing with what
+was expected.
 """
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -21,35 +22,28 @@ Clock = Callable[[], float]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Written:
-    """How a command ended, with the record as the vendor holds it now; None where a create met twins. `skipped` holds
-    the fields that Chargebee cannot take, with the reason in words."""
-
-    result: Literal["applied", "adopted", "stale"]
-    reading: Reading | None
-    done: tuple[str, ...] = ()
-    skipped: dict[str, str] = field(default_factory=dict)
-    twins: tuple[str, ...] = ()
-
-
 async def fresh(read: Callable[[], Awaitable[T]], clock: Clock) -> tuple[T, float]:
     """What guards a write, and when it was asked for in seconds of a monotonic clock.
 
-    Chargebee has no precondition. A process that was stopped while the answer came in would compare with what stood
-    there long ago, so what took longer than ASLEEP_S is read again. Raises Retriable when no reading is quick enough.
+    Chargebee has no precondition. A process that was stopped while the answer came in would compare
+    with what stood there long ago, so what took longer than ASLEEP_S is read again. Raises
+    Retriable when no reading is quick enough.
     """
     for _ in range(MAX_READINGS):
         asked_at = clock()
         found = await read()
         if clock() - asked_at <= ASLEEP_S:
             return found, asked_at
-    raise Retriable(f"{MAX_READINGS} readings in a row took longer than {ASLEEP_S:g} s; nothing was written after them")
+    raise Retriable(
+        f"{MAX_READINGS} readings in a row took longer than {ASLEEP_S:g} s; nothing was written "
+        f"after them"
+    )
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`to_write` differs from what is held, `done` is held already; `is_stale` when somebody edited in between."""
+    """`to_write` differs from what is held, `done` is held already; `is_stale` when somebody edited
+    in between."""
 
     to_write: dict[str, Any]
     done: tuple[str, ...]
@@ -57,24 +51,18 @@ class Plan:
 
 
 def plan(current: Entity, wanted: Mapping[str, Any], expected: Mapping[str, Any]) -> Plan:
-    """Compare typed canonical values. `wanted` are values as the vendor would hold them, of fields it can hold."""
+    """Compare typed canonical values. `wanted` are values as the vendor would hold them, of fields
+    it can hold."""
     done = tuple(name for name, value in wanted.items() if getattr(current, name) == value)
     to_write = {name: value for name, value in wanted.items() if name not in done}
-    moved = [name for name in to_write if name in expected and getattr(current, name) != expected[name]]
+    moved = [
+        name for name in to_write if name in expected and getattr(current, name) != expected[name]
+    ]
     return Plan(to_write, done, bool(moved))
 
 
-def wanted_of(command: Command) -> dict[str, Any]:
-    """The typed fields of a command. Raises Refused when they do not fit the entity."""
-    return _typed(command, command.fields)
-
-
-def expected_of(command: Command) -> dict[str, Any]:
-    """The typed values the target was expected to hold. Raises Refused when they do not fit the entity."""
-    return _typed(command, command.expected)
-
-
-def _typed(command: Command, fields: dict[str, Any]) -> dict[str, Any]:
+def typed(command: Command, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a command with their types. Raises Refused when they do not fit the entity."""
     try:
         return typed_fields(command.entity, fields)
     except (msgspec.ValidationError, KeyError) as error:
@@ -90,26 +78,27 @@ def required(command: Command, name: Literal["stamp", "target_id"]) -> str:
     return value
 
 
-def refuse(problem: Problem) -> Refused:
-    """The error of a problem found before anything was sent."""
-    return Refused(problem.code, problem.message, field=problem.field)
-
-
 def present(reading: Reading) -> Entity:
-    """The entity of a record that may be written to. Raises Refused for a deleted or unreadable one."""
+    """The entity of a record that may be written to. Raises Refused for a deleted or unreadable
+    one."""
     if reading.deleted:
-        words = f"{reading.entity_name} {reading.id} was deleted in Chargebee and is not written to or made again"
+        words = (
+            f"{reading.entity_name} {reading.id} was deleted in Chargebee and is not written "
+            f"to or made again"
+        )
         raise Refused("deleted", words)
-    if reading.entity is None:
-        raise refuse(reading.problem or Problem(code="unreadable", message="the record has no content"))
-    return reading.entity
+    if isinstance(reading.content, Problem):
+        raise Refused.of(reading.content)
+    return reading.content
 
 
 def restamp(raw: Raw, name: str, reading: Reading, stamp: str | None) -> dict[str, str]:
-    """The parameter that writes Go's id into the metadata called `name`, or takes it away where `stamp` is None;
-    empty when nothing is to be written. All other keys are sent along, since a write may replace them.
+    """The parameter that writes Go's id into the metadata called `name`, or takes it away where
+    `stamp` is None; empty when nothing is to be written. All other keys are sent along, since a
+    write may replace them.
 
-    Raises Refused when the record is gone or refers to another Go record. An own id cannot be taken away.
+    Raises Refused when the record is gone or refers to another Go record. An own id cannot be taken
+    away.
     """
     present(reading)
     if reading.stamp == stamp or (stamp is None and reading.id.startswith(OWN_PREFIX)):
@@ -118,13 +107,11 @@ def restamp(raw: Raw, name: str, reading: Reading, stamp: str | None) -> dict[st
         words = f"{reading.entity_name} {reading.id} already refers to {reading.stamp}"
         raise Refused("stamp_taken", words, field="stamp")
     before = raw.get(name)
-    kept = {key: value for key, value in before.items() if key != STAMP_KEY} if isinstance(before, Mapping) else {}
+    kept = (
+        {key: value for key, value in before.items() if key != STAMP_KEY}
+        if isinstance(before, Mapping)
+        else {}
+    )
     if stamp is not None:
         kept[STAMP_KEY] = stamp.removeprefix(OWN_PREFIX)
     return {name: json.dumps(kept, ensure_ascii=False, default=str)}
-
-
-def is_duplicate(error: Refused, field: str) -> bool:
-    """Whether a create was refused because this field is taken (`duplicate_entry`, whose `param` names the field)."""
-    named = (error.field or "id").removesuffix("]").rpartition("[")[2]
-    return error.code == "duplicate_entry" and named == field

@@ -1,79 +1,57 @@
-"""What Chargebee cannot take: the greatest lengths of its fields, and which field of ours a refused parameter is. Pure.
+"""What Chargebee takes at most of each field, and the words for what it does not take. Pure.
 
-Source: the API reference and Chargebee's OpenAPI document of 2026-09-24 (customers, items, invoices).
+Source: the API reference and Chargebee's OpenAPI document of 2026-09-24 (customers, items,
+invoices).
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
-from contracts.entities import Address, EntityName
+from contracts.entities import Address
 from contracts.messages import Problem
 
 # Characters, by the name of the vendor's parameter.
-CUSTOMER: Mapping[str, int] = {"first_name": 150, "last_name": 150, "email": 70, "phone": 50, "company": 250}
+CUSTOMER: Mapping[str, int] = {
+    "first_name": 150,
+    "last_name": 150,
+    "email": 70,
+    "phone": 50,
+    "company": 250,
+}
 ADDRESS: Mapping[str, int] = {"line1": 150, "line2": 150, "city": 50, "zip": 20, "country": 2}
 ITEM: Mapping[str, int] = {"name": 100, "description": 2000, "unit": 30}
 DESCRIPTION_VISIBLE = 500  # of an item's description, without the tags of its HTML
 PO_NUMBER_MAX = 100  # of an invoice
 _TAG = re.compile(r"<[^>]*>")
-# Fields of ours by the parameter that Chargebee names when it refuses a value; a table by its first name.
-_FIELDS: Mapping[EntityName, Mapping[str, str]] = {
-    "customer": {
-        **{name: name for name in CUSTOMER}, "preferred_currency_code": "currency", "taxability": "vat_exempt",
-        "vat_number": "organisation_number", "billing_address": "address",
-    },
-    "product": {"external_name": "name", "name": "name", "description": "description", "unit": "unit", "price": "price",
-                "price_in_decimal": "price"},
-    "order": {},
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Holdable:
-    """The fields that Chargebee can hold, as it will hold them, and why it cannot take the others."""
-
-    held: dict[str, Any]
-    faults: dict[str, Problem]
-
-    @property
-    def skipped(self) -> dict[str, str]:
-        """The fields that are held back, each with the reason in words."""
-        return {name: problem.message for name, problem in self.faults.items()}
-
-
-def holdable(held: Mapping[str, Any], faults: Iterable[Problem | None]) -> Holdable:
-    """The fields without those that have a fault."""
-    by_field = {problem.field: problem for problem in faults if problem is not None and problem.field is not None}
-    return Holdable({name: value for name, value in held.items() if name not in by_field}, by_field)
 
 
 def too_long(field: str, param: str, value: str | None, limit: int) -> Problem | None:
     """The problem of a text that is longer than Chargebee's parameter holds."""
     if value is None or len(value) <= limit:
         return None
-    words = f"Chargebee's {param} holds {limit} characters, this has {len(value)}; shorten it in PowerOffice Go"
+    words = (
+        f"Chargebee's {param} holds {limit} characters, this has {len(value)}; shorten it in "
+        f"PowerOffice Go"
+    )
     return Problem(code="too_long", field=field, message=words)
 
 
 def long_description(value: str | None) -> Problem | None:
-    """The problem of a description of which too much would be shown, or that is too long with its tags."""
+    """The problem of a description of which too much would be shown, or that is too long with its
+    tags."""
     visible = len(_TAG.sub("", value or ""))
     if visible <= DESCRIPTION_VISIBLE:
         return too_long("description", "description", value, ITEM["description"])
     words = f"Chargebee's description shows {DESCRIPTION_VISIBLE} characters, this has {visible}"
-    return Problem(code="too_long", field="description", message=f"{words}; shorten it in PowerOffice Go")
+    return Problem(
+        code="too_long", field="description", message=f"{words}; shorten it in PowerOffice Go"
+    )
 
 
 def long_address(address: Address) -> Problem | None:
     """The problem of the first part of an address that is too long."""
     parts = (
-        too_long("address", f"billing_address.{name}", getattr(address, name), limit) for name, limit in ADDRESS.items()
+        too_long("address", f"billing_address.{name}", getattr(address, name), limit)
+        for name, limit in ADDRESS.items()
     )
     return next((problem for problem in parts if problem is not None), None)
-
-
-def field_of(entity: EntityName, param: str | None) -> str | None:
-    """The field of ours that a refused parameter stands for, such as address for `billing_address[zip]`."""
-    return _FIELDS[entity].get((param or "").partition("[")[0])

@@ -1,15 +1,23 @@
-"""The parts of Chargebee's resources that are read (API v2, Product Catalog 2.0); everything is optional.
+"""The parts of Chargebee's resources that are read (API v2, Product Catalog 2.0); everything is
+optional.
 
-Amounts are integers in minor units of the record's currency unless named `*_in_decimal`; moments are UTC seconds.
+Amounts are integers in minor units of the record's currency unless named `*_in_decimal`; moments
+are UTC seconds.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Strict
+
+Amount = Annotated[
+    int, Strict()
+]  # money in minor units: a fraction or a text is not rounded or guessed
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
+    )
 
 
 class BillingAddress(_Model):
@@ -47,6 +55,7 @@ class Item(_Model):
     unit: str | None = None
     status: str | None = None
     item_family_id: str | None = None
+    is_shippable: bool | None = None
     metadata: dict[str, Any] | None = None
 
 
@@ -73,11 +82,19 @@ class OrderLine(_Model):
     entity_type: str | None = None
     entity_id: str | None = None
     description: str | None = None
-    unit_price: int | None = None
+    unit_price: Amount | None = None
     fulfillment_quantity: int | None = None
-    amount: int | None = None
-    discount_amount: int | None = None
-    tax_amount: int | None = None
+    amount: Amount | None = None
+    discount_amount: Amount | None = None
+    tax_amount: Amount | None = None
+
+
+class LinkedCreditNote(_Model):
+    """A credit note as an order names it."""
+
+    id: str | None = None
+    amount: Amount | None = None
+    status: str | None = None
 
 
 class Order(_Model):
@@ -94,7 +111,30 @@ class Order(_Model):
     delivered_at: int | None = None
     shipping_date: int | None = None
     original_order_id: str | None = None
-    tax: int | None = None
-    total: int | None = None
+    tax: Amount | None = None
+    total: Amount | None = None
+    rounding_adjustement: Amount | None = None  # spelled so by the vendor
+    invoice_round_off_amount: Amount | None = None
     order_line_items: list[OrderLine] | None = None
+    linked_credit_notes: list[LinkedCreditNote] | None = None
+    deleted: bool = False
+
+
+class InvoiceCreditNote(_Model):
+    """A credit note as its invoice names it, `adjustment_credit_notes` and `issued_credit_notes`
+    alike."""
+
+    cn_id: str | None = None
+    cn_total: Amount | None = None
+    cn_status: str | None = None
+
+
+class Invoice(_Model):
+    id: str
+    status: str | None = None
+    total: Amount | None = None
+    amount_due: Amount | None = None
+    round_off_amount: Amount | None = None
+    adjustment_credit_notes: list[InvoiceCreditNote] | None = None
+    issued_credit_notes: list[InvoiceCreditNote] | None = None
     deleted: bool = False

@@ -1,4 +1,5 @@
-"""Reads one tenant's Chargebee site into topics: webhooks, first snapshots, and the events that webhooks missed."""
+"""Reads one tenant's Chargebee site into topics: webhooks, first snapshots, and the events that
+webhooks missed."""
 
 import asyncio
 import uuid
@@ -10,16 +11,20 @@ import structlog
 
 from contracts.entities import ENTITIES, EntityName
 from contracts.settings import Tenant
+from runtime import traces
+from runtime.adapter_metrics import READ_ERRORS
+from runtime.background import first_of, unasked
+from runtime.backoff import Backoff
 from runtime.clock import iso
 from runtime.publisher import Publisher
 from runtime.vendor import Unauthorised, VendorError
 from services.chargebee_adapter import events as events_api
 from services.chargebee_adapter.authors import Authors
-from services.chargebee_adapter.catalogue import Catalogue
 from services.chargebee_adapter.client import ChargebeeClient
 from services.chargebee_adapter.events import Event
 from services.chargebee_adapter.mapping import observed
-from services.chargebee_adapter.readings import Reader, pricing_of
+from services.chargebee_adapter.product.catalogue import Catalogue, pricing_of
+from services.chargebee_adapter.reader import Reader
 from services.chargebee_adapter.snapshots import Snapshots
 
 log = structlog.get_logger()
@@ -38,16 +43,30 @@ def _uuid() -> str:
 class Source:
     """The readings of one tenant.
 
-    `health` holds last_poll_at per entity (and of the events), last_error and, where orders are not read, why.
-    `clock` gives aware UTC; `new_id` names snapshots; `catalogue` and `authors` are those shared with the sink.
+    `health` holds last_poll_at per entity (and of the events), last_error, where orders are not
+    read why, and first_snapshots by entity while they are read: since when, and until when at least
+    where lists may be late. `clock` gives aware UTC; `new_id` names snapshots; `catalogue` and
+    `authors` are those shared with the sink.
     """
 
     def __init__(
-        self, tenant: str, settings: Tenant, client: ChargebeeClient, publisher: Publisher, *,
-        clock: Callable[[], datetime], new_id: Callable[[], str] = _uuid, catalogue: Catalogue | None = None,
+        self,
+        tenant: str,
+        settings: Tenant,
+        client: ChargebeeClient,
+        publisher: Publisher,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str] = _uuid,
+        catalogue: Catalogue | None = None,
         authors: Authors | None = None,
-    ) -> None:  # fmt: skip
-        self._tenant, self._settings, self._client, self._publisher = tenant, settings, client, publisher
+    ) -> None:
+        self._tenant, self._settings, self._client, self._publisher = (
+            tenant,
+            settings,
+            client,
+            publisher,
+        )
         self._clock = clock
         catalogue = catalogue or Catalogue(pricing_of(settings))
         self._catalogue = catalogue
@@ -62,28 +81,39 @@ class Source:
             self.health["orders"] = "not read: start.orders is not set"
 
     async def run(self) -> None:
-        """Read for ever. Raises Unauthorised when the key is refused; other vendor trouble is tried again."""
+        """Read for ever. Raises Unauthorised when the key is refused; other vendor trouble is tried
+        again."""
         try:
             await self._persist("begin", self._begin)
             async with asyncio.TaskGroup() as group:
                 for entity in ENTITIES:
                     if entity != "order" or self._reader.reads_orders:
-                        group.create_task(self._snapshot(entity))
-                group.create_task(self._follow_events())
+                        group.create_task(unasked(self._snapshot(entity), lasts=False))
+                group.create_task(unasked(self._follow_events()))
         except ExceptionGroup as group_of_errors:
             refused = group_of_errors.subgroup(Unauthorised)
-            raise _first(refused or group_of_errors) from None
+            raise first_of(refused or group_of_errors) from None
 
     async def read_all(self, publisher: Publisher, entity: EntityName, snapshot: str) -> None:
         """Publish every record of an entity through this publisher. Raises a VendorError."""
-        snapshots = Snapshots(self._tenant, self._settings, self._client, publisher, self._reader, self._catalogue,
-                              clock=self._clock, new_id=lambda: snapshot)  # fmt: skip
+        snapshots = Snapshots(
+            self._tenant,
+            self._settings,
+            self._client,
+            publisher,
+            self._reader,
+            self._catalogue,
+            clock=self._clock,
+            new_id=lambda: snapshot,
+        )
         await snapshots.take(entity)
 
     async def webhook(self, body: bytes) -> int:
-        """Publish what a webhook is about; returns how many events were new, after Kafka acknowledged them.
+        """Publish what a webhook is about; returns how many events were new, after Kafka
+        acknowledged them.
 
-        Raises ValueError with a reason for a malformed body, and VendorError where a needed read failed.
+        Raises ValueError with a reason for a malformed body, and VendorError where a needed read
+        failed.
         """
         raw = events_api.decode(body)
         event = events_api.of(raw)
@@ -107,7 +137,8 @@ class Source:
         )
 
     async def _begin(self) -> None:
-        """Fix where events are followed from before anything is listed, so that nothing falls in between."""
+        """Fix where events are followed from before anything is listed, so that nothing falls in
+        between."""
         cursor = self._publisher.cursor(self._tenant, "chargebee", EVENTS)
         if cursor and self._clock() - datetime.fromisoformat(cursor["read_at"]) > MAX_CURSOR_AGE:
             log.warning("events.cursor_too_old", tenant=self._tenant, read_at=cursor["read_at"])
@@ -120,15 +151,32 @@ class Source:
     async def _snapshot(self, entity: EntityName) -> None:
         async def take() -> None:
             if not self._snapshots.is_complete(entity):
+                self._tell_of_snapshot(entity)
                 await self._snapshots.take(entity)
                 log.info("snapshot.completed", tenant=self._tenant, entity=entity)
                 self._polled(entity)
 
-        await self._persist(f"snapshot.{entity}", take)
+        try:
+            await self._persist(f"snapshot.{entity}", take)
+        finally:
+            left = {
+                name: told
+                for name, told in self.health.pop("first_snapshots", {}).items()
+                if name != entity
+            }
+            self.health |= {"first_snapshots": left} if left else {}
+
+    def _tell_of_snapshot(self, entity: EntityName) -> None:
+        now, late_s = self._clock(), self._settings.chargebee.list_lag_s
+        told: dict[str, Any] = {"since": iso(now)}
+        if late_s > 0:
+            told |= {"until": iso(now + timedelta(seconds=late_s)), "late_s": late_s}
+        self.health["first_snapshots"] = {**self.health.get("first_snapshots", {}), entity: told}
 
     async def _follow_events(self) -> None:
         while True:
-            await self._persist(EVENTS, self._catch_up)
+            with traces.step("poll events of chargebee", idle=True, tenant=self._tenant):
+                await self._persist(EVENTS, self._catch_up)
             await asyncio.sleep(self._settings.chargebee.events_interval_s)
 
     async def _catch_up(self) -> None:
@@ -149,7 +197,9 @@ class Source:
             await self._save_cursor(last_s)
         kept_from_s = last_s - int(self._settings.chargebee.list_lag_s) - 2
         self._handled = {each: at_s for each, at_s in self._handled.items() if at_s >= kept_from_s}
-        self._polled(EVENTS, *(each for each in ENTITIES if each != "order" or self._reader.reads_orders))
+        self._polled(
+            EVENTS, *(each for each in ENTITIES if each != "order" or self._reader.reads_orders)
+        )
 
     async def _publish_page(self, page: Sequence[Mapping[str, Any]]) -> None:
         fresh: list[Event] = []
@@ -157,7 +207,12 @@ class Source:
             try:
                 event = events_api.of(raw)
             except ValueError as error:
-                log.warning("event.unreadable", tenant=self._tenant, event=str(raw.get("id")), reason=str(error))
+                log.warning(
+                    "event.unreadable",
+                    tenant=self._tenant,
+                    event=str(raw.get("id")),
+                    reason=str(error),
+                )
                 continue
             if event is not None and event.id not in self._handled:
                 fresh.append(event)
@@ -175,8 +230,9 @@ class Source:
         self.health["last_poll_at"] = {**self.health["last_poll_at"], **dict.fromkeys(names, now)}
 
     async def _persist(self, what: str, step: Callable[[], Awaitable[None]]) -> None:
-        """Do one step, again and again with a growing pause while the vendor does not let it through."""
-        backoff_s = FIRST_BACKOFF_S
+        """Do one step, again and again with a growing pause while the vendor does not let it
+        through."""
+        backoff = Backoff(FIRST_BACKOFF_S, MAX_BACKOFF_S)
         while True:
             try:
                 await step()
@@ -184,16 +240,16 @@ class Source:
                 raise
             except VendorError as error:
                 self.health["last_error"] = f"{what}: {error}"
-                log.warning("source.again", tenant=self._tenant, what=what, reason=str(error), backoff_s=backoff_s)
-                await asyncio.sleep(backoff_s)
-                backoff_s = min(MAX_BACKOFF_S, backoff_s * 2)
+                READ_ERRORS.labels(self._tenant, "chargebee", what).inc()
+                log.warning(
+                    "source.again",
+                    tenant=self._tenant,
+                    what=what,
+                    reason=str(error),
+                    backoff_s=backoff.next_s,
+                )
+                await backoff.pause()
             else:
                 if str(self.health["last_error"]).startswith(f"{what}:"):
                     self.health["last_error"] = None
                 return
-
-
-def _first(group: ExceptionGroup[Exception]) -> Exception:
-    """A single error of a group, however deep."""
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, ExceptionGroup) else first

@@ -1,32 +1,46 @@
-"""`POST /webhooks/chargebee/{tenant}`: a sign that something changed, acknowledged only after Kafka has it."""
+"""`POST /webhooks/chargebee/{tenant}`: a sign that something changed, acknowledged only after Kafka
+has it.
+
+Who cannot sign in learns nothing: an unknown tenant, one without credentials and a wrong password
+have one answer.
+"""
 
 import asyncio
 import base64
 import binascii
+import hashlib
 import hmac
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 from aiokafka.errors import KafkaError
-from prometheus_client import Counter
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from contracts.settings import ChargebeeSettings
+from runtime import traces
+from runtime.clock import utc_now
+from runtime.harmless import cut
+from runtime.logs import Seldom
+from runtime.requests import whole_body
 from runtime.vendor import VendorError
+from services.chargebee_adapter.metrics import LAST_WEBHOOK, WEBHOOK_S, WEBHOOKS
 
 log = structlog.get_logger()
 REALM = "tandem"
-CHECK_HEADER = "tandem-check"  # on requests of our own checks, so that figures and log tell them from Chargebee's
-WEBHOOKS = Counter("tandem_webhooks_total", "Webhooks received, by answer", ["tenant", "status"])
+NOBODY = secrets.token_bytes(32)  # what is compared with where nobody can sign in
+NAME_MAX = 64
+# on requests of our own checks, so that figures and log tell them from Chargebee's
+CHECK_HEADER = "tandem-check"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one process takes at once: bytes of a body, seconds from the head of a request to Kafka's acknowledgement,
-    and requests under way."""
+    """What one process takes at once: bytes of a body, seconds from the head of a request to
+    Kafka's acknowledgement, and requests under way."""
 
     body_bytes: int = 1_000_000
     within_s: float = 5.0
@@ -35,8 +49,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Receiver:
-    """Where one tenant's webhooks go. `take` returns how many events were published, and raises ValueError with a
-    reason for a body that is no Chargebee event."""
+    """Where one tenant's webhooks go. `take` returns how many events were published, and raises
+    ValueError with a reason for a body that is no Chargebee event."""
 
     settings: ChargebeeSettings
     take: Callable[[bytes], Awaitable[int]]
@@ -45,14 +59,33 @@ class Receiver:
 def route(receivers: Mapping[str, Receiver], limits: Limits = Limits()) -> Route:
     """The route for all tenants; `receivers` may be filled after the start."""
     under_way: set[Request] = set()
+    seldom = Seldom()
 
     async def handle(request: Request) -> Response:
         tenant = str(request.path_params["tenant"])
-        status, message = await _answer(receivers.get(tenant), request, limits, under_way)
-        is_check = CHECK_HEADER in request.headers
-        WEBHOOKS.labels(tenant if tenant in receivers else "unknown", f"check {status}" if is_check else status).inc()
-        if status != 200:
-            log.warning("webhook.refused", tenant=tenant, status=status, reason=message, check=is_check)
+        is_check, known = (
+            CHECK_HEADER in request.headers,
+            tenant if tenant in receivers else "unknown",
+        )
+        webhook = traces.step(
+            "webhook of chargebee", kind="server", idle=True, detailed=True, tenant=known
+        )
+        with webhook, WEBHOOK_S.labels(known).time():
+            status, message = await _answer(receivers.get(tenant), request, limits, under_way)
+        if status == 200 and not is_check:
+            LAST_WEBHOOK.labels(known).set(utc_now().timestamp())
+        WEBHOOKS.labels(known, f"check {status}" if is_check else status).inc()
+        # By what we know, never by what was sent, which is of a stranger's choosing.
+        if status != 200 and (left_out := seldom.lets((known, status, is_check))) is not None:
+            reason = "no such tenant" if known == "unknown" else message
+            log.warning(
+                "webhook.refused",
+                tenant=cut(tenant, NAME_MAX),
+                status=status,
+                reason=reason,
+                check=is_check,
+                left_out=left_out,
+            )
         headers = {"WWW-Authenticate": f'Basic realm="{REALM}"'} if status == 401 else {}
         if status != 200:
             # The body may not have been read; without this the server waits for the rest of it.
@@ -64,11 +97,11 @@ def route(receivers: Mapping[str, Receiver], limits: Limits = Limits()) -> Route
 
 async def _answer(
     receiver: Receiver | None, request: Request, limits: Limits, under_way: set[Request]
-) -> tuple[int, str]:  # fmt: skip
-    if receiver is None:
-        return 404, "no such tenant"
-    if not authorised(receiver.settings, request.headers.get("authorization", "")):
-        return 401, "wrong or missing webhook user name and password"
+) -> tuple[int, str]:
+    settings = receiver.settings if receiver is not None else None
+    is_right = authorised(settings, request.headers.get("authorization", ""))
+    if receiver is None or not is_right:
+        return 401, "unknown address, or wrong or missing webhook user name and password"
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > limits.body_bytes:
         return 413, _too_large(limits)
@@ -85,7 +118,7 @@ async def _taken(receiver: Receiver, request: Request, limits: Limits) -> tuple[
     body: bytes | None = None
     try:
         async with asyncio.timeout(limits.within_s):
-            body = await _body(request, limits)
+            body = await whole_body(request, limits.body_bytes)
             if body is None:
                 return 413, _too_large(limits)
             published = await receiver.take(body)
@@ -96,33 +129,32 @@ async def _taken(receiver: Receiver, request: Request, limits: Limits) -> tuple[
     except (TimeoutError, VendorError, KafkaError) as error:
         if body is None:
             return 408, f"the body did not arrive within {limits.within_s:g} s, send it again"
-        return 503, f"not taken yet, send it again: {str(error) or 'Kafka did not acknowledge in time'}"
+        return (
+            503,
+            f"not taken yet, send it again: {str(error) or 'Kafka did not acknowledge in time'}",
+        )
     return 200, f"{published} published"
-
-
-async def _body(request: Request, limits: Limits) -> bytes | None:
-    """The whole body; None when it is too large."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limits.body_bytes:
-            return None
-    return bytes(body)
 
 
 def _too_large(limits: Limits) -> str:
     return f"the body is larger than {limits.body_bytes} bytes"
 
 
-def authorised(settings: ChargebeeSettings, header: str) -> bool:
-    """Whether a basic Authorization header holds the configured pair; compared in constant time. Without configured
-    credentials every webhook is refused."""
-    if settings.webhook_username is None or settings.webhook_password is None:
-        return False
-    expected = f"{settings.webhook_username.get_secret_value()}:{settings.webhook_password.get_secret_value()}"
+def authorised(settings: ChargebeeSettings | None, header: str) -> bool:
+    """Whether a basic Authorization header holds the configured pair. Digests are compared in
+    constant time, also where there is no pair: without settings or credentials every webhook is
+    refused."""
+    expected = NOBODY
+    if (
+        settings is not None
+        and settings.webhook_username is not None
+        and settings.webhook_password is not None
+    ):
+        user, password = settings.webhook_username, settings.webhook_password
+        expected = f"{user.get_secret_value()}:{password.get_secret_value()}".encode()
     scheme, _, encoded = header.partition(" ")
     try:
         given = base64.b64decode(encoded, validate=True) if scheme.lower() == "basic" else b""
     except (binascii.Error, ValueError):
         given = b""
-    return hmac.compare_digest(given, expected.encode())
+    return hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(expected).digest())

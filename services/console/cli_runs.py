@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from contracts import signals
 from contracts.messages import JournalEntry
 from runtime.clock import iso_now, utc_now
 from services.console import drift, totals
@@ -23,33 +23,48 @@ from services.console.base import (
     TenantOption,
     done,
     meant,
-    print_json,
     read,
     run,
     signal,
     stop,
-)  # fmt: skip
+)
 from services.console.files import cell
-from services.console.links import PAIRS_AT_ONCE, pairs_of, read_pairs
+from services.console.links import imports, pairs_of, read_pairs
 from services.console.lookup import find_link
 from services.console.model import ReadModel
 from services.console.ranges import moment_of, ranges_of
 from services.console.rebuilding import compare_pairs, until_planned, until_reloaded
 from services.console.runs import follow, show_runs, words_of
+from services.console.terminal import Screen, print_json, tell, text
 
 LIST_MAX = 40
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `tandem runs list` shows it.")]
-DetachOption = Annotated[bool, typer.Option("--detach", help="Do not wait; the run goes on in the services.")]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="The run's id, as `tandem runs list` shows it.")
+]
+DetachOption = Annotated[
+    bool, typer.Option("--detach", help="Do not wait; the run goes on in the services.")
+]
 
 
 def replay(
-    from_: Annotated[str, typer.Option("--from", help="A time (2026-11-28T10:00), a span ago (2h, 3d), or an offset.")],
-    to: Annotated[str | None, typer.Option("--to", help="The end of the range; without it, now.")] = None,
+    from_: Annotated[
+        str,
+        typer.Option(
+            "--from", help="A time (2026-11-28T10:00), a span ago (2h, 3d), or an offset."
+        ),
+    ],
+    to: Annotated[
+        str | None, typer.Option("--to", help="The end of the range; without it, now.")
+    ] = None,
     entity: EntityOption = None,
-    record: Annotated[str | None, typer.Option("--id", help="Only the record with this id.")] = None,
+    record: Annotated[
+        str | None, typer.Option("--id", help="Only the record with this id.")
+    ] = None,
     side: Annotated[
         SystemLiteral | None,
-        typer.Option("--side", help="Only events of this system; only the other system is read then."),
+        typer.Option(
+            "--side", help="Only events of this system; only the other system is read then."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be written, and change nothing.")
@@ -58,22 +73,29 @@ def replay(
     detach: DetachOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Plan the records again that have events in a range: both sides are read anew; what converged is not written."""
+    """Plan the records again that have events in a range: both sides are read anew; what converged
+    is not written."""
     about = meant(tenant)
     now, zone = utc_now(), about.settings.tenants[about.tenant].zone
     try:
         begin, end = moment_of(from_, zone, now), None if to is None else moment_of(to, zone, now)
-        ranges = run(about.settings, ranges_of(about.settings, about.tenant, begin, end, entity, now))
+        ranges = run(
+            about.settings, ranges_of(about.settings, about.tenant, begin, end, entity, now)
+        )
     except ValueError as error:
         stop(str(error))
     if record is not None:
         read(about, lambda model: _known(model, about.tenant, entity, record))
-    answer = signal(about, "replay", ranges=ranges, entity=entity, id=record, side=side, dry_run=dry_run or None)
+    answer = signal(
+        about, signals.Replay(ranges=ranges, entity=entity, id=record, side=side, dry_run=dry_run)
+    )
     if detach:
-        typer.echo(f"replay {answer['run']} is under way; tandem runs show {answer['run']}")
+        tell(f"replay {answer['run']} is under way; tandem runs show {answer['run']}")
         return
     fact = follow(about, answer["run"])
-    entries = read(about, lambda model: model.caused(about.tenant, f"{about.tenant}/run/{answer['run']}"))
+    entries = read(
+        about, lambda model: model.caused(about.tenant, f"{about.tenant}/run/{answer['run']}")
+    )
     _show_replay(answer["run"], fact, entries, as_json=as_json)
     if fact["state"] == "cancelled" or (dry_run and fact["counts"].get("different")):
         raise typer.Exit(LEFT)
@@ -86,30 +108,49 @@ def _known(model: ReadModel, tenant: str, entity: Any, record: str) -> None:
         except NotFound:
             continue
         return
-    raise NotFound(f"no {entity or 'record'} {record!r} is known of {tenant}; try: tandem links find TEXT")
+    raise NotFound(
+        f"no {entity or 'record'} {record!r} is known of {tenant}; try: tandem links find TEXT"
+    )
 
 
-def _show_replay(run_id: str, fact: dict[str, Any], entries: list[JournalEntry], *, as_json: bool) -> None:
+def _show_replay(
+    run_id: str, fact: dict[str, Any], entries: list[JournalEntry], *, as_json: bool
+) -> None:
     writes = [each for each in entries if each.rule in ("create", "update", "delete", "stamp")]
     if as_json:
-        print_json({"run": run_id, **fact, "writes": writes, "findings": [e for e in entries if e.rule == "drift"],
-                    "would": [each for each in entries if each.rule == "would"]})  # fmt: skip
+        print_json(
+            {
+                "run": run_id,
+                **fact,
+                "writes": writes,
+                "findings": [e for e in entries if e.rule == "drift"],
+                "would": [each for each in entries if each.rule == "would"],
+            }
+        )
         return
     told = [each for each in entries if each.rule in ("drift", "would", "not_verified")]
     for entry in [*told, *writes][:LIST_MAX]:
-        typer.echo(f"{entry.entity} {entry.link}: {entry.text}")
+        tell(f"{entry.entity} {entry.link}: {entry.text}")
         if entry.rule == "drift":
-            typer.echo(f"    found {cell(entry.value)}, taken for {cell(entry.losing)}")
+            tell(f"    found {cell(entry.value)}, taken for {cell(entry.losing)}")
     dry = bool(fact.get("dry_run"))
-    typer.echo(f"{'dry run' if dry else 'replay'} {fact['state']}: {words_of(fact)}; writes {len(writes)}")
+    tell(
+        f"{'dry run' if dry else 'replay'} {fact['state']}: {words_of(fact)}; writes {len(writes)}"
+    )
 
 
 def reconcile(
     entity: EntityOption = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Fold what was read, and so send the corrections.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Fold what was read, and so send the corrections.")
+    ] = False,
     month: Annotated[
         str | None,
-        typer.Option("--totals", metavar="MONTH", help="Add up the orders of a month (2026-11) on both sides instead."),
+        typer.Option(
+            "--totals",
+            metavar="MONTH",
+            help="Add up the orders of a month (2026-11) on both sides instead.",
+        ),
     ] = None,
     to_csv: CsvOption = None,
     to_html: HtmlOption = None,
@@ -117,22 +158,25 @@ def reconcile(
     detach: DetachOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read both systems whole and compare them with what is believed; exit code 3 while something differs."""
+    """Read both systems whole and compare them with what is believed.
+
+    Exit code 3 while something differs, or a finding of what was read is not settled.
+    """
     about = meant(tenant)
     if month is not None:
         _totals(about, month, repair, entity, to_csv, to_html, as_json=as_json)
         return
-    run_id = signal(about, "reconcile", entity=entity, repair=repair or None)["run"]
+    run_id = signal(about, signals.Reconcile(entity=entity, repair=repair))["run"]
     if detach:
-        typer.echo(f"reconcile {run_id} is under way; tandem runs show {run_id}")
+        tell(f"reconcile {run_id} is under way; tandem runs show {run_id}")
         return
     report = _reported(about, run_id)
     _save(to_csv, to_html, report, about.tenant)
     if repair and not as_json:
         _show(report, known=False)
-        typer.echo("repaired; reading once more")
+        tell("repaired; reading once more")
     if repair:
-        left = _reported(about, signal(about, "reconcile", entity=entity)["run"])
+        left = _reported(about, signal(about, signals.Reconcile(entity=entity))["run"])
         if as_json:
             print_json({"found": report, "left": left})
         else:
@@ -142,7 +186,7 @@ def reconcile(
         print_json(report)
     else:
         _show(report)
-    if report.left:
+    if report.left or report.findings:
         raise typer.Exit(LEFT)
 
 
@@ -166,67 +210,92 @@ def _save(to_csv: Path | None, to_html: Path | None, report: drift.Report, tenan
 def _show(report: drift.Report, *, known: bool = True) -> None:
     lines = list(drift.lines(report, known=known))
     for line in lines[:LIST_MAX]:
-        typer.echo(line)
+        tell(line)
     if len(lines) > LIST_MAX:
-        typer.echo(f"... and {len(lines) - LIST_MAX} more: --csv, --html or --json has all")
-    typer.echo(drift.summary(report))
+        tell(f"... and {len(lines) - LIST_MAX} more: --csv, --html or --json has all")
+    tell(drift.summary(report))
 
 
 def _totals(
-    about: Meant, month: str, repair: bool, entity: str | None, to_csv: Path | None, to_html: Path | None, *,
+    about: Meant,
+    month: str,
+    repair: bool,
+    entity: str | None,
+    to_csv: Path | None,
+    to_html: Path | None,
+    *,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     try:
         month = totals.month_of(month)
     except ValueError as error:
         stop(str(error))
     if repair or entity not in (None, "order"):
         stop("--totals is about orders and repairs nothing: leave out --repair and --entity")
-    run_id = signal(about, "reconcile", entity="order")["run"]
+    run_id = signal(about, signals.Reconcile(entity="order"))["run"]
     follow(about, run_id)
     found = read(about, lambda model: totals.totals_of(model, about.tenant, run_id, month))
     try:
         if to_csv is not None:
             totals.write_totals_csv(to_csv, found)
         if to_html is not None:
-            totals.write_totals_html(to_html, found, f"Orders of {about.tenant} in {month}, read {iso_now()[:19]}Z")
+            totals.write_totals_html(
+                to_html, found, f"Orders of {about.tenant} in {month}, read {iso_now()[:19]}Z"
+            )
     except OSError as error:
         stop(f"the file cannot be written: {error}")
     if as_json:
         print_json(found)
     else:
-        _show_totals(Console(), found)
+        _show_totals(Screen(), found)
     if found.differs:
         raise typer.Exit(LEFT)
 
 
 def _show_totals(console: Console, found: totals.Totals) -> None:
-    table = Table(*totals.SUM_COLUMNS, title=f"Orders of {found.month}", title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        *totals.SUM_COLUMNS,
+        title=f"Orders of {found.month}",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
     for row in totals.sum_rows(found):
-        table.add_row(*map(Text, row))
+        table.add_row(*map(text, row))
     console.print(table)
     for title, rows in (("On both sides", found.orders), ("On one side", found.unlinked)):
-        typer.echo(f"{title} ({len(rows)})")
+        tell(f"{title} ({len(rows)})")
         for order in rows[:LIST_MAX]:
-            typer.echo(f"  {totals.line_of(order)}")
+            tell(f"  {totals.line_of(order)}")
         if len(rows) > LIST_MAX:
-            typer.echo(f"  ... and {len(rows) - LIST_MAX} more: --csv, --html or --json has all")
+            tell(f"  ... and {len(rows) - LIST_MAX} more: --csv, --html or --json has all")
 
 
 def rebuild(
     from_vendors: Annotated[
-        bool, typer.Option("--from-vendors", help="From both systems and their references, not from the links topic.")
+        bool,
+        typer.Option(
+            "--from-vendors",
+            help="From both systems and their references, not from the links topic.",
+        ),
     ] = False,
     pairs: Annotated[
-        Path | None, typer.Option("--import", help="Also link the pairs of a CSV file, as `links export` prints it.")
+        Path | None,
+        typer.Option(
+            "--import", help="Also link the pairs of a CSV file, as `links export` prints it."
+        ),
     ] = None,
     tenant: TenantOption = None,
 ) -> None:
-    """Make the map of ids anew, from its topic or from both systems; creates nothing and compares it with the old."""
+    """Make the map of ids anew, from its topic or from both systems; creates nothing and compares
+    it with the old."""
     about = meant(tenant)
     if not from_vendors:
         if pairs is not None:
-            stop("--import goes with --from-vendors; tandem links import links pairs into the map as it is")
+            stop(
+                "--import goes with --from-vendors; tandem links import links pairs into the map "
+                "as it is"
+            )
         _reload(about)
         return
     try:
@@ -234,29 +303,34 @@ def rebuild(
     except (OSError, ValueError) as error:
         stop(f"{pairs}: {error}")
     before = read(about, lambda model: pairs_of(model, about.tenant))
-    run_id = signal(about, "rebuild")["run"]
-    for begin in range(0, len(told), PAIRS_AT_ONCE):
-        done(signal(about, "import", pairs=told[begin : begin + PAIRS_AT_ONCE]))
-    typer.echo(f"rebuild {run_id}: {about.tenant} observes, the links are made anew from both systems")
+    run_id = signal(about, signals.Rebuild())["run"]
+    for part in imports(told):
+        done(signal(about, part))
+    tell(f"rebuild {run_id}: {about.tenant} observes, the links are made anew from both systems")
     follow(about, run_id)
     until_planned(about)
     after = read(about, lambda model: pairs_of(model, about.tenant))
     gone, come = compare_pairs(before, after)
     for title, found in (("no longer linked", gone), ("newly linked", come)):
         for pair in found[:LIST_MAX]:
-            typer.echo(f"{title}: {pair['entity']} {pair['chargebee']} {pair['poweroffice']}")
-    typer.echo(f"{len(after)} pairs linked; {len(gone)} no longer, {len(come)} newly; nothing was created")
-    typer.echo(f"look at tandem plan; tandem mode sync --tenant {about.tenant} lets the sync go on")
+            tell(f"{title}: {pair['entity']} {pair['chargebee']} {pair['poweroffice']}")
+    tell(
+        f"{len(after)} pairs linked; {len(gone)} no longer, {len(come)} newly; nothing was created"
+    )
+    tell(f"look at tandem plan; tandem mode sync --tenant {about.tenant} lets the sync go on")
     if gone or come:
         raise typer.Exit(LEFT)
 
 
 def _reload(about: Meant) -> None:
-    fact = until_reloaded(about, signal(about, "reload")["signal"])
+    fact = until_reloaded(about, signal(about, signals.AskReload())["signal"])
     differing = fact["differing"]
     for name in differing[:LIST_MAX]:
-        typer.echo(f"differed: {name}")
-    typer.echo(f"{fact['links']} links read anew from their topic; {len(differing)} differed from what was held")
+        tell(f"differed: {name}")
+    tell(
+        f"{fact['links']} links read anew from their topic; {len(differing)} differed from what "
+        f"was held"
+    )
     if differing:
         raise typer.Exit(LEFT)
 
@@ -267,10 +341,14 @@ def _reload(about: Meant) -> None:
 def runs_list(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
     """The runs of a tenant, the newest first."""
     about = meant(tenant)
-    show_runs(Console(), read(about, lambda model: model.controls(about.tenant, "run")), as_json=as_json)
+    show_runs(
+        Screen(), read(about, lambda model: model.controls(about.tenant, "run")), as_json=as_json
+    )
 
 
-def runs_show(run_id: RunArgument, tenant: TenantOption = None, as_json: JsonOption = False) -> None:
+def runs_show(
+    run_id: RunArgument, tenant: TenantOption = None, as_json: JsonOption = False
+) -> None:
     """One run: how far it is and what it found."""
     about = meant(tenant)
     fact = read(about, lambda model: model.fact(about.tenant, "run", run_id))
@@ -281,22 +359,22 @@ def runs_show(run_id: RunArgument, tenant: TenantOption = None, as_json: JsonOpt
         print_json({"run": run_id, **fact, "entries": entries})
         return
     for entry in entries[:LIST_MAX]:
-        typer.echo(f"{entry.entity} {entry.link}: {entry.text}")
+        tell(f"{entry.entity} {entry.link}: {entry.text}")
     if len(entries) > LIST_MAX:
-        typer.echo(f"... and {len(entries) - LIST_MAX} more: --json has all")
-    typer.echo(f"{fact.get('kind')} {fact.get('state')}: {words_of(fact)}")
+        tell(f"... and {len(entries) - LIST_MAX} more: --json has all")
+    tell(f"{fact.get('kind')} {fact.get('state')}: {words_of(fact)}")
 
 
 def runs_pause(run_id: RunArgument, tenant: TenantOption = None) -> None:
     """Let a run rest; what it has read is kept."""
-    done(signal(meant(tenant), "run_pause", run=run_id))
+    done(signal(meant(tenant), signals.PauseRun(run=run_id)))
 
 
 def runs_resume(run_id: RunArgument, tenant: TenantOption = None) -> None:
     """Let a run that rests go on."""
-    done(signal(meant(tenant), "run_resume", run=run_id))
+    done(signal(meant(tenant), signals.ResumeRun(run=run_id)))
 
 
 def runs_cancel(run_id: RunArgument, tenant: TenantOption = None) -> None:
     """End a run early; what it has found and written so far stays."""
-    done(signal(meant(tenant), "run_cancel", run=run_id))
+    done(signal(meant(tenant), signals.CancelRun(run=run_id)))

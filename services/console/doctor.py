@@ -1,9 +1,12 @@
-"""`tandem doctor`: what a first run needs, in order, in words. Nothing is written, no service has to run.
+"""`tandem doctor`: what a first run needs, in order, in words. Nothing is written, no service has
+to run.
 
-Kafka is asked here, each vendor by its adapter's own check command (`python -m services.… check TENANT`).
+Kafka is asked here, each vendor by its adapter's own check command (`python -m services.… check
+TENANT`).
 """
 
 import asyncio
+import contextlib
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -12,21 +15,33 @@ from dataclasses import dataclass, field
 
 import httpx
 import msgspec
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError
 
 from contracts.checks import Checked, finding, not_checked, note, ok
 from contracts.entities import SYSTEMS, System
-from contracts.messages import Control
+from contracts.messages import ORDER_SOURCE, RESTORING, STARTING, Control
 from contracts.settings import DECISIONS, Settings, Tenant, every_key
 from contracts.topics import TOPICS
 from runtime.checks import FOUND, discreet, secrets_of, service_url
-from runtime.kafka import Kafka
+from runtime.kafka import AWAY, Kafka
+from runtime.reach import why
+from runtime.unusable import Unusable
+from services.console.doctor_services import heard_of
+from services.console.services import Process as Living
 
-TOTAL_S, KAFKA_S, VENDOR_S, PORT_S, LEFT_FOR_PORTS_S = 55.0, 8.0, 25.0, 3.0, 4.0
+TOTAL_S, KAFKA_S, VENDOR_S, PORT_S, HEARD_S, LEFT_FOR_PORTS_S = 55.0, 8.0, 25.0, 3.0, 5.0, 9.0
 KAFKA, TOPIC, TENANTS, DECISION = "Kafka", "topics", "tenants", "decisions"
-PINNED: Mapping[System, str] = {"chargebee": "pinned Chargebee site", "poweroffice": "pinned Go company"}
+PINNED_SOURCE = "pinned order source"
+PINNED: Mapping[System, str] = {
+    "chargebee": "pinned Chargebee site",
+    "poweroffice": "pinned Go company",
+}
 VENDORS: Mapping[System, str] = {"chargebee": "Chargebee", "poweroffice": "PowerOffice Go"}
-SERVICES = {"linker": "linker", "chargebee_adapter": "Chargebee adapter", "poweroffice_adapter": "Go adapter"}
+SERVICES = {
+    "linker": "linker",
+    "chargebee_adapter": "Chargebee adapter",
+    "poweroffice_adapter": "Go adapter",
+}
 START = "start it: "
 _control_decoder = msgspec.json.Decoder(Control)
 _checked_decoder = msgspec.json.Decoder(Checked)
@@ -34,8 +49,8 @@ _checked_decoder = msgspec.json.Decoder(Checked)
 
 @dataclass
 class Held:
-    """What `control` says of the tenants: pinned accounts by tenant and system, modes that operators set. None where
-    it could not be read, with the reason."""
+    """What `control` says of the tenants: pinned accounts by tenant and system, modes that
+    operators set. None where it could not be read, with the reason."""
 
     pins: dict[tuple[str, str], str] | None = None
     modes: dict[str, str] = field(default_factory=dict)
@@ -43,24 +58,43 @@ class Held:
 
 
 async def diagnose(settings: Settings, names: Sequence[str], held: Held) -> AsyncIterator[Checked]:
-    """Every result, as soon as it is there, without secrets; what `control` says is put into `held`. Ends within
-    TOTAL_S (like every limit here, times console.patience) whatever hangs."""
+    """Every result, as soon as it is there, without secrets; what `control` says is put into
+    `held`. Ends within TOTAL_S (like every limit here, times console.patience) whatever hangs."""
     secrets, until = secrets_of(settings), time.monotonic() + TOTAL_S * settings.console.patience
     async for result in _all(settings, names, held, until):
         yield discreet(result, secrets)
 
 
-async def _all(settings: Settings, names: Sequence[str], held: Held, until: float) -> AsyncIterator[Checked]:
+async def _all(
+    settings: Settings, names: Sequence[str], held: Held, until: float
+) -> AsyncIterator[Checked]:
     for result in await _kafka(settings, names, held):
         yield result
     if not names:
-        yield finding(TENANTS, "none is configured", "add a table [tenants.NAME] to tandem.toml; docs/settings.md")
+        yield finding(
+            TENANTS,
+            "none is configured",
+            "add a table [tenants.NAME] to tandem.toml; docs/settings.md",
+        )
     for name in names:
-        async for result in _tenant(name, settings, held, until - LEFT_FOR_PORTS_S * settings.console.patience):
+        async for result in _tenant(
+            name, settings, held, until - LEFT_FOR_PORTS_S * settings.console.patience
+        ):
             yield msgspec.structs.replace(result, tenant=name)
-    async with httpx.AsyncClient(trust_env=False, timeout=PORT_S * settings.console.patience) as http:
-        for result in await asyncio.gather(*(_service(http, settings, service) for service in SERVICES)):
+    live, heard = list[Living](), list[Checked]()
+    if held.pins is not None:
+        live, heard = await heard_of(settings, HEARD_S * settings.console.patience)
+    beating = {each.service for each in live}
+    async with httpx.AsyncClient(
+        trust_env=False, timeout=PORT_S * settings.console.patience
+    ) as http:
+        asked = (
+            _service(http, settings, service, beats=service in beating) for service in SERVICES
+        )
+        for result in await asyncio.gather(*asked):
             yield result
+    for result in heard:
+        yield result
 
 
 # -- Kafka
@@ -72,9 +106,9 @@ async def _kafka(settings: Settings, names: Sequence[str], held: Held) -> list[C
     try:
         async with asyncio.timeout(limit_s):
             problems = await kafka.check_topics()
-    except (KafkaError, OSError) as error:
-        fix = "start one (tandem kafka), or correct kafka.bootstrap and what else stands under [kafka]"
-        return [finding(KAFKA, _unusable(error, settings.kafka.bootstrap, limit_s), fix), not_checked(TOPIC, held.why)]
+    except AWAY as error:
+        words, fix = await _unusable(error, settings, limit_s)
+        return [finding(KAFKA, words, fix), not_checked(TOPIC, held.why)]
     results = [ok(KAFKA, f"answers at {settings.kafka.bootstrap}"), *topic_results(problems)]
     held.why = "the topics are not as they should be"
     if not problems:
@@ -82,23 +116,39 @@ async def _kafka(settings: Settings, names: Sequence[str], held: Held) -> list[C
     return results
 
 
-def _unusable(error: Exception, at: str, limit_s: float) -> str:
-    match error:
-        case TimeoutError():
-            return f"no answer from {at} within {limit_s:.0f} s"
-        case KafkaConnectionError():
-            return f"cannot be reached at {at}"
-    return f"cannot be used at {at}: {' '.join(str(error).split()) or type(error).__name__}"
+async def _unusable(error: Exception, settings: Settings, limit_s: float) -> tuple[str, str]:
+    at = settings.kafka.bootstrap
+    fix = "start one (tandem kafka), or correct kafka.bootstrap and what else stands under [kafka]"
+    trouble = None
+    if isinstance(error, KafkaConnectionError | Unusable | TimeoutError):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                trouble = await why(settings.kafka)
+    if trouble is not None and trouble.lasting:
+        words, _, remedy = trouble.words.rpartition("; ")
+        return words, remedy
+    if isinstance(error, TimeoutError):
+        return f"no answer from {at} within {limit_s:.0f} s", fix
+    if isinstance(error, KafkaConnectionError):
+        return f"cannot be reached at {at}" + (
+            f": {trouble.words}" if trouble is not None else ""
+        ), fix
+    return f"cannot be used at {at}: {' '.join(str(error).split()) or type(error).__name__}", fix
 
 
 def topic_results(problems: Sequence[str]) -> list[Checked]:
-    """The lines of Kafka.check_topics as results: those that do not exist as one, each that differs by itself."""
+    """The lines of Kafka.check_topics as results: those that do not exist as one, each that differs
+    by itself."""
     missing = [line for line in problems if line.endswith("does not exist")]
     results = []
     if missing:
-        names = ", ".join(line.partition(":")[0] for line in missing[:3]) + (", …" if len(missing) > 3 else "")
+        names = ", ".join(line.partition(":")[0] for line in missing[:3]) + (
+            ", …" if len(missing) > 3 else ""
+        )
         words = f"{len(missing)} of {len(TOPICS)} do not exist ({names})"
-        results.append(finding(TOPIC, words, "tandem topics create; kafka.partitions is fixed from then on"))
+        results.append(
+            finding(TOPIC, words, "tandem topics create; kafka.partitions is fixed from then on")
+        )
     for line in problems:
         if line not in missing:
             words, _, fix = line.partition(";")
@@ -106,7 +156,9 @@ def topic_results(problems: Sequence[str]) -> list[Checked]:
     return results or [ok(TOPIC, f"all {len(TOPICS)} exist as they should")]
 
 
-async def _read_control(kafka: Kafka, settings: Settings, names: Sequence[str], held: Held) -> list[Checked]:
+async def _read_control(
+    kafka: Kafka, settings: Settings, names: Sequence[str], held: Held
+) -> list[Checked]:
     pins: dict[tuple[str, str], str] = {}
     partitions = sorted({settings.partition_of(name) for name in names})
     try:
@@ -114,9 +166,13 @@ async def _read_control(kafka: Kafka, settings: Settings, names: Sequence[str], 
             async for record in kafka.read(("control",), partitions):
                 if record.value is not None:
                     _take(_control_decoder.decode(record.value), pins, held.modes)
-    except (KafkaError, OSError, msgspec.MsgspecError) as error:
+    except (*AWAY, msgspec.MsgspecError) as error:
         held.why = f"the topic control cannot be read ({type(error).__name__})"
-        return [finding(KAFKA, held.why, "look at Kafka's log, and at what may read with these credentials")]
+        return [
+            finding(
+                KAFKA, held.why, "look at Kafka's log, and at what may read with these credentials"
+            )
+        ]
     held.pins = pins
     return []
 
@@ -131,7 +187,9 @@ def _take(control: Control, pins: dict[tuple[str, str], str], modes: dict[str, s
 # -- one tenant
 
 
-async def _tenant(name: str, settings: Settings, held: Held, until: float) -> AsyncIterator[Checked]:
+async def _tenant(
+    name: str, settings: Settings, held: Held, until: float
+) -> AsyncIterator[Checked]:
     tenant = settings.tenants[name]
     for result in decisions(name, tenant):
         yield result
@@ -142,23 +200,35 @@ async def _tenant(name: str, settings: Settings, held: Held, until: float) -> As
         yield result
     for system in SYSTEMS:
         yield pinned(system, accounts.get(system), name, held)
+    yield pinned_source(name, tenant, held)
 
 
 def decisions(name: str, tenant: Tenant) -> list[Checked]:
-    """The four settings without a default. A tenant that is to sync and cannot is a finding, one that observes not."""
+    """The four settings without a default. A tenant that is to sync and cannot is a finding, one
+    that observes not."""
     missing = tenant.missing_decisions()
     if not missing:
         return [ok(DECISION, f"the {len(DECISIONS)} settings without a default are made")]
-    meaning = {".".join(key.path[2:]): key.info.description for key in every_key() if key.path[0] == "tenants"}
+    meaning = {
+        ".".join(key.path[2:]): key.info.description
+        for key in every_key()
+        if key.path[0] == "tenants"
+    }
     results = []
     for key in missing:
-        words, fix = f"{key} is not set, so {name} only observes. {meaning[key]}", f"set tenants.{name}.{key}"
-        results.append(finding(DECISION, words, fix) if tenant.mode == "sync" else note(DECISION, words, fix))
+        words, fix = (
+            f"{key} is not set, so {name} only observes. {meaning[key]}",
+            f"set tenants.{name}.{key}",
+        )
+        results.append(
+            finding(DECISION, words, fix) if tenant.mode == "sync" else note(DECISION, words, fix)
+        )
     return results
 
 
 def pinned(system: System, account: str | None, name: str, held: Held) -> Checked:
-    """Whether the account behind the keys is the one that earlier starts wrote into (runtime.identity)."""
+    """Whether the account behind the keys is the one that earlier starts wrote into
+    (runtime.identity)."""
     check = PINNED[system]
     if held.pins is None:
         return not_checked(check, held.why)
@@ -169,22 +239,59 @@ def pinned(system: System, account: str | None, name: str, held: Held) -> Checke
         return not_checked(check, f"the keys open nothing; {before} is pinned")
     if account == before:
         return ok(check, f"{before}, the one behind the keys")
-    words = f"{name} was connected to {before}, and these keys belong to {account}: nothing is read or written"
-    return finding(check, words, "give back the right keys, or use another tenant name for the other account")
+    words = (
+        f"{name} was connected to {before}, and these keys belong to {account}: nothing is "
+        f"read or written"
+    )
+    return finding(
+        check, words, "give back the right keys, or use another tenant name for the other account"
+    )
 
 
-async def _vendors(name: str, until: float, most_s: float = VENDOR_S) -> AsyncIterator[tuple[System, Checked]]:
-    """Both check commands at once; the results of the first as they come, then those of the second."""
+def pinned_source(name: str, tenant: Tenant, held: Held) -> Checked:
+    """Whether what the settings count as a sale is what earlier starts carried
+    (services/linker/order_source.py)."""
+    if held.pins is None:
+        return not_checked(PINNED_SOURCE, held.why)
+    wanted, before = tenant.order.source, held.pins.get((name, ORDER_SOURCE))
+    if before is None:
+        return ok(PINNED_SOURCE, f"none yet; the first start of the linker pins {wanted}")
+    if before == wanted:
+        return ok(PINNED_SOURCE, f"{before}, as order.source says")
+    words = (
+        f"{name} carries Chargebee's {before}, and order.source is {wanted}: a sale could be "
+        f"made in Go twice"
+    )
+    fix = (
+        f"set order.source back to {before}, or start.orders to a day after the last linked order; "
+        f"the linker judges "
+        "it when it starts"
+    )
+    return finding(PINNED_SOURCE, words, fix)
+
+
+async def _vendors(
+    name: str, until: float, most_s: float = VENDOR_S
+) -> AsyncIterator[tuple[System, Checked]]:
+    """Both check commands at once; the results of the first as they come, then those of the
+    second."""
     until = min(until, time.monotonic() + most_s)
     if until - time.monotonic() < 1:
         for system in SYSTEMS:
-            yield system, not_checked(VENDORS[system], f"no time was left; run tandem doctor --tenant {name}")
+            yield (
+                system,
+                not_checked(
+                    VENDORS[system], f"no time was left; run tandem doctor --tenant {name}"
+                ),
+            )
         return
     started: dict[System, Process] = {}
     try:
         for system in SYSTEMS:
             command = (sys.executable, "-m", f"services.{system}_adapter", "check", name)
-            started[system] = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
+            started[system] = await asyncio.create_subprocess_exec(
+                *command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
+            )
         for system, process in started.items():
             async for result in _results(system, name, process, until):
                 yield system, result
@@ -193,7 +300,9 @@ async def _vendors(name: str, until: float, most_s: float = VENDOR_S) -> AsyncIt
             await _end(process)
 
 
-async def _results(system: System, name: str, process: Process, until: float) -> AsyncIterator[Checked]:
+async def _results(
+    system: System, name: str, process: Process, until: float
+) -> AsyncIterator[Checked]:
     assert process.stdout is not None
     see = f"see python -m services.{system}_adapter check {name}"
     try:
@@ -218,7 +327,10 @@ async def _end(process: Process) -> None:
 # -- services and what is next
 
 
-async def _service(http: httpx.AsyncClient, settings: Settings, service: str) -> Checked:
+async def _service(
+    http: httpx.AsyncClient, settings: Settings, service: str, *, beats: bool
+) -> Checked:
+    """How a service answers on its port; `beats` says that it lives by its heartbeats."""
     title, port = SERVICES[service], getattr(settings.ports, service)
     if port == 0:
         return not_checked(title, f"ports.{service} is 0, a free port at each start")
@@ -228,34 +340,60 @@ async def _service(http: httpx.AsyncClient, settings: Settings, service: str) ->
             body = (await http.get(f"{base}/health/ready")).json()
         ready, problem = body["ready"], body["problem"]
     except (httpx.TransportError, TimeoutError):
+        if beats:
+            words = f"lives by its heartbeats, but nothing answers on {base}"
+            return note(
+                title, words, f"look at ports.{service} and reach.{service}: where does it run?"
+            )
         return note(title, f"does not run: nothing answers on {base}", START + command)
     except (ValueError, KeyError, TypeError):
-        return finding(title, f"something else answers on {base}", f"end it, or set ports.{service}")
+        return finding(
+            title, f"something else answers on {base}", f"end it, or set ports.{service}"
+        )
     if ready:
         return ok(title, f"runs and is ready on {base}")
-    if problem == "starting":
-        return note(title, "is starting", "ask again in a moment")
-    return finding(title, f"is not ready: {problem}", 'docs/runbook.md, "A service ends or is not ready"')
+    if problem in (STARTING, RESTORING):
+        return note(title, f"is about to work: {problem}", "ask again in a moment")
+    return finding(
+        title, f"is not ready: {problem}", 'docs/runbook.md, "A service ends or is not ready"'
+    )
 
 
-def next_steps(results: Sequence[Checked], settings: Settings, names: Sequence[str], modes: Mapping[str, str]
-               ) -> list[str]:  # fmt: skip
-    """What to do next, one line each: correct, else start, else decide, read the plans, or nothing."""
+def next_steps(
+    results: Sequence[Checked], settings: Settings, names: Sequence[str], modes: Mapping[str, str]
+) -> list[str]:
+    """What to do next, one line each: correct, else start, else decide, read the plans, or
+    nothing."""
     if count := sum(each.state == "finding" for each in results):
         things = "the one thing" if count == 1 else f"the {count} things"
         return [f"correct {things} marked above, then run tandem doctor again"]
-    commands = [each.fix.removeprefix(START) for each in results if each.fix and each.fix.startswith(START)]
+    commands = [
+        each.fix.removeprefix(START) for each in results if each.fix and each.fix.startswith(START)
+    ]
     if commands:
-        return ["start the services, then run tandem doctor again:", *(f"  {command}" for command in commands)]
+        return [
+            "start the services, then run tandem doctor again:",
+            *(f"  {command}" for command in commands),
+        ]
     return list(_of_tenants(settings, names, modes))
 
 
-def _of_tenants(settings: Settings, names: Sequence[str], modes: Mapping[str, str]) -> Iterator[str]:
+def _of_tenants(
+    settings: Settings, names: Sequence[str], modes: Mapping[str, str]
+) -> Iterator[str]:
     for name in names:
-        tenant, named = settings.tenants[name], f" --tenant {name}" if len(settings.tenants) > 1 else ""
+        tenant, named = (
+            settings.tenants[name],
+            f" --tenant {name}" if len(settings.tenants) > 1 else "",
+        )
         if missing := tenant.missing_decisions():
-            yield f"{name} observes: look at it with tandem status, then decide {', '.join(missing)}"
+            yield (
+                f"{name} observes: look at it with tandem status, then decide {', '.join(missing)}"
+            )
         elif modes.get(name, tenant.mode) == "observe":
-            yield f"{name} observes: read its plans with tandem plan{named}, then tandem mode sync{named}"
+            yield (
+                f"{name} observes: read its plans with tandem plan{named}, then tandem mode "
+                f"sync{named}"
+            )
         else:
             yield f"{name} is in sync: tandem status shows how it stands"

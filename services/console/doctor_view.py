@@ -9,15 +9,23 @@ from rich.text import Text
 
 from contracts.checks import Checked, State
 from contracts.settings import Settings
-from services.console.base import INTERRUPTED, LEFT, print_json, run, stop
+from runtime.harmless import harmless
+from services.console.base import INTERRUPTED, LEFT, run, stop
 from services.console.doctor import SERVICES, Held, diagnose, next_steps
+from services.console.doctor_services import CHECKS
+from services.console.terminal import Screen, print_json, tell, text
 
-MARKS: dict[State, tuple[str, str]] = {"ok": ("✓", "green"), "note": ("i", "yellow"), "finding": ("✗", "bold red")}
+MARKS: dict[State, tuple[str, str]] = {
+    "ok": ("✓", "green"),
+    "note": ("i", "yellow"),
+    "finding": ("✗", "bold red"),
+}
 CHECK_WIDTH = 24
 
 
 class Diagnosis(msgspec.Struct, kw_only=True):
-    """What `tandem doctor --json` prints: every result, how many have to be corrected, and what to do next."""
+    """What `tandem doctor --json` prints: every result, how many have to be corrected, and what to
+    do next."""
 
     findings: int
     checks: list[Checked]
@@ -25,45 +33,49 @@ class Diagnosis(msgspec.Struct, kw_only=True):
 
 
 def run_doctor(settings: Settings, tenant: str | None, *, as_json: bool) -> int:
-    """Check one tenant or all and show it. The exit code: 0, or 3 when something has to be corrected; ends the command
-    with 2 for a tenant that is not configured."""
+    """Check one tenant or all and show it. The exit code: 0, or 3 when something has to be
+    corrected; ends the command with 2 for a tenant that is not configured."""
     if tenant is not None and tenant not in settings.tenants:
         stop(f"no tenant {tenant!r}; there are: {', '.join(sorted(settings.tenants)) or 'none'}")
     names = [tenant] if tenant is not None else sorted(settings.tenants)
-    work = _diagnosed(settings, names, None if as_json else Console())
+    work = _diagnosed(settings, names, None if as_json else Screen())
     diagnosis = run(settings, work, interrupted=("interrupted; nothing was changed", INTERRUPTED))
     if as_json:
         print_json(diagnosis)
     return LEFT if diagnosis.findings else 0
 
 
-async def _diagnosed(settings: Settings, names: Sequence[str], console: Console | None) -> Diagnosis:
+async def _diagnosed(
+    settings: Settings, names: Sequence[str], console: Console | None
+) -> Diagnosis:
     held, results, above = Held(), list[Checked](), ""
     async for result in diagnose(settings, names, held):
         results.append(result)
         if console is not None:
             if heading(result) != above:
                 above = heading(result)
-                show(console, Text(above, style="bold"), above)
+                show(console, text(above, "bold"), above)
             show(console, _row(result), line(result))
     steps = next_steps(results, settings, names, held.modes)
     if console is not None:
-        text = "\n".join(["Next: " + steps[0], *steps[1:]] if steps else [])
-        show(console, Text(text, style="bold"), text)
-    return Diagnosis(findings=sum(each.state == "finding" for each in results), checks=results, next=steps)
+        told = "\n".join(map(harmless, ["Next: " + steps[0], *steps[1:]] if steps else []))
+        show(console, Text(told, style="bold"), told)
+    return Diagnosis(
+        findings=sum(each.state == "finding" for each in results), checks=results, next=steps
+    )
 
 
 def heading(result: Checked) -> str:
     """What a result stands under."""
     if result.tenant is not None:
         return f"Tenant {result.tenant}"
-    return "Services" if result.check in SERVICES.values() else "Installation"
+    return "Services" if result.check in (*SERVICES.values(), *CHECKS) else "Installation"
 
 
 def line(result: Checked) -> str:
     """A result as plain text; the fix stands on a line of its own."""
-    text = f"{result.state:<8} {result.check}: {result.words}"
-    return text if result.fix is None else f"{text}\n{'':<8} fix: {result.fix}"
+    told = harmless(f"{result.state:<8} {result.check}: {result.words}")
+    return told if result.fix is None else f"{told}\n{'':<8} fix: {harmless(result.fix)}"
 
 
 def show(console: Console, rich: Table | Text, plain: str) -> None:
@@ -71,15 +83,16 @@ def show(console: Console, rich: Table | Text, plain: str) -> None:
     if console.is_terminal:
         console.print(rich)
     else:
-        print(plain, flush=True)
+        for each in plain.split("\n"):
+            tell(each)
 
 
 def _row(result: Checked) -> Table:
     row, (mark, style) = Table.grid(padding=(0, 1)), MARKS[result.state]
     for width in (1, CHECK_WIDTH, None):
         row.add_column(width=width)
-    words = Text(result.words)
+    words = text(result.words)
     if result.fix is not None:
-        words.append(f"\n{result.fix}", style="cyan")
-    row.add_row(Text(mark, style=style), Text(result.check), words)
+        words.append(f"\n{harmless(result.fix)}", style="cyan")
+    row.add_row(text(mark, style), text(result.check), words)
     return row

@@ -1,7 +1,8 @@
-"""The drift report of a reconcile: what both systems were found to hold, against what is believed of them."""
+"""The drift report of a reconcile: what both systems were found to hold, against what is believed
+of them."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,37 @@ import msgspec
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName, System, other
 from contracts.messages import JournalEntry, Link, Observed, Side
+from contracts.vendors import changed_at
 from services.console.files import cell, write_csv, write_html
+from services.console.findings import (
+    Found,
+    brief_of,
+    counted,
+    documents_of,
+    full_of,
+    left_in,
+    ordered,
+)
 from services.console.model import ReadModel, side_of
 
-COLUMNS = ("kind", "entity", "link", "system", "id", "field", "found", "taken for", "other side", "note")
+COLUMNS = (
+    "kind",
+    "entity",
+    "link",
+    "system",
+    "id",
+    "field",
+    "found",
+    "taken for",
+    "other side",
+    "note",
+)
 SKEW = timedelta(minutes=1)
 
 
 class Difference(msgspec.Struct, kw_only=True):
-    """A field of a record that is not what it was taken for; `other` is what the other system holds."""
+    """A field of a record that is not what it was taken for; `other` is what the other system
+    holds."""
 
     entity: EntityName
     link: str
@@ -40,8 +63,9 @@ class Loose(msgspec.Struct, kw_only=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """What a reconcile found. `matched` counts linked pairs that were read on both sides and hold what was agreed;
-    `listed` are differences that are known and left to a person; `unlinked` stand alone for a reason."""
+    """What a reconcile found. `matched` counts linked pairs that were read on both sides and hold
+    what was agreed; `listed` are differences that are known and left to a person; `unlinked` stand
+    alone for a reason; `findings` are those of the entities read that nobody has settled."""
 
     run: str
     repaired: bool
@@ -53,6 +77,7 @@ class Report(msgspec.Struct, kw_only=True):
     unlinked: list[Loose]
     listed: list[Loose]
     would: dict[str, list[str]]
+    findings: list[Found] = []
 
     @property
     def left(self) -> int:
@@ -64,17 +89,42 @@ def drift_of(model: ReadModel, tenant: str, run_id: str) -> Report:
     """Compare what a run read with the links as they stand."""
     run = model.fact(tenant, "run", run_id) or {}
     repaired = bool(run.get("repair"))
-    report = Report(run=run_id, repaired=repaired, records={}, matched={}, different=[], missing=[], extra=[],
-                    unlinked=[], listed=[], would={})  # fmt: skip
+    report = Report(
+        run=run_id,
+        repaired=repaired,
+        records={},
+        matched={},
+        different=[],
+        missing=[],
+        extra=[],
+        unlinked=[],
+        listed=[],
+        would={},
+    )
     entries = model.caused(tenant, f"{tenant}/run/{run_id}")
-    entities = [each for each in ENTITIES if any(part.endswith(f"/{each}") for part in run.get("parts", {}))]
+    entities = [
+        each for each in ENTITIES if any(part.endswith(f"/{each}") for part in run.get("parts", {}))
+    ]
     for entity in entities:
-        _entity(model, tenant, run, report, entity, [entry for entry in entries if entry.entity == entity])
+        _entity(
+            model,
+            tenant,
+            run,
+            report,
+            entity,
+            [entry for entry in entries if entry.entity == entity],
+        )
+    report.findings = ordered(report.findings)
     return report
 
 
 def _entity(
-    model: ReadModel, tenant: str, run: dict[str, Any], report: Report, entity: EntityName, entries: list[JournalEntry]
+    model: ReadModel,
+    tenant: str,
+    run: dict[str, Any],
+    report: Report,
+    entity: EntityName,
+    entries: list[JournalEntry],
 ) -> None:
     read = {(event.system, event.id): event for event in model.readings(tenant, report.run, entity)}
     links = {link.key: link for link in model.links(tenant, entity)}
@@ -84,30 +134,56 @@ def _entity(
         link = links.get(entry.link)
         if entry.rule == "would":
             report.would.setdefault(f"{entity} {entry.link}", []).append(entry.text)
-        if entry.rule == "drift" and link is not None and (found := _difference(entry, link, read, report)) is not None:
+        if (
+            entry.rule == "drift"
+            and link is not None
+            and (found := _difference(entry, link, read, report)) is not None
+        ):
             report.different.append(found)
             drifted.add(link.key)
     for system in SYSTEMS:
-        report.records[f"{system}/{entity}"] = sum(name == system and not event.deleted
-                                                   for (name, _), event in read.items())  # fmt: skip
+        report.records[f"{system}/{entity}"] = sum(
+            name == system and not event.deleted for (name, _), event in read.items()
+        )
     held: set[tuple[System, str]] = set()
     for link in links.values():
-        sides = [(system, side) for system in SYSTEMS if (side := side_of(link, system)) is not None]
+        report.findings += left_in(link)
+        sides = [
+            (system, side) for system in SYSTEMS if (side := side_of(link, system)) is not None
+        ]
         held.update((system, side.id) for system, side in sides)
-        absent = [(system, side) for system, side in sides
-                  if (system, side.id) not in read and not side.deleted and not _moved(side, began)]  # fmt: skip
-        report.missing += [Loose(entity=entity, system=system, id=side.id, link=link.key) for system, side in absent]
+        absent = [
+            (system, side)
+            for system, side in sides
+            if (system, side.id) not in read and not side.deleted and not _moved(side, began)
+        ]
+        report.missing += [
+            Loose(entity=entity, system=system, id=side.id, link=link.key)
+            for system, side in absent
+        ]
         if len(sides) == 2 and not absent and link.key not in drifted:
             report.matched[entity] = report.matched.get(entity, 0) + 1
         if len(sides) == 1 and not sides[0][1].deleted:
-            report.unlinked.append(Loose(entity=entity, system=sides[0][0], id=sides[0][1].id, link=link.key,
-                                         reason=f"{link.state}: {link.reason or ''}".rstrip(": ")))  # fmt: skip
+            report.unlinked.append(
+                Loose(
+                    entity=entity,
+                    system=sides[0][0],
+                    id=sides[0][1].id,
+                    link=link.key,
+                    reason=f"{link.state}: {link.reason or ''}".rstrip(": "),
+                )
+            )
         if link.differences:
             ours = link.chargebee.id if link.chargebee else ""
             fields = ", ".join(link.differences)
-            report.listed.append(Loose(entity=entity, system="chargebee", id=ours, link=link.key, reason=fields))
-    report.extra += [Loose(entity=entity, system=system, id=id) for (system, id), event in sorted(read.items())
-                     if (system, id) not in held and not event.deleted]  # fmt: skip
+            report.listed.append(
+                Loose(entity=entity, system="chargebee", id=ours, link=link.key, reason=fields)
+            )
+    report.extra += [
+        Loose(entity=entity, system=system, id=id)
+        for (system, id), event in sorted(read.items())
+        if (system, id) not in held and not event.deleted
+    ]
 
 
 def _difference(
@@ -123,42 +199,64 @@ def _difference(
         return None
     theirs = side_of(link, other(system))
     event = read.get((other(system), theirs.id)) if theirs is not None else None
-    return Difference(entity=link.entity, link=link.key, system=system, id=side.id, field=field, found=entry.value,
-                      believed=entry.losing, other=(event.data or {}).get(field) if event else None)  # fmt: skip
+    return Difference(
+        entity=link.entity,
+        link=link.key,
+        system=system,
+        id=side.id,
+        field=field,
+        found=entry.value,
+        believed=entry.losing,
+        other=(event.data or {}).get(field) if event else None,
+    )
 
 
 def _moved(side: Side, began: datetime) -> bool:
-    """Whether a record changed, or came into being, since a run began, so that the run may not have met it."""
-    stamp = side.version.partition("#")[0]
-    if stamp.isdigit():
-        return datetime.fromtimestamp(int(stamp) / 1000, UTC) > began - SKEW
-    try:
-        return datetime.fromisoformat(stamp) > began - SKEW
-    except ValueError:
-        return False
+    """Whether a record changed, or came into being, since a run began, so that the run may not have
+    met it."""
+    when = changed_at(side.version)
+    return when is not None and when > began - SKEW
 
 
 def summary(report: Report) -> str:
     """The report in one line."""
     kinds = (("different", report.different), ("missing", report.missing), ("extra", report.extra))
-    matched = ", ".join(f"{count} {entity}s" for entity, count in report.matched.items()) or "nothing"
+    matched = (
+        ", ".join(f"{count} {entity}s" for entity, count in report.matched.items()) or "nothing"
+    )
     drift = ", ".join(f"{name} {len(found)}" for name, found in kinds)
-    return f"matched {matched}; {drift}; unlinked for a reason {len(report.unlinked)}; listed {len(report.listed)}"
+    said = (
+        f"matched {matched}; {drift}; unlinked for a reason {len(report.unlinked)}; listed "
+        f"{len(report.listed)}"
+    )
+    return f"{said}; {counted(report.findings)}" if report.findings else said
 
 
 def lines(report: Report, *, known: bool = True) -> Iterator[str]:
-    """One line for each finding; without `known` only for drift, not for what stands apart for a reason."""
+    """One line for each finding and each drift; without `known` only for drift, not for what stands
+    apart for a reason."""
+    yield from (f"finding {full_of(found)}" for found in (report.findings if known else []))
     for each in report.different:
         note = "; ".join(report.would.get(f"{each.entity} {each.link}", []))
         is_, was, theirs = map(_shown, (each.found, each.believed, each.other))
         what = f"{each.entity} {each.link}: {each.field} in {each.system} is {is_}, taken for {was}"
         yield f"different {what}; {other(each.system)} has {theirs}{f'; {note}' if note else ''}"
     unlinked = report.unlinked if known else []
-    for kind, found in (("missing", report.missing), ("extra", report.extra), ("unlinked", unlinked)):
+    for kind, found in (
+        ("missing", report.missing),
+        ("extra", report.extra),
+        ("unlinked", unlinked),
+    ):
         for one in found:
-            yield f"{kind} {one.entity} {one.id} in {one.system}{f': {one.reason}' if one.reason else ''}"
+            yield (
+                f"{kind} {one.entity} {one.id} in "
+                f"{one.system}{f': {one.reason}' if one.reason else ''}"
+            )
     for one in report.listed if known else []:
-        yield f"listed {one.entity} {one.link}: not the same on both sides and left to a person: {one.reason}"
+        yield (
+            f"listed {one.entity} {one.link}: not the same on both sides and left to a person: "
+            f"{one.reason}"
+        )
 
 
 def _shown(value: Any) -> str:
@@ -169,13 +267,51 @@ def rows(report: Report) -> Iterator[tuple[str, ...]]:
     """The report as lines with COLUMNS."""
     for each in report.different:
         note = "; ".join(report.would.get(f"{each.entity} {each.link}", []))
-        yield ("different", each.entity, each.link, each.system, each.id, each.field, cell(each.found),
-               cell(each.believed), cell(each.other), note)  # fmt: skip
-    for kind, found in (("missing", report.missing), ("extra", report.extra), ("unlinked", report.unlinked)):
+        yield (
+            "different",
+            each.entity,
+            each.link,
+            each.system,
+            each.id,
+            each.field,
+            cell(each.found),
+            cell(each.believed),
+            cell(each.other),
+            note,
+        )
+    for kind, found in (
+        ("missing", report.missing),
+        ("extra", report.extra),
+        ("unlinked", report.unlinked),
+    ):
         for one in found:
             yield (kind, one.entity, one.link or "", one.system, one.id, "", "", "", "", one.reason)
     for one in report.listed:
-        yield ("listed", one.entity, one.link or "", "", one.id, one.reason, "", "", "", "known, left to a person")
+        yield (
+            "listed",
+            one.entity,
+            one.link or "",
+            "",
+            one.id,
+            one.reason,
+            "",
+            "",
+            "",
+            "known, left to a person",
+        )
+    for held in report.findings:
+        yield (
+            "finding",
+            held.entity,
+            held.key,
+            "",
+            documents_of(held),
+            held.finding.kind,
+            "",
+            "",
+            "",
+            f"{brief_of(held)}; {held.finding.todo}",
+        )
 
 
 def write_report_csv(file: Path, report: Report) -> None:

@@ -1,4 +1,5 @@
-"""Tables as CSV and as one HTML page, for sign-off and spreadsheets."""
+"""Tables as CSV and as one HTML page, for sign-off and spreadsheets: what a record holds does
+nothing in either, and the files are their owner's only, since they hold personal data."""
 
 import csv
 import html
@@ -8,35 +9,49 @@ from typing import Any
 
 import msgspec
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_STYLE = "body{font:14px sans-serif}table{border-collapse:collapse}td,th{border:1px solid #999;padding:2px 6px}"
+from runtime.harmless import harmless
+from runtime.private import open_private
+
+# What a spreadsheet calculates, and what it may drop before it looks (OWASP, CSV Injection);
+# fullwidth forms count as the characters they stand for.
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+_LINES = "\n\t"
+_STYLE = (
+    "body{font:14px sans-serif}table{border-collapse:collapse}td,th{border:1px solid "
+    "#999;padding:2px 6px}"
+)
 
 Row = Sequence[str]
 
 
 def write_csv(file: Path, columns: Row, rows: Iterable[Row]) -> None:
-    """A header line and a line for each row; a text that a spreadsheet would calculate begins with an apostrophe.
-    Raises OSError."""
-    with file.open("w", encoding="utf-8", newline="") as stream:
+    """A header line and a line for each row; a text that a spreadsheet would calculate begins with
+    an apostrophe. Raises OSError."""
+    with open_private(file) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([_inert(each) for each in row] for row in rows)
+        writer.writerows([_cell(each) for each in row] for row in rows)
 
 
-def write_html(file: Path, title: str, summary: str, tables: Iterable[tuple[str, Row, Sequence[Row]]]) -> None:
+def write_html(
+    file: Path, title: str, summary: str, tables: Iterable[tuple[str, Row, Sequence[Row]]]
+) -> None:
     """One page that needs nothing else; each table has a heading. Raises OSError."""
     parts = []
     for heading, columns, rows in tables:
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
-        body = "\n".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-        titled = f"<h2>{html.escape(heading)}</h2>\n" if heading else ""
+        head = "".join(f"<th>{_escaped(name)}</th>" for name in columns)
+        body = "\n".join(
+            f"<tr>{''.join(f'<td>{_escaped(cell)}</td>' for cell in row)}</tr>" for row in rows
+        )
+        titled = f"<h2>{_escaped(heading)}</h2>\n" if heading else ""
         parts.append(f"{titled}<table>\n<tr>{head}</tr>\n{body}\n</table>\n")
-    file.write_text(
+    page = (
         "<!doctype html>\n<html lang=en><meta charset=utf-8>\n"
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style>\n"
-        f"<h1>{html.escape(title)}</h1>\n<p>{html.escape(summary)}</p>\n{''.join(parts)}</html>\n",
-        encoding="utf-8",
+        f"<title>{_escaped(title)}</title><style>{_STYLE}</style>\n"
+        f"<h1>{_escaped(title)}</h1>\n<p>{_escaped(summary)}</p>\n{''.join(parts)}</html>\n"
     )
+    with open_private(file) as stream:
+        stream.write(page)
 
 
 def cell(value: Any) -> str:
@@ -46,5 +61,17 @@ def cell(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _inert(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def inert(text: str) -> str:
+    """The text behind an apostrophe where a spreadsheet would calculate it, spaces before it
+    aside."""
+    return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
+
+
+def _cell(text: str) -> str:
+    # The writer puts no quotes around a carriage return by itself, after which a new row would
+    # begin.
+    return harmless(inert(text.replace("\r\n", "\n")), keep=_LINES)
+
+
+def _escaped(text: str) -> str:
+    return html.escape(harmless(text, keep=_LINES))

@@ -1,23 +1,31 @@
 """Dead letters: shown, chosen, and put back on their way."""
 
 import base64
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
+import msgspec
 from rich.console import Console
 
-from contracts.messages import DeadLetter
+from contracts.decoding import UNREADABLE
+from contracts.entities import SYSTEMS, EntityName
+from contracts.messages import DeadLetter, Link
 from contracts.settings import Settings
+from contracts.topics import ENTITY_TOPICS, link_key, reading_key, record_key
 from runtime.kafka import Kafka
-from services.console.base import NotFound, print_json, say
+from services.console.base import NotFound
+from services.console.lookup import keys_of
+from services.console.model import side_of
+from services.console.terminal import print_json, say
 
 NAMES_AT_ONCE = 200
 
 
 class Chosen(NamedTuple):
-    """Dead letters to be redriven: links to plan again with their letters' keys, and messages to be sent again."""
+    """Dead letters to be redriven: links to plan again with their letters' keys, and messages to be
+    sent again."""
 
-    links: dict[tuple[str, str], list[str]]
+    links: dict[tuple[EntityName, str], list[str]]
     messages: dict[str, DeadLetter]
 
 
@@ -39,16 +47,71 @@ def show_letters(console: Console, letters: Mapping[str, DeadLetter], *, as_json
         what = f"{command.op} in {command.target}" if command else f"message of {letter.topic}"
         say(console, key)
         say(console, f"  {letter.at[:19]}Z  {what}: {words_of(letter)}")
-    console.print(f"{len(letters)} dead letters")
+    say(console, f"{len(letters)} dead letters")
+
+
+def about(letters: Mapping[str, DeadLetter], link: Link, topic_prefix: str) -> list[str]:
+    """The ids of the letters that hold something of a record: commands of its link, and messages
+    that could not be read whose key, or whose content as far as it is JSON, names it. `letters` are
+    those that `ReadModel.letters` gives."""
+    return [key for key, letter in letters.items() if _is_about(letter, link, topic_prefix)]
+
+
+def _is_about(letter: DeadLetter, link: Link, topic_prefix: str) -> bool:
+    keys = keys_of(link)
+    if letter.command is not None:
+        command = letter.command
+        return (command.tenant, command.entity) == (
+            link.tenant,
+            link.entity,
+        ) and command.link in keys
+    names = {link_key(link.tenant, link.entity, key) for key in keys}
+    for system in SYSTEMS:
+        if (side := side_of(link, system)) is not None:
+            names.add(reading_key(link.tenant, system, link.entity, side.id))
+            if letter.topic.removeprefix(topic_prefix) == ENTITY_TOPICS[link.entity]:
+                # Its key alone does not tell the entity.
+                names.add(record_key(link.tenant, system, side.id))
+    return (letter.key or "").encode() in names or _names(_content(letter), link, keys)
+
+
+def _content(letter: DeadLetter) -> dict[str, Any]:
+    """What a message holds that could not be understood; empty where it is not even a JSON
+    object."""
+    try:
+        found = msgspec.json.decode(base64.b64decode(letter.body_base64 or ""))
+    except (*UNREADABLE, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _names(content: dict[str, Any], link: Link, keys: Collection[str]) -> bool:
+    """Whether an event, a reading, a command, an outcome or a signal is about a link's records."""
+    if isinstance(record := content.get("record"), dict):
+        return _names(record, link, keys)
+    args = content.get("args")
+    told = {**args, "tenant": content.get("tenant")} if isinstance(args, dict) else content
+    if (told.get("tenant"), told.get("entity")) != (link.tenant, link.entity):
+        return False
+    ids = [
+        side.id
+        for system in SYSTEMS
+        if told.get("system") in (system, None) and (side := side_of(link, system))
+    ]
+    return any(told.get(name) in keys for name in ("link", "key")) or told.get("id") in ids
 
 
 def choose(letters: Mapping[str, DeadLetter], id: str | None, reason: str | None) -> Chosen:
-    """The letters with this id, or with these words in their reason, or all. Raises NotFound for an unknown id."""
+    """The letters with this id, or with these words in their reason, or all. Raises NotFound for an
+    unknown id."""
     if id is not None and id not in letters:
         raise NotFound(f"there is no dead letter {id!r}; tandem letters shows them")
     wanted = reason.casefold() if reason is not None else ""
-    named = {key: letter for key, letter in letters.items()
-             if (id is None or key == id) and wanted in words_of(letter).casefold()}  # fmt: skip
+    named = {
+        key: letter
+        for key, letter in letters.items()
+        if (id is None or key == id) and wanted in words_of(letter).casefold()
+    }
     chosen = Chosen({}, {})
     for key, letter in named.items():
         if letter.command is not None:
@@ -59,8 +122,9 @@ def choose(letters: Mapping[str, DeadLetter], id: str | None, reason: str | None
 
 
 async def send_again(settings: Settings, messages: Mapping[str, DeadLetter]) -> None:
-    """Put messages on their topics once more, bytes and key as they were; those of a letter that was too small for
-    them are taken from where the letter says. Raises NotFound where nothing is left there."""
+    """Put messages on their topics once more, bytes and key as they were; those of a letter that
+    was too small for them are taken from where the letter says. Raises NotFound where nothing is
+    left there."""
     kafka = Kafka(settings.kafka)
     producer = kafka.producer()
     await producer.start()
@@ -80,9 +144,12 @@ async def _body(kafka: Kafka, letter: DeadLetter) -> bytes:
     place = f"{letter.topic}/{letter.partition}/{letter.offset}"
     if letter.partition is not None and letter.offset is not None:
         topic = letter.topic.removeprefix(kafka.settings.topic_prefix)
-        async for record in kafka.read_range(topic, letter.partition, letter.offset, letter.offset + 1):
+        async for record in kafka.read_range(
+            topic, letter.partition, letter.offset, letter.offset + 1
+        ):
             if record.value is not None:
                 return bytes(record.value)
     raise NotFound(
-        f"the message of the letter about {letter.key} is not kept at {place}; tandem redrive names the link"
+        f"the message of the letter about {letter.key} is not kept at {place}; tandem redrive "
+        f"names the link"
     )

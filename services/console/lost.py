@@ -1,4 +1,5 @@
-"""Edits that lost: both values, which system's stands, and when it was decided; on the screen, as JSON and as CSV."""
+"""Edits that lost: both values, which system's stands, and when it was decided; on the screen, as
+JSON and as CSV."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,17 +10,31 @@ from rich.console import Console
 
 from contracts.entities import EntityName, System, other
 from contracts.messages import LOST_RULES, JournalEntry
-from services.console.base import print_json, say
 from services.console.files import cell, write_csv
 from services.console.model import ReadModel, side_of
+from services.console.terminal import print_json, say
 
-COLUMNS = ("at", "entity", "link", "chargebee", "poweroffice", "field", "lost in", "lost value", "won by",
-           "standing value", "rule", "reason", "cause")  # fmt: skip
+COLUMNS = (
+    "at",
+    "entity",
+    "link",
+    "chargebee",
+    "poweroffice",
+    "field",
+    "lost in",
+    "lost value",
+    "won by",
+    "standing value",
+    "rule",
+    "reason",
+    "cause",
+)
 
 
 class Lost(msgspec.Struct, kw_only=True):
-    """One value that lost. `system` is where it stood, `winner` the system whose value stands there instead; `ids` are
-    the records of the link by system, as far as it is still known. `at` is ISO 8601 UTC, when it was decided."""
+    """One value that lost. `system` is where it stood, `winner` the system whose value stands there
+    instead; `ids` are the records of the link by system, as far as it is still known. `at` is ISO
+    8601 UTC, when it was decided."""
 
     at: str
     entity: EntityName
@@ -36,12 +51,22 @@ class Lost(msgspec.Struct, kw_only=True):
 
 
 def lost_of(
-    model: ReadModel, tenant: str, *, entity: EntityName | None = None, side: System | None = None, since: str = "",
+    model: ReadModel,
+    tenant: str,
+    *,
+    entity: EntityName | None = None,
+    side: System | None = None,
+    since: str = "",
     until: str = "~",
-) -> list[Lost]:  # fmt: skip
-    """The edits of a tenant that lost between two times (ISO 8601 UTC), oldest first; of one system with `side`."""
+) -> list[Lost]:
+    """The edits of a tenant that lost between two times (ISO 8601 UTC), oldest first; of one system
+    with `side`."""
     entries = model.decided(tenant, LOST_RULES, entity=entity, since=since, until=until)
-    return [lost for entry in entries if (lost := _lost(model, entry)) is not None and side in (None, lost.system)]
+    return [
+        lost
+        for entry in entries
+        if (lost := _lost(model, entry)) is not None and side in (None, lost.system)
+    ]
 
 
 def _lost(model: ReadModel, entry: JournalEntry) -> Lost | None:
@@ -53,10 +78,19 @@ def _lost(model: ReadModel, entry: JournalEntry) -> Lost | None:
         if link is not None and (held := side_of(link, system)) is not None:
             ids[system] = held.id
     return Lost(
-        at=entry.at, entity=entry.entity, link=entry.link, ids=ids, field=entry.field or "", system=entry.system,
-        losing=entry.losing, winner=other(entry.system), value=entry.value, rule=entry.rule, reason=entry.text,
+        at=entry.at,
+        entity=entry.entity,
+        link=entry.link,
+        ids=ids,
+        field=entry.field or "",
+        system=entry.system,
+        losing=entry.losing,
+        winner=other(entry.system),
+        value=entry.value,
+        rule=entry.rule,
+        reason=entry.text,
         cause=entry.cause,
-    )  # fmt: skip
+    )
 
 
 def show_lost(console: Console, found: list[Lost], *, as_json: bool) -> None:
@@ -66,8 +100,12 @@ def show_lost(console: Console, found: list[Lost], *, as_json: bool) -> None:
         return
     for each in found:
         lost, stands = (cell(value) or "blank" for value in (each.losing, each.value))
-        say(console, f"{each.at[:19]}Z  {each.entity} {each.link}: {each.field} of {each.system} lost: {lost}; "
-                     f"{each.winner} won: {stands}")  # fmt: skip
+        say(
+            console,
+            f"{each.at[:19]}Z  {each.entity} {each.link}: {each.field} of {each.system} lost: "
+            f"{lost}; "
+            f"{each.winner} won: {stands}",
+        )
         say(console, f"    {each.rule}: {each.reason}")
     say(console, f"{len(found)} edits lost" if len(found) != 1 else "1 edit lost")
 
@@ -79,6 +117,18 @@ def write_lost_csv(file: Path, found: list[Lost]) -> None:
 
 def _rows(found: list[Lost]) -> Iterator[tuple[str, ...]]:
     for each in found:
-        yield (each.at, each.entity, each.link, each.ids.get("chargebee", ""), each.ids.get("poweroffice", ""),
-               each.field, each.system, cell(each.losing), each.winner, cell(each.value), each.rule, each.reason,
-               each.cause)  # fmt: skip
+        yield (
+            each.at,
+            each.entity,
+            each.link,
+            each.ids.get("chargebee", ""),
+            each.ids.get("poweroffice", ""),
+            each.field,
+            each.system,
+            cell(each.losing),
+            each.winner,
+            cell(each.value),
+            each.rule,
+            each.reason,
+            each.cause,
+        )

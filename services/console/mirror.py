@@ -24,7 +24,9 @@ class Mirror:
         self._short = {kafka.name(topic): topic for topic in MIRRORED}
         partitions = sorted(set(map(settings.partition_of, settings.tenants)))
         self._all = [TopicPartition(name, each) for name in self._short for each in partitions]
-        self._stands: dict[tuple[str, int], int] = {}  # where this consumer stood when it last agreed with the model
+        self._stands: dict[
+            tuple[str, int], int
+        ] = {}  # where this consumer stood when it last agreed with the model
         # Once: a consumer of aiokafka that is assigned again and again may never stop.
         consumer.assign(self._all)
 
@@ -52,7 +54,8 @@ class Mirror:
         return self.model.positions().get((self._short[tp.topic], tp.partition), 0)
 
     async def _seek(self) -> dict[TopicPartition, int]:
-        """Stand where the model stands; where a topic was made anew, all are read anew. Returns the ends."""
+        """Stand where the model stands; where a topic was made anew, all are read anew. Returns the
+        ends."""
         ends = await self.ends()
         if any(self._at(tp) > end for tp, end in ends.items()):
             self.model.empty()
@@ -66,9 +69,17 @@ class Mirror:
     async def _take(self, wait_ms: int) -> bool:
         """Take one batch; False when the model has been moved by another process."""
         batches = await self._consumer.getmany(timeout_ms=wait_ms, max_records=AT_ONCE)
-        records = [Mirrored(self._short[record.topic], (record.key or b"").decode("utf-8", "replace"), record.value,
-                            f"{record.topic}/{record.partition}/{record.offset}")
-                   for held in batches.values() for record in held]  # fmt: skip
+        records = [
+            Mirrored(
+                self._short[record.topic],
+                (record.key or b"").decode("utf-8", "replace"),
+                record.value,
+                f"{record.topic}/{record.partition}/{record.offset}",
+                record.timestamp / 1000,
+            )
+            for held in batches.values()
+            for record in held
+        ]
         after = {}
         for tp in self._all:
             name = (self._short[tp.topic], tp.partition)

@@ -1,11 +1,12 @@
-"""The read model: what the topics hold, folded by key into SQLite, with how far each topic has been read.
+"""The read model: what the topics hold, folded by key into SQLite, with how far each topic has been
+read.
 
-It can be deleted at any time; the next command makes it anew. Rows and positions move in one transaction, so several
-processes may keep it at once: who finds that another has gone on starts from there.
+It can be deleted at any time; the next command makes it anew. Rows and positions move in one
+transaction, so several processes may keep it at once: who finds that another has gone on starts
+from there.
 """
 
 import logging
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from contracts.entities import SYSTEMS, EntityName, System
+from contracts.decoding import UNREADABLE
+from contracts.entities import ENTITIES, SYSTEMS, EntityName, System
 from contracts.messages import (
     Control,
     Cursor,
@@ -25,86 +27,154 @@ from contracts.messages import (
     Reading,
     ReadingMessage,
     Side,
-)  # fmt: skip
-from runtime.dead_letters import UNREADABLE
+)
+from runtime.harmless import harmless
+from services.console import model_file
+from services.console.findings import Found, found_in
 
 log = logging.getLogger(__name__)
 MIRRORED = ("links", "control", "journal", "cursors", "dead-letters", "readings")
-FORMAT = "2"  # of the tables; another one is made anew
-MAX_AGE_S = 20 * 24 * 3600  # Kafka drops the word that a key is gone after 30 days; an older model may have missed it
-SEARCHED = ("first_name", "last_name", "company", "email", "organisation_number", "name", "code", "number")
+FORMAT = "6"  # of the tables; another one is made anew
+SETTLED_STATES = frozenset({"linked", "sent", "ignored"})
+IS_OPEN = 2  # of `busy`: a command is under way; 1 where one is planned
+MAX_AGE_S = (
+    20 * 24 * 3600
+)  # Kafka drops the word that a key is gone after 30 days; an older model may have missed it
+SEARCHED = (
+    "first_name",
+    "last_name",
+    "company",
+    "email",
+    "organisation_number",
+    "name",
+    "code",
+    "number",
+)
 
 _TABLES = """
 create table meta (name text primary key, value text not null) without rowid;
-create table positions (topic text, part integer, position integer, primary key (topic, part)) without rowid;
+create table positions (
+    topic text, part integer, position integer, primary key (topic, part)
+) without rowid;
 create table links (
-    name text primary key, tenant text, entity text, key text, state text, busy integer, chargebee text,
-    poweroffice text, words text, value blob not null
+    number integer primary key, name text not null unique, tenant text, entity text, key text,
+    state text, busy integer, asked integer, chargebee text, poweroffice text, words text,
+    value blob not null
 );
+create index links_asked on links (tenant) where asked > 0;
 create index links_busy on links (tenant, busy);
 create index links_by_entity on links (tenant, entity, state);
 create index links_by_chargebee on links (tenant, entity, chargebee);
 create index links_by_poweroffice on links (tenant, entity, poweroffice);
-create table journal (
-    name text primary key, tenant text, entity text, link text, at text, rule text, cause text, value blob not null
+create table findings (
+    name text, number integer, tenant text, kind text, settled integer, value blob not null,
+    primary key (name, number)
 );
+create index findings_by_kind on findings (tenant, settled, kind);
+create table unsettled (
+    name text primary key, tenant text, entity text, state text, since_s real not null
+) without rowid;
+create index unsettled_by_state on unsettled (tenant, entity, state, since_s);
+create table journal (
+    name text primary key, tenant text, entity text, link text, at text, rule text, cause text,
+    value blob not null
+);
+create index journal_by_time on journal (tenant, at);
 create index journal_by_link on journal (tenant, entity, link, at);
 create index journal_by_cause on journal (tenant, cause);
 create index journal_by_rule on journal (tenant, rule, at);
 create table control (name text primary key, tenant text, kind text, id text, value blob not null);
 create index control_by_kind on control (tenant, kind, id);
 create table cursors (name text primary key, tenant text, value blob not null);
-create table letters (name text primary key, tenant text, entity text, link text, value blob not null);
+create table letters (
+    name text primary key, tenant text, entity text, link text, value blob not null
+);
 create table readings (
-    name text primary key, tenant text, run text, system text, entity text, id text, value blob not null
+    name text primary key, tenant text, run text, system text, entity text, id text,
+    value blob not null
 );
 create index readings_by_run on readings (tenant, run, entity, system);
 """
-_TABLE_OF = {"links": "links", "control": "control", "journal": "journal", "cursors": "cursors",
-             "dead-letters": "letters", "readings": "readings"}  # fmt: skip
+_TABLE_OF = {
+    "links": "links",
+    "control": "control",
+    "journal": "journal",
+    "cursors": "cursors",
+    "dead-letters": "letters",
+    "readings": "readings",
+}
 _link = msgspec.json.Decoder(Link)
 _entry = msgspec.json.Decoder(JournalEntry)
 _control = msgspec.json.Decoder(Control)
 _cursor = msgspec.json.Decoder(Cursor)
 _letter = msgspec.json.Decoder(DeadLetter)
 _reading: msgspec.json.Decoder[ReadingMessage] = msgspec.json.Decoder(ReadingMessage)
+_found = msgspec.json.Decoder(Found)
+_encoder = msgspec.json.Encoder()
+
+_LINK_COLUMNS = (
+    *("name", "tenant", "entity", "key", "state", "busy", "asked"),
+    *("chargebee", "poweroffice", "words", "value"),
+)
+# The number of a link stays, so that a page of the console has an address without its key.
+_PUT_LINK = (
+    f"insert into links ({', '.join(_LINK_COLUMNS)}) "
+    f"values ({', '.join('?' * len(_LINK_COLUMNS))}) on conflict (name) do update set "
+    + ", ".join(f"{name} = excluded.{name}" for name in _LINK_COLUMNS[1:])
+)
 
 Positions = Mapping[tuple[str, int], int]
 
 
 class Mirrored(NamedTuple):
-    """One record of a topic (its name without prefix); value None takes the key away. `place` says where it stands, as
-    topic/partition/offset."""
+    """One record of a topic (its name without prefix); value None takes the key away. `place` says
+    where it stands, as topic/partition/offset, and `at_s` when Kafka took it, in Unix time."""
 
     topic: str
     key: str
     value: bytes | None
     place: str = ""
+    at_s: float = 0.0
 
 
 class ReadModel:
-    """The SQLite file in a directory. `source` names the Kafka and topics that it mirrors; another one empties it."""
+    """The SQLite file in a directory. `source` names the Kafka and topics that it mirrors; another
+    one empties it, and a broken file is thrown away. Raises Unusable where it cannot be written,
+    and sqlite3.Error."""
 
     def __init__(self, directory: Path, source: str) -> None:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.path = directory / "model.sqlite"
-        self.path.touch(mode=0o600)
-        os.chmod(self.path, 0o600)  # it holds personal data
-        self._db = sqlite3.connect(self.path, timeout=30.0, isolation_level=None)
-        # Erased means erased: the bytes too.
-        self._db.executescript("pragma journal_mode=wal; pragma synchronous=normal; pragma secure_delete=on;")
-        self._prepare(source)
+        self.path = directory / model_file.NAME
+        try:
+            self._open(directory, source)
+        except sqlite3.DatabaseError as error:
+            if not model_file.is_broken(error):
+                raise
+            model_file.discard(directory, error)
+            self._open(directory, source)
+
+    def _open(self, directory: Path, source: str) -> None:
+        self._db = model_file.opened(directory)
+        try:
+            self._prepare(source)
+        except sqlite3.Error:
+            self._db.close()
+            raise
 
     def _prepare(self, source: str) -> None:
         with self._transaction():
-            has_meta = self._db.execute("select 1 from sqlite_master where name = 'meta'").fetchone()
+            has_meta = self._db.execute(
+                "select 1 from sqlite_master where name = 'meta'"
+            ).fetchone()
             held = dict(self._db.execute("select name, value from meta")) if has_meta else {}
             is_ours = (held.get("format"), held.get("source")) == (FORMAT, source)
             if not is_ours or float(held["read_at_s"]) < time.time() - MAX_AGE_S:
                 self._make_anew(source)
 
     def _make_anew(self, source: str) -> None:
-        names = [name for (name,) in self._db.execute("select name from sqlite_master where type = 'table'")]
+        names = [
+            name
+            for (name,) in self._db.execute("select name from sqlite_master where type = 'table'")
+        ]
         for name in names:
             self._db.execute(f"drop table {name}")
         for statement in _TABLES.split(";"):
@@ -128,10 +198,13 @@ class ReadModel:
 
     def positions(self) -> dict[tuple[str, int], int]:
         """Up to where each partition has been read: (topic, partition) -> next offset."""
-        return {(topic, part): at for topic, part, at in self._db.execute("select * from positions")}
+        return {
+            (topic, part): at for topic, part, at in self._db.execute("select * from positions")
+        }
 
     def apply(self, records: Sequence[Mirrored], before: Positions, after: Positions) -> bool:
-        """Fold records and move the positions; False, and nothing done, where another process has gone on."""
+        """Fold records and move the positions; False, and nothing done, where another process has
+        gone on."""
         with self._transaction():
             held = self.positions()
             if any(held.get(name, 0) != position for name, position in before.items()):
@@ -140,53 +213,159 @@ class ReadModel:
                 self._fold(record)
             rows = [(topic, part, position) for (topic, part), position in after.items()]
             self._db.executemany("insert or replace into positions values (?, ?, ?)", rows)
-            self._db.execute("update meta set value = ? where name = 'read_at_s'", (str(time.time()),))
+            self._db.execute(
+                "update meta set value = ? where name = 'read_at_s'", (str(time.time()),)
+            )
         if any(record.value is None for record in records):
             self._db.execute("pragma wal_checkpoint(truncate)")
         return True
 
     def _fold(self, record: Mirrored) -> None:
-        table = _TABLE_OF[record.topic]
         if record.value is None:
-            self._db.execute(f"delete from {table} where name = ?", (record.key,))
+            self._take_away(record)
             return
         try:
-            row = _row(record.topic, record.key, record.value)
+            rows = list(_rows(record.topic, record.key, record.value))
         except UNREADABLE as error:
-            # What cannot be read cannot be shown; kcat can. On standard error, since commands print to the other.
-            log.warning("%s, %s, cannot be read and is left out: %s", record.place, record.key, error)
+            # What cannot be read cannot be shown; kcat can. On standard error, since commands print
+            # to the other.
+            log.warning(
+                harmless(f"{record.place}, {record.key}, cannot be read and is left out: {error}")
+            )
             return
-        if row is not None:
-            marks = ", ".join("?" * (len(row) + 2))
-            self._db.execute(f"insert or replace into {table} values ({marks})", (record.key, *row, record.value))
+        if record.topic == "links":
+            self._db.execute("delete from findings where name = ?", (record.key,))
+            self._keep_since(record, rows[0][1])
+        for table, row in rows:
+            if table == "links":
+                self._db.execute(_PUT_LINK, (record.key, *row))
+                continue
+            marks = ", ".join("?" * (len(row) + 1))
+            self._db.execute(f"insert or replace into {table} values ({marks})", (record.key, *row))
+
+    def _keep_since(self, record: Mirrored, row: tuple[Any, ...]) -> None:
+        """Since when a link has been in a state in which something is awaited: Kafka's time of the
+        first record that said so, of those that the topic still holds."""
+        tenant, entity, _, state, is_open = row[:5]
+        awaited = "open" if is_open == IS_OPEN else state if state not in SETTLED_STATES else None
+        if awaited is None:
+            self._db.execute("delete from unsettled where name = ?", (record.key,))
+        else:
+            self._db.execute(
+                "insert into unsettled values (?, ?, ?, ?, ?) on conflict (name) do update set"
+                " state = excluded.state, since_s = excluded.since_s where state <> excluded.state",
+                (record.key, tenant, entity, awaited, record.at_s),
+            )
+
+    def _take_away(self, record: Mirrored) -> None:
+        for table in (
+            _TABLE_OF[record.topic],
+            *(("findings", "unsettled") if record.topic == "links" else ()),
+        ):
+            self._db.execute(f"delete from {table} where name = ?", (record.key,))
 
     # -- reading
 
-    def links(self, tenant: str, entity: EntityName | None = None, state: str | None = None) -> Iterator[Link]:
+    def links(
+        self, tenant: str, entity: EntityName | None = None, state: str | None = None
+    ) -> Iterator[Link]:
         """The links of a tenant."""
-        where = "tenant = ? and entity = coalesce(?, entity) and state = coalesce(?, state)"
-        return map(_link.decode, self._values("links", where, tenant, entity, state))
+        return map(_link.decode, self._equal("links", tenant=tenant, entity=entity, state=state))
+
+    def numbered(self, tenant: str, number: int) -> Link | None:
+        """The link with a number of this read model."""
+        return next(map(_link.decode, self._equal("links", tenant=tenant, number=number)), None)
+
+    def number_of(self, link: Link) -> int | None:
+        """The number that this read model gave a link."""
+        name = f"{link.tenant}/{link.entity}/{link.key}"
+        found = self._db.execute("select number from links where name = ?", (name,)).fetchone()
+        return int(found[0]) if found is not None else None
+
+    def in_states(
+        self, tenant: str, states: Iterable[str], *, entity: EntityName | None = None, most: int
+    ) -> list[Link]:
+        """At most `most` links of a tenant that are in one of some states."""
+        where, args = _in_states(tenant, states, entity)
+        found = self._values("links", f"{where} limit ?", *args, most)
+        return list(map(_link.decode, found))
+
+    def count_in_states(self, tenant: str, states: Iterable[str]) -> int:
+        """How many links of a tenant are in one of some states, without a look at the others."""
+        where, args = _in_states(tenant, states, None)
+        (count,) = self._db.execute(f"select count(*) from links where {where}", args).fetchone()
+        return int(count)
+
+    def asked(self, tenant: str, most: int) -> list[Link]:
+        """At most `most` links with a field that waits until a person keeps one side."""
+        found = self._values("links", "tenant = ? and asked > 0 limit ?", tenant, most)
+        return list(map(_link.decode, found))
+
+    def newest(self, tenant: str, most: int) -> list[JournalEntry]:
+        """The last entries of the journal, newest first."""
+        found = self._values("journal", "tenant = ? order by at desc limit ?", tenant, most)
+        return list(map(_entry.decode, found))
+
+    @property
+    def changes(self) -> tuple[int, int]:
+        """Another pair whenever something was folded, by this process or by another."""
+        (version,) = self._db.execute("pragma data_version").fetchone()
+        return version, self._db.total_changes
 
     def states(self) -> dict[tuple[str, str, str], int]:
         """How many links there are, by tenant, entity and state."""
-        counted = self._db.execute("select tenant, entity, state, count(*) from links group by 1, 2, 3")
+        counted = self._db.execute(
+            "select tenant, entity, state, count(*) from links group by 1, 2, 3"
+        )
         return {(tenant, entity, state): count for tenant, entity, state, count in counted}
 
     def busy(self, tenant: str) -> Iterator[Link]:
         """The links that have a command in flight, or planned."""
         return map(_link.decode, self._values("links", "tenant = ? and busy", tenant))
 
+    def findings(self, tenant: str) -> list[Found]:
+        """Every finding of a tenant, settled or not, without a look at its links."""
+        return list(map(_found.decode, self._values("findings", "tenant = ?", tenant)))
+
+    def findings_left(self) -> dict[tuple[str, str], int]:
+        """How many findings nobody has settled, by tenant and kind."""
+        counted = self._db.execute(
+            "select tenant, kind, count(*) from findings where not settled group by 1, 2"
+        )
+        return {(tenant, kind): count for tenant, kind, count in counted}
+
+    def unsettled_since(self) -> dict[tuple[str, str, str], float]:
+        """Since when the longest has been in each state in which something is awaited, in Unix
+        time, by tenant, entity and state; `open` has a command under way."""
+        found = self._db.execute(
+            "select tenant, entity, state, min(since_s) from unsettled group by 1, 2, 3"
+        )
+        return {(tenant, entity, state): since_s for tenant, entity, state, since_s in found}
+
+    def letters_left(self) -> dict[tuple[str, str], int]:
+        """How many dead letters there are, by tenant and entity; "" where a letter tells none."""
+        counted = self._db.execute(
+            "select tenant, coalesce(entity, ''), count(*) from letters group by 1, 2"
+        )
+        return {(tenant, entity): count for tenant, entity, count in counted}
+
     def link(self, tenant: str, entity: EntityName, key: str) -> Link | None:
         """One link by its key."""
-        return next(map(_link.decode, self._values("links", "name = ?", f"{tenant}/{entity}/{key}")), None)
+        name = f"{tenant}/{entity}/{key}"
+        return next(map(_link.decode, self._equal("links", name=name)), None)
 
-    def link_of(self, tenant: str, entity: EntityName, system: System, record_id: str) -> Link | None:
+    def link_of(
+        self, tenant: str, entity: EntityName, system: System, record_id: str
+    ) -> Link | None:
         """The link that holds a vendor's record."""
         where = f"tenant = ? and entity = ? and {system} = ?"
-        return next(map(_link.decode, self._values("links", where, tenant, entity, record_id)), None)
+        return next(
+            map(_link.decode, self._values("links", where, tenant, entity, record_id)), None
+        )
 
     def find(self, tenant: str, text: str, entity: EntityName | None) -> Iterator[Link]:
-        """The links whose key, ids, names, e-mail, codes or numbers contain a text, letter case aside."""
+        """The links whose key, ids, names, e-mail, codes or numbers contain a text, letter case
+        aside."""
         where = "tenant = ? and entity = coalesce(?, entity) and instr(words, ?) > 0"
         return map(_link.decode, self._values("links", where, tenant, entity, text.casefold()))
 
@@ -194,14 +373,20 @@ class ReadModel:
         """What was decided about links, oldest first."""
         names = list(links)
         where = f"tenant = ? and entity = ? and link in ({', '.join('?' * len(names))}) order by at"
-        return [_entry.decode(value) for value in self._values("journal", where, tenant, entity, *names)]
+        return [
+            _entry.decode(value) for value in self._values("journal", where, tenant, entity, *names)
+        ]
 
     def journal_keys(self, tenant: str, entity: EntityName, links: Iterable[str]) -> list[str]:
         """The Kafka keys of those entries."""
         names = list(links)
         where = f"tenant = ? and entity = ? and link in ({', '.join('?' * len(names))})"
-        return [name for (name,) in self._db.execute(f"select name from journal where {where}",
-                                                     (tenant, entity, *names))]  # fmt: skip
+        return [
+            name
+            for (name,) in self._db.execute(
+                f"select name from journal where {where}", (tenant, entity, *names)
+            )
+        ]
 
     def caused(self, tenant: str, cause: str) -> list[JournalEntry]:
         """What was decided because of a run or signal."""
@@ -209,22 +394,28 @@ class ReadModel:
         return [_entry.decode(value) for value in self._values("journal", where, tenant, cause)]
 
     def decided(
-        self, tenant: str, rules: Iterable[str], *, entity: EntityName | None = None, since: str = "",
+        self,
+        tenant: str,
+        rules: Iterable[str],
+        *,
+        entity: EntityName | None = None,
+        since: str = "",
         until: str = "~",
-    ) -> Iterator[JournalEntry]:  # fmt: skip
-        """The entries of some rules from a time up to another (ISO 8601 UTC, as `runtime.clock.iso` writes it), oldest
-        first."""
+    ) -> Iterator[JournalEntry]:
+        """The entries of some rules from a time up to another (ISO 8601 UTC, as `runtime.clock.iso`
+        writes it), oldest first."""
         names = sorted(rules)
         where = (
             f"tenant = ? and rule in ({', '.join('?' * len(names))}) and at >= ? and at < ?"
             " and entity = coalesce(?, entity) order by at, name"
         )
-        return map(_entry.decode, self._values("journal", where, tenant, *names, since, until, entity))
+        return map(
+            _entry.decode, self._values("journal", where, tenant, *names, since, until, entity)
+        )
 
     def controls(self, tenant: str, kind: str | None = None) -> list[Control]:
         """The control facts of a tenant."""
-        where = "tenant = ? and kind = coalesce(?, kind)"
-        return [_control.decode(value) for value in self._values("control", where, tenant, kind)]
+        return list(map(_control.decode, self._equal("control", tenant=tenant, kind=kind)))
 
     def fact(self, tenant: str, kind: str, id: str) -> dict[str, Any] | None:
         """One control fact."""
@@ -237,13 +428,20 @@ class ReadModel:
 
     def letters(self, tenant: str) -> dict[str, DeadLetter]:
         """The dead letters of a tenant, and those whose tenant cannot be told, by key."""
-        found = self._db.execute("select name, value from letters where tenant in (?, '') order by name", (tenant,))
+        found = self._db.execute(
+            "select name, value from letters where tenant in (?, '') order by name", (tenant,)
+        )
         return {name: _letter.decode(value) for name, value in found}
 
     def letter_keys(self, tenant: str, entity: EntityName, link: str) -> list[str]:
         """The keys of the dead letters about a link."""
         where = "tenant = ? and entity = ? and link = ?"
-        return [name for (name,) in self._db.execute(f"select name from letters where {where}", (tenant, entity, link))]
+        return [
+            name
+            for (name,) in self._db.execute(
+                f"select name from letters where {where}", (tenant, entity, link)
+            )
+        ]
 
     def readings(self, tenant: str, run: str, entity: EntityName) -> Iterator[Observed]:
         """What a run found of an entity in both systems."""
@@ -253,8 +451,17 @@ class ReadModel:
             if isinstance(found, Reading):
                 yield found.record
 
+    def _equal(self, table: str, **columns: str | int | None) -> Iterator[bytes]:
+        """The values whose columns hold these; one that is None is not asked about, so that the
+        index of the others is used: 100,000 links are not looked through."""
+        given = {name: value for name, value in columns.items() if value is not None}
+        where = " and ".join(f"{name} = ?" for name in given)
+        return self._values(table, where, *given.values())
+
     def _values(self, table: str, where: str, *args: Any) -> Iterator[bytes]:
-        return (value for (value,) in self._db.execute(f"select value from {table} where {where}", args))
+        return (
+            value for (value,) in self._db.execute(f"select value from {table} where {where}", args)
+        )
 
 
 class _Transaction:
@@ -265,7 +472,28 @@ class _Transaction:
         self._db.execute("begin immediate")
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._db.execute("commit" if error is None else "rollback")
+        if error is None:
+            self._db.execute("commit")
+        elif (
+            self._db.in_transaction
+        ):  # a full disk may have ended it already, and is what is to be told
+            self._db.execute("rollback")
+
+
+def _in_states(
+    tenant: str, states: Iterable[str], entity: EntityName | None
+) -> tuple[str, tuple[str, ...]]:
+    """The condition of links in one of some states, and its arguments; each entity is named, since
+    it stands in the index before the state."""
+    entities, names = ENTITIES if entity is None else (entity,), sorted(states)
+    within = (f"in ({', '.join('?' * len(each))})" for each in (entities, names))
+    where = "tenant = ? and entity {} and state {}".format(*within)
+    return where, (tenant, *entities, *names)
+
+
+def ids_of(link: Link) -> dict[System, str]:
+    """The ids of a link's records by system, of those that it has."""
+    return {system: side.id for system in SYSTEMS if (side := side_of(link, system)) is not None}
 
 
 def side_of(link: Link, system: System) -> Side | None:
@@ -273,17 +501,36 @@ def side_of(link: Link, system: System) -> Side | None:
     return link.chargebee if system == "chargebee" else link.poweroffice
 
 
-def _row(topic: str, key: str, value: bytes) -> tuple[Any, ...] | None:
+def _rows(topic: str, key: str, value: bytes) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The rows of a record, each with its table, without the name: that of its topic, and a link's
+    findings."""
+    if topic != "links":
+        yield _TABLE_OF[topic], (*_columns(topic, key, value), value)
+        return
+    link = _link.decode(value)
+    ids = [side.id if (side := side_of(link, system)) else None for system in SYSTEMS]
+    busy = IS_OPEN if link.flight is not None else int(link.plan is not None)
+    asked, words = len(link.asked), _words(link)
+    row = (link.tenant, link.entity, link.key, link.state, busy, asked, *ids, words, value)
+    yield "links", row
+    for number, found in enumerate(found_in(link)):
+        settled = found.settled is not None
+        yield "findings", (number, link.tenant, found.finding.kind, settled, _encoder.encode(found))
+
+
+def _columns(topic: str, key: str, value: bytes) -> tuple[Any, ...]:
     """The columns between name and value."""
     match topic:
-        case "links":
-            link = _link.decode(value)
-            ids = [side.id if (side := side_of(link, system)) else None for system in SYSTEMS]
-            busy = link.flight is not None or link.plan is not None
-            return (link.tenant, link.entity, link.key, link.state, busy, *ids, _words(link))
         case "journal":
             entry = _entry.decode(value)
-            return (entry.tenant, entry.entity or "signal", entry.link, entry.at, entry.rule, entry.cause)
+            return (
+                entry.tenant,
+                entry.entity or "signal",
+                entry.link,
+                entry.at,
+                entry.rule,
+                entry.cause,
+            )
         case "control":
             control = _control.decode(value)
             return (control.tenant, control.kind, control.id)
@@ -292,12 +539,11 @@ def _row(topic: str, key: str, value: bytes) -> tuple[Any, ...] | None:
         case "dead-letters":
             command = _letter.decode(value).command
             return (command.tenant, command.entity, command.link) if command else ("", None, None)
-        case "readings":
+        case _:
             found = _reading.decode(value)
             record = found.record if isinstance(found, Reading) else found
             name = key.rpartition("/")[2] if not isinstance(found, Reading) else found.record.id
             return (record.tenant, found.run, record.system, record.entity, name)
-    return None
 
 
 def _words(link: Link) -> str:
@@ -306,4 +552,9 @@ def _words(link: Link) -> str:
         if (side := side_of(link, system)) is not None:
             said.append(side.id)
             said += [str(side.seen[name]) for name in SEARCHED if side.seen and side.seen.get(name)]
+            said += (
+                [str(number)]
+                if (number := ((side.seen or {}).get("invoice") or {}).get("number"))
+                else []
+            )
     return "\n".join(said).casefold()

@@ -1,4 +1,5 @@
-"""From the words of `--from` and `--to` to offsets of the entity topics, and whether Kafka still holds them whole."""
+"""From the words of `--from` and `--to` to offsets of the entity topics, and whether Kafka still
+holds them whole."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -16,17 +17,37 @@ from services.console.base import NotFound
 _AGO = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 KEPT_WHOLE = timedelta(
-    milliseconds=int(next(topic for topic in TOPICS if topic.name == "customers").config["min.compaction.lag.ms"])
+    milliseconds=int(
+        next(topic for topic in TOPICS if topic.name == "customers").config["min.compaction.lag.ms"]
+    )
 )
 
 Moment = datetime | int  # a time, or an offset
 
 
-def moment_of(text: str, zone: str, now: datetime) -> Moment:
-    """A time (`2026-11-28T10:00`, in the tenant's zone unless it names one; `90m`, `2h`, `3d` ago) or an offset.
+EXAMPLE = "a time such as 2026-11-28T10:00, or a span such as 2h or 3d (ago)"
+OFFSET_EXAMPLE = (
+    "a time such as 2026-11-28T10:00, a span such as 2h or 3d (ago), or an offset such as 1200"
+)
+
+
+def time_of(text: str, zone: str, now: datetime) -> datetime:
+    """A time (`2026-11-28T10:00`, in the tenant's zone unless it names one; `90m`, `2h`, `3d` ago).
 
     Raises ValueError that says what is accepted.
     """
+    moment = _moment(text, zone, now, EXAMPLE)
+    if isinstance(moment, int):
+        raise ValueError(f"{text} is an offset: give {EXAMPLE}")
+    return moment
+
+
+def moment_of(text: str, zone: str, now: datetime) -> Moment:
+    """A time as `time_of` takes it, or an offset. Raises ValueError that says what is accepted."""
+    return _moment(text, zone, now, OFFSET_EXAMPLE)
+
+
+def _moment(text: str, zone: str, now: datetime, example: str) -> Moment:
     if text.isascii() and text.isdigit():
         return int(text)
     if found := _AGO.fullmatch(text):
@@ -34,16 +55,22 @@ def moment_of(text: str, zone: str, now: datetime) -> Moment:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        example = "a time such as 2026-11-28T10:00, a span such as 2h or 3d (ago), or an offset such as 1200"
         raise ValueError(f"{text!r} is no time: give {example}") from None
-    return (time if time.tzinfo is not None else time.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    return (time if time.tzinfo is not None else time.replace(tzinfo=ZoneInfo(zone))).astimezone(
+        UTC
+    )
 
 
 async def ranges_of(
-    settings: Settings, tenant: str, begin: Moment, end: Moment | None, entity: EntityName | None, now: datetime
+    settings: Settings,
+    tenant: str,
+    begin: Moment,
+    end: Moment | None,
+    entity: EntityName | None,
+    now: datetime,
 ) -> dict[str, tuple[int, int]]:
-    """The offsets [from, to) by topic. Raises NotFound for a range that is empty, or not held whole any more, and
-    ValueError for an offset without an entity."""
+    """The offsets [from, to) by topic. Raises NotFound for a range that is empty, or not held whole
+    any more, and ValueError for an offset without an entity."""
     if (isinstance(begin, int) or isinstance(end, int)) and entity is None:
         raise ValueError("an offset belongs to one topic: add --entity")
     if isinstance(begin, datetime) and isinstance(end, datetime) and end <= begin:
@@ -77,9 +104,13 @@ async def _offset(consumer: Any, tp: TopicPartition, moment: Moment, end: int) -
 async def _refuse_dropped(
     consumer: Any, topic: str, tp: TopicPartition, begin: Moment, beginning: int, now: datetime
 ) -> None:
-    """Kafka keeps every event for KEPT_WHOLE; of older ones only the newest of each record may be left."""
+    """Kafka keeps every event for KEPT_WHOLE; of older ones only the newest of each record may be
+    left."""
     if isinstance(begin, int) and begin < beginning:
-        raise NotFound(f"{topic} begins at offset {beginning}: what stood at {begin} is dropped; use reconcile instead")
+        raise NotFound(
+            f"{topic} begins at offset {beginning}: what stood at {begin} is dropped; use "
+            f"reconcile instead"
+        )
     oldest = (await consumer.offsets_for_times({tp: 0}))[tp]
     whole_since = now - KEPT_WHOLE
     if oldest is None or isinstance(begin, int) or begin >= whole_since:

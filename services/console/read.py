@@ -1,4 +1,5 @@
-"""The status of every tenant, and how far the services' consumer groups are behind. Writes nothing."""
+"""The status of every tenant, how far the services' consumer groups are behind, and what their
+heartbeats tell. Writes nothing."""
 
 from collections.abc import Sequence
 
@@ -6,8 +7,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts.settings import Settings
 from contracts.topics import LINKER_INPUTS
+from runtime.clock import utc_now
 from runtime.kafka import Kafka
+from runtime.version import version
+from services.console.heard import read_heartbeats, read_signals_left
 from services.console.model import ReadModel
+from services.console.services import judge
 from services.console.status import Status, tenant_status
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -21,24 +26,45 @@ MAX_COUNTED = 20_000
 async def read_status(settings: Settings, model: ReadModel, tenants: Sequence[str]) -> Status:
     """The status of these tenants. Raises aiokafka's KafkaError when Kafka cannot be read."""
     kafka = Kafka(settings.kafka)
-    lag = {group: await _lag(kafka, group, topics, settings) for group, topics in GROUPS.items()}
+    beats, signals = await read_heartbeats(kafka), await read_signals_left(kafka, settings)
+    judged = judge(settings, tenants, beats, signals, version(), utc_now())
+    lag = await lag_of(settings)
     return Status(
         tenants={
-            name: tenant_status(model.links(name), model.controls(name), model.cursors(name),
-                                model.letters(name).values(), settings.tenants[name].effective_mode,
-                                model.decided(name, ("possible_duplicate",)))
+            name: tenant_status(
+                model.links(name),
+                model.controls(name),
+                model.cursors(name),
+                model.letters(name).values(),
+                settings.tenants[name].effective_mode,
+                model.decided(name, ("possible_duplicate",)),
+                settings.tenants[name].missing_decisions(),
+                name if len(settings.tenants) > 1 else None,
+            )
             for name in tenants
         },
         lag=lag,
-    )  # fmt: skip
+        alerts=judged.alerts,
+        notes=judged.notes,
+        services=judged.processes,
+        signals=judged.signals,
+    )
+
+
+async def lag_of(settings: Settings) -> dict[str, int]:
+    """The messages that each consumer group has not taken."""
+    kafka = Kafka(settings.kafka)
+    return {group: await _lag(kafka, group, topics, settings) for group, topics in GROUPS.items()}
 
 
 async def _lag(kafka: Kafka, group: str, topics: Sequence[str], settings: Settings) -> int:
-    """Messages the group has not taken. Offsets alone would count transaction markers, so messages are counted;
-    beyond MAX_COUNTED the difference of the offsets stands in."""
+    """Messages the group has not taken. Offsets alone would count transaction markers, so messages
+    are counted; beyond MAX_COUNTED the difference of the offsets stands in."""
     async with kafka.consuming(group) as consumer:
         partitions = sorted(set(map(settings.partition_of, settings.tenants)))
-        wanted = [TopicPartition(kafka.name(topic), each) for topic in topics for each in partitions]
+        wanted = [
+            TopicPartition(kafka.name(topic), each) for topic in topics for each in partitions
+        ]
         consumer.assign(wanted)
         ends = await consumer.end_offsets(wanted)
         starts = {tp: await consumer.committed(tp) or 0 for tp in wanted}
@@ -48,7 +74,9 @@ async def _lag(kafka: Kafka, group: str, topics: Sequence[str], settings: Settin
         return await _count(consumer, {tp: ends[tp] for tp in behind}, starts)
 
 
-async def _count(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int], starts: dict[TopicPartition, int]) -> int:
+async def _count(
+    consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int], starts: dict[TopicPartition, int]
+) -> int:
     if not ends:
         return 0
     consumer.assign(list(ends))

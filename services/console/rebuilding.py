@@ -17,8 +17,10 @@ _T = TypeVar("_T")
 def compare_pairs(before: Pairs, after: Pairs) -> tuple[Pairs, Pairs]:
     """The pairs that are no longer linked, and those that newly are."""
     held, found = ({tuple(pair.values()) for pair in pairs} for pairs in (before, after))
-    return ([pair for pair in before if tuple(pair.values()) not in found],
-            [pair for pair in after if tuple(pair.values()) not in held])  # fmt: skip
+    return (
+        [pair for pair in before if tuple(pair.values()) not in found],
+        [pair for pair in after if tuple(pair.values()) not in held],
+    )
 
 
 def until_reloaded(about: Meant, signal_id: str) -> dict[str, Any]:
@@ -28,11 +30,14 @@ def until_reloaded(about: Meant, signal_id: str) -> dict[str, Any]:
         fact = model.fact(about.tenant, "reload", "~") or {}
         return fact if (fact.get("signal"), fact.get("state")) == (signal_id, "done") else None
 
-    return _until(about, found, "the linker has not read its map anew yet; tandem status shows how it fares")
+    return _until(
+        about, found, "the linker has not read its map anew yet; tandem status shows how it fares"
+    )
 
 
 def until_planned(about: Meant) -> None:
-    """Return once no link waits for its first look any more; ends the command when that does not come."""
+    """Return once no link waits for its first look any more; ends the command when that does not
+    come."""
 
     def found(model: ReadModel) -> bool:
         return next(model.links(about.tenant, state="pending"), None) is None

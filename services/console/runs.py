@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from contracts.entities import ENTITIES
 from contracts.messages import Control
-from services.console.base import INTERRUPTED, Meant, print_json, run, table
+from runtime.harmless import harmless
+from services.console.base import INTERRUPTED, Meant, run
 from services.console.mirror import Mirror, mirror
 from services.console.model import ReadModel
+from services.console.terminal import Screen, print_json, say, table, text
 
 ENDED = ("done", "cancelled")
 LOOK_S = 0.3
@@ -38,26 +38,43 @@ def figures(fact: Mapping[str, Any]) -> tuple[int, int | None]:
 
 
 def follow(about: Meant, run_id: str) -> dict[str, Any]:
-    """Wait until a run has ended and its writes have been answered, with a progress bar on a terminal; the run as it
-    ended. Ctrl-C leaves it running and says how to look at it."""
+    """Wait until a run has ended and its writes have been answered, with a progress bar on a
+    terminal; the run as it ended. Ctrl-C leaves it running and says how to look at it."""
     words = f"it goes on in the services: tandem runs show {run_id}, or tandem runs cancel {run_id}"
     return run(about.settings, _follow(about, run_id), interrupted=(words, INTERRUPTED))
 
 
 async def _follow(about: Meant, run_id: str) -> dict[str, Any]:
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("{task.fields[rate]}"), TimeRemainingColumn())  # fmt: skip
+    from rich.progress import (  # needed here only, and takes long to import
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Screen(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
     async with mirror(about.settings) as held:
-        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-            task = progress.add_task(f"run {run_id}", total=None, rate="")
+        with Progress(
+            *columns, console=console, disable=not console.is_terminal, transient=True
+        ) as progress:
+            task = progress.add_task(harmless(f"run {run_id}"), total=None, rate="")
             begun_s = time.monotonic()
             while True:
                 await held.to_the_end()
                 fact = run_fact(held.model, about.tenant, run_id)
                 done, whole = figures(fact)
                 rate = f"{done / max(time.monotonic() - begun_s, 0.001):.1f}/s"
-                words = f"{fact.get('kind', 'run')}: {fact.get('state', 'not taken yet')}"
+                words = harmless(f"{fact.get('kind', 'run')}: {fact.get('state', 'not taken yet')}")
                 progress.update(task, completed=done, total=whole, description=words, rate=rate)
                 if fact.get("state") in ENDED and await _is_quiet(held, about.tenant, run_id):
                     return fact
@@ -92,11 +109,16 @@ def show_runs(console: Console, controls: list[Control], *, as_json: bool) -> No
     shown = table("run", "kind", "state", "begun", "figures")
     for control in held:
         fact = control.value
-        cells = (control.id, str(fact.get("kind")), str(fact.get("state")), str(fact.get("at", ""))[:19] + "Z")
-        shown.add_row(*map(Text, (*cells, words_of(fact))))
+        cells = (
+            control.id,
+            str(fact.get("kind")),
+            str(fact.get("state")),
+            str(fact.get("at", ""))[:19] + "Z",
+        )
+        shown.add_row(*map(text, (*cells, words_of(fact))))
     if held:
         console.print(shown)
-    console.print(f"{len(held)} runs")
+    say(console, f"{len(held)} runs")
 
 
 def words_of(fact: Mapping[str, Any]) -> str:
@@ -107,9 +129,17 @@ def words_of(fact: Mapping[str, Any]) -> str:
         said = [f"{name.replace('_', ' ')} {counts[name]}" for name in names if counts.get(name)]
         return ", ".join(said) or "no record"
     parts: Mapping[str, int | None] = fact.get("parts", {})
-    left = [name for entity in ENTITIES for name in parts if name.endswith(f"/{entity}") and parts[name] is None]
+    left = [
+        name
+        for entity in ENTITIES
+        for name in parts
+        if name.endswith(f"/{entity}") and parts[name] is None
+    ]
     read, whole = figures(fact)
-    said = [f"{read if whole is None else whole} records read", *(f"{name} not complete" for name in left)]
+    said = [
+        f"{read if whole is None else whole} records read",
+        *(f"{name} not complete" for name in left),
+    ]
     if "different" in counts:
         said.append(f"different {counts['different']}")
     if "cleared" in counts:

@@ -4,37 +4,77 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from contracts.entities import SYSTEMS
-from services.console.status import EntityStatus, Finding, Status, TenantStatus
+from services.console import findings
+from services.console.candidates import choice_lines, choices_table
+from services.console.names import called
+from services.console.status import EntityStatus, FirstSnapshot, Listed, Status, TenantStatus
+from services.console.terminal import text
 
 LIST_MAX = 20
 CANDIDATES_MAX = 5
 _KINDS = (
-    ("rejected", "Rejected"), ("ambiguous", "Ambiguous: a person picks"),
-    ("duplicates", "Possible duplicates: a person looks"), ("conflicts", "Conflicts"),
-    ("waiting", "Waiting"), ("stuck", "Held, parked or broken"), ("differing", "Different on the two sides"),
-)  # fmt: skip
+    ("rejected", "Rejected"),
+    ("ambiguous", "Ambiguous: a person picks"),
+    ("duplicates", "Possible duplicates: a person looks"),
+    ("conflicts", "Conflicts"),
+    ("waiting", "Waiting"),
+    ("stuck", "Held, parked or broken"),
+    ("differing", "Different on the two sides"),
+)
 _ROWS = (
-    "in Chargebee", "in Go", "linked", "waiting", "pending", "ambiguous", "rejected", "ignored", "held", "parked",
-    "conflicts", "differing", "commands open", "dead letters", "Chargebee read", "Go read",
-)  # fmt: skip
+    "in Chargebee",
+    "in Go",
+    "linked",
+    "waiting",
+    "pending",
+    "ambiguous",
+    "rejected",
+    "ignored",
+    "held",
+    "parked",
+    "conflicts",
+    "differing",
+    "commands open",
+    "dead letters",
+    "Chargebee read",
+    "Go read",
+)
 
 
 def show_status(console: Console, status: Status, now: datetime) -> None:
-    """One table and the lists of each tenant, then the lag of the services. `now` is aware."""
+    """Services that are gone or wait, one table and the lists of each tenant, then the lag. `now`
+    is aware."""
+    for words in status.alerts:
+        console.print(text(f"! {words}", "bold yellow"), soft_wrap=True)
+    for words in status.notes:
+        console.print(text(f"note: {words}"), soft_wrap=True)
     for name, tenant in status.tenants.items():
+        if tenant.findings:
+            words = (
+                f"{name}: {findings.counted(tenant.findings)}: a person acts; tandem findings "
+                f"says how"
+            )
+            console.print(text(words, "bold yellow"))
         console.print(_table(name, tenant, now))
-        budget = ", ".join(f"{system} {used:.0f} %" for system, used in sorted(tenant.budget_percent.items()))
-        said = [f"Mode {tenant.mode}", f"request budget used: {budget}" if budget else "", *tenant.switches]
-        console.print(Text("; ".join(filter(None, said))))
+        budget = ", ".join(
+            f"{system} {used:.0f} %" for system, used in sorted(tenant.budget_percent.items())
+        )
+        said = [
+            f"Mode {tenant.mode}",
+            f"request budget used: {budget}" if budget else "",
+            *tenant.switches,
+        ]
+        console.print(text("; ".join(filter(None, said))))
         console.print(Group(*_lists(tenant)))
     lag = ", ".join(f"{group} {count}" for group, count in status.lag.items())
-    console.print(f"Messages not taken yet: {lag}")
+    console.print(text(f"Messages not taken yet: {lag}"))
     if not status.tenants:
-        console.print("No tenant is configured: add a table [tenants.NAME] to tandem.toml.")
+        console.print(text("No tenant is configured: add a table [tenants.NAME] to tandem.toml."))
 
 
 def _table(name: str, tenant: TenantStatus, now: datetime) -> Table:
@@ -50,7 +90,16 @@ def _cells(held: EntityStatus, now: datetime) -> Iterator[str]:
     for system in SYSTEMS:
         yield f"{held.records[system]}{'' if held.snapshots[system] else ' …'}"
     yield str(held.linked)
-    for state in ("waiting", "pending", "ambiguous", "rejected", "ignored", "held", "parked", "conflict"):
+    for state in (
+        "waiting",
+        "pending",
+        "ambiguous",
+        "rejected",
+        "ignored",
+        "held",
+        "parked",
+        "conflict",
+    ):
         yield str(held.states.get(state, 0))
     yield str(held.differing)
     yield str(held.open_commands)
@@ -67,36 +116,88 @@ def _ago(at: str | None, now: datetime) -> str:
 
 
 def _lists(tenant: TenantStatus) -> Iterator[RenderableType]:
+    yield from _part(
+        "Findings: a person acts", [text(f"  {findings.full_of(each)}") for each in tenant.findings]
+    )
+    yield from (text(f"  {words_of(each)}") for each in tenant.first_snapshots)
     for trouble in tenant.troubles:
-        yield Text(f"! {trouble}", style="yellow")
+        yield text(f"! {trouble}", "yellow")
     for attribute, title in _KINDS:
-        found: list[Finding] = getattr(tenant, attribute)
-        if found:
-            yield Text(f"{title} ({len(found)})", style="bold")
-            yield from map(_line, found[:LIST_MAX])
-            if len(found) > LIST_MAX:
-                yield Text(f"  ... and {len(found) - LIST_MAX} more: --json lists all", style="dim")
+        found: list[Listed] = getattr(tenant, attribute)
+        if attribute == "stuck":
+            batches = [text(f"  {each.words()}") for each in tenant.batches]
+            yield from _part("Held batches: tandem held show has all", batches)
+        if attribute == "ambiguous":
+            yield from _choices(title, found)
+        else:
+            yield from _part(title, list(map(_line, found)))
     if tenant.ignored:
         yield Text("Ignored", style="bold")
-        yield from (Text(f"  {count} x {reason}") for reason, count in tenant.ignored.items())
+        yield from (text(f"  {count} x {reason}") for reason, count in tenant.ignored.items())
 
 
-def _line(finding: Finding) -> Text:
-    if finding.duplicates:
-        return Text(f"  {finding.entity} {finding.key} and {listed(finding.duplicates)}: {finding.reason}")
-    parts = [f"  {finding.entity} {finding.key}"]
-    if finding.field:
-        parts.append(f"[{finding.field}]")
-    if finding.fields:
-        parts.append(f"[{', '.join(finding.fields)}]")
-    if not finding.fields or finding.reason != "linked":
-        parts.append(finding.reason)
-    if finding.candidates:
-        parts.append(f"(candidates: {listed(finding.candidates, finding.candidates_count)})")
-    return Text(" ".join(parts))
+def words_of(held: FirstSnapshot) -> str:
+    """What is read and until when, as exactly as the adapter knows. Times are UTC."""
+    what = f"first snapshot of {held.entity} from {held.system}: reads"
+    if held.until is None:
+        return f"{what} since {held.since[11:19]} UTC"
+    return (
+        f"{what} until {held.until[11:19]} UTC at least (lists may be "
+        f"{held.late_s or 0:.0f} s late)"
+    )
+
+
+def _part(title: str, lines: list[Text]) -> Iterator[Text]:
+    if not lines:
+        return
+    yield Text(f"{title} ({len(lines)})", style="bold")
+    yield from lines[:LIST_MAX]
+    if len(lines) > LIST_MAX:
+        yield _more(len(lines) - LIST_MAX)
+
+
+def _choices(title: str, found: list[Listed]) -> Iterator[RenderableType]:
+    """Each ambiguous record with a table of its candidates and what to type for each."""
+    if not found:
+        return
+    yield Text(f"{title} ({len(found)})", style="bold")
+    for held in found[:LIST_MAX]:
+        yield _line(held)
+        if held.choices:
+            rows = choices_table(held.entity, held.choices[: CANDIDATES_MAX + 1])
+            yield Padding(rows, (0, 0, 0, 4), expand=False)
+            yield from (
+                text(f"    {line}") for line in choice_lines(held.choices[: CANDIDATES_MAX + 1])
+            )
+    if len(found) > LIST_MAX:
+        yield _more(len(found) - LIST_MAX)
+
+
+def _more(count: int) -> Text:
+    return Text(f"  ... and {count} more: --json lists all", style="dim")
+
+
+def _line(held: Listed) -> Text:
+    record = called(held.entity, held.key, held.called)
+    if held.duplicates:
+        names = [
+            f"{held.names[key]} ({key})" if key in held.names else key for key in held.duplicates
+        ]
+        return text(f"  {record} and {listed(names)}: {held.reason}")
+    fields = ", ".join(held.fields) or held.field or ""
+    said = f"  {record} [{fields}]" if fields else f"  {record}"
+    if held.fields and held.reason == "linked":
+        return text(said)
+    known = (
+        f" (candidates: {listed(held.candidates, held.candidates_count)})"
+        if held.candidates
+        else ""
+    )
+    return text(f"{said}: {held.reason}{known}")
 
 
 def listed(keys: list[str], count: int = 0, most: int = CANDIDATES_MAX) -> str:
-    """The first keys, and how many there are besides; `count` is how many there are in all, 0 for these."""
+    """The first keys, and how many there are besides; `count` is how many there are in all, 0 for
+    these."""
     rest = max(count, len(keys)) - len(keys[:most])
     return ", ".join(keys[:most]) + (f" and {rest} more" if rest else "")

@@ -1,4 +1,5 @@
-"""Instructions of an operator: a message on Kafka, taken by the linker once, answered in `control` and the journal."""
+"""Instructions of an operator: a message on Kafka, taken by the linker once, answered in `control`
+and the journal."""
 
 import time
 import uuid
@@ -9,6 +10,7 @@ from aiokafka import TopicPartition
 
 from contracts.messages import Control, Signal
 from contracts.settings import Settings
+from contracts.signals import OfOperator, to
 from runtime.clock import iso_now
 from runtime.kafka import Kafka
 
@@ -18,12 +20,12 @@ _decoder = msgspec.json.Decoder(Control)
 
 
 async def send_signal(
-    settings: Settings, tenant: str, kind: str, args: dict[str, Any], *, by: str
+    settings: Settings, tenant: str, said: OfOperator, *, by: str
 ) -> dict[str, Any] | None:
-    """Send a signal of a person; the linker's answer with the signal's id, None when it has not taken it within
-    WAIT_S."""
+    """Send a signal of a person; the linker's answer with the signal's id, None when it has not
+    taken it within WAIT_S."""
     kafka, partition = Kafka(settings.kafka), settings.partition_of(tenant)
-    signal = Signal(tenant=tenant, id=uuid.uuid4().hex[:12], kind=kind, at=iso_now(), args=args, by=by)
+    signal = to(tenant, said, id=uuid.uuid4().hex[:12], at=iso_now(), by=by)
     async with kafka.consuming() as consumer:
         control = TopicPartition(kafka.name("control"), partition)
         consumer.assign([control])
@@ -44,6 +46,8 @@ async def _send(kafka: Kafka, partition: int, signal: Signal) -> None:
     await producer.start()
     try:
         key = signal.tenant.encode()
-        await producer.send_and_wait(kafka.name("signals"), _encoder.encode(signal), key=key, partition=partition)
+        await producer.send_and_wait(
+            kafka.name("signals"), _encoder.encode(signal), key=key, partition=partition
+        )
     finally:
         await producer.stop()

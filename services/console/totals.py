@@ -1,4 +1,5 @@
-"""The orders of one month, added up on both sides, and each with its numbers, for whoever closes the books."""
+"""The orders of one month, added up on both sides, and each with its numbers, for whoever closes
+the books."""
 
 import re
 from collections.abc import Iterator
@@ -11,14 +12,29 @@ import msgspec
 from contracts.entities import SYSTEMS, System
 from contracts.messages import Link
 from services.console.files import write_csv, write_html
+from services.console.findings import brief_of, left_in
 from services.console.model import ReadModel, side_of
 
 AMOUNTS = ("net", "tax", "total")
 SUM_COLUMNS = ("currency", "system", "orders", "net", "VAT", "gross")
 ORDER_COLUMNS = (
-    "link", "date", "currency", "Chargebee order", "Chargebee invoice", "paid", "Go order", "Go invoice",
-    "net Chargebee", "net Go", "VAT Chargebee", "VAT Go", "gross Chargebee", "gross Go", "difference", "note",
-)  # fmt: skip
+    "link",
+    "date",
+    "currency",
+    "Chargebee order",
+    "Chargebee invoice",
+    "paid",
+    "Go order",
+    "Go invoice",
+    "net Chargebee",
+    "net Go",
+    "VAT Chargebee",
+    "VAT Go",
+    "gross Chargebee",
+    "gross Go",
+    "difference",
+    "note",
+)
 
 
 class Sums(msgspec.Struct, kw_only=True):
@@ -31,7 +47,8 @@ class Sums(msgspec.Struct, kw_only=True):
 
 
 class OrderRow(msgspec.Struct, kw_only=True):
-    """One order with what each system calls it. Amounts are decimal text, None where that side has no such order."""
+    """One order with what each system calls it. Amounts are decimal text, None where that side has
+    no such order."""
 
     link: str
     date: str | None
@@ -46,7 +63,8 @@ class OrderRow(msgspec.Struct, kw_only=True):
 
 
 class Totals(msgspec.Struct, kw_only=True):
-    """A month: sums by currency and system with their difference, the linked orders, and those that stand alone."""
+    """A month: sums by currency and system with their difference, the linked orders, and those that
+    stand alone."""
 
     month: str
     sums: dict[str, dict[str, Sums]]
@@ -67,30 +85,46 @@ def month_of(text: str) -> str:
 
 
 def totals_of(model: ReadModel, tenant: str, run_id: str, month: str) -> Totals:
-    """Add up what a run read of orders; cancelled and deleted ones do not count."""
-    read = {(event.system, event.id): event.data for event in model.readings(tenant, run_id, "order")
-            if event.data is not None and not event.deleted and event.data.get("status") != "cancelled"}  # fmt: skip
+    """Add up what a run read of orders; cancelled and deleted ones do not count, and neither do
+    credit notes, which stand in the order in Chargebee and are documents of their own in Go:
+    findings tell what one side has credited."""
+    read = {
+        (event.system, event.id): event.data
+        for event in model.readings(tenant, run_id, "order")
+        if event.data is not None and not event.deleted and _counts(event.data)
+    }
     links = list(model.links(tenant, "order"))
     found = Totals(month=month, sums={}, orders=[], unlinked=[])
     for link in links:
         held = {
-            system: read.get((system, side.id)) for system in SYSTEMS if (side := side_of(link, system)) is not None
+            system: read.get((system, side.id))
+            for system in SYSTEMS
+            if (side := side_of(link, system)) is not None
         }
-        if not any(data and str(data.get("order_date") or "").startswith(month) for data in held.values()):
+        if not any(
+            data and str(data.get("order_date") or "").startswith(month) for data in held.values()
+        ):
             continue
         row = _row(link, held)
-        (found.orders if all(held.get(system) for system in SYSTEMS) else found.unlinked).append(row)
+        (found.orders if all(held.get(system) for system in SYSTEMS) else found.unlinked).append(
+            row
+        )
         for system, data in held.items():
             if data is not None:
                 _add(found, system, data)
     for by in found.sums.values():
         ours, theirs = by.setdefault("chargebee", Sums()), by.setdefault("poweroffice", Sums())
-        by["difference"] = Sums(orders=ours.orders - theirs.orders, **{
-            name: getattr(ours, name) - getattr(theirs, name) for name in AMOUNTS
-        })  # fmt: skip
+        by["difference"] = Sums(
+            orders=ours.orders - theirs.orders,
+            **{name: getattr(ours, name) - getattr(theirs, name) for name in AMOUNTS},
+        )
     found.orders.sort(key=lambda row: (row.date or "", row.link))
     found.unlinked.sort(key=lambda row: (row.date or "", row.link))
     return found
+
+
+def _counts(data: dict[str, Any]) -> bool:
+    return data.get("status") != "cancelled" and not str(data.get("total") or "").startswith("-")
 
 
 def _add(found: Totals, system: System, data: dict[str, Any]) -> None:
@@ -103,17 +137,25 @@ def _add(found: Totals, system: System, data: dict[str, Any]) -> None:
 def _row(link: Link, held: dict[System, dict[str, Any] | None]) -> OrderRow:
     ours, theirs = held.get("chargebee") or {}, held.get("poweroffice") or {}
     paid = (ours.get("invoice") or {}).get("paid")
-    reason = f"{link.state}: {link.reason}" if link.reason and not (ours and theirs) else link.reason or ""
+    reason = (
+        f"{link.state}: {link.reason}"
+        if link.reason and not (ours and theirs)
+        else link.reason or ""
+    )
     return OrderRow(
-        link=link.key, date=ours.get("order_date") or theirs.get("order_date"),
+        link=link.key,
+        date=ours.get("order_date") or theirs.get("order_date"),
         currency=ours.get("currency") or theirs.get("currency"),
         chargebee=ours.get("number") or (link.chargebee.id if link.chargebee else None),
-        chargebee_invoice=(ours.get("invoice") or {}).get("number"), paid=paid,
+        chargebee_invoice=(ours.get("invoice") or {}).get("number"),
+        paid=paid,
         poweroffice=theirs.get("number") or (link.poweroffice.id if link.poweroffice else None),
         poweroffice_invoice=(theirs.get("invoice") or {}).get("number"),
-        amounts={name: {"chargebee": ours.get(name), "poweroffice": theirs.get(name)} for name in AMOUNTS},
-        note=reason,
-    )  # fmt: skip
+        amounts={
+            name: {"chargebee": ours.get(name), "poweroffice": theirs.get(name)} for name in AMOUNTS
+        },
+        note="; ".join(filter(None, (reason, *map(brief_of, left_in(link))))),
+    )
 
 
 def sum_rows(found: Totals) -> Iterator[tuple[str, ...]]:
@@ -121,7 +163,12 @@ def sum_rows(found: Totals) -> Iterator[tuple[str, ...]]:
     for currency, by in sorted(found.sums.items()):
         for name in (*SYSTEMS, "difference"):
             sums = by[name]
-            yield (currency, name, str(sums.orders), *(f"{getattr(sums, each):f}" for each in AMOUNTS))
+            yield (
+                currency,
+                name,
+                str(sums.orders),
+                *(f"{getattr(sums, each):f}" for each in AMOUNTS),
+            )
 
 
 def order_rows(rows: list[OrderRow]) -> Iterator[tuple[str, ...]]:
@@ -131,21 +178,43 @@ def order_rows(rows: list[OrderRow]) -> Iterator[tuple[str, ...]]:
         ours, theirs = row.amounts["total"]["chargebee"], row.amounts["total"]["poweroffice"]
         gap = "" if ours is None or theirs is None else f"{Decimal(ours) - Decimal(theirs):f}"
         paid = "" if row.paid is None else "paid" if row.paid else "unpaid"
-        names = (row.link, row.date, row.currency, row.chargebee, row.chargebee_invoice, paid, row.poweroffice,
-                 row.poweroffice_invoice)  # fmt: skip
+        names = (
+            row.link,
+            row.date,
+            row.currency,
+            row.chargebee,
+            row.chargebee_invoice,
+            paid,
+            row.poweroffice,
+            row.poweroffice_invoice,
+        )
         yield tuple(each or "" for each in (*names, *amounts, gap, row.note))
 
 
 def line_of(row: OrderRow) -> str:
-    """An order as one line: date, both names with their invoices, gross amounts and what lies between them."""
+    """An order as one line: date, both names with their invoices, gross amounts and what lies
+    between them."""
     paid = "" if row.paid is None else ", paid" if row.paid else ", unpaid"
-    ours = f"{row.chargebee} (invoice {row.chargebee_invoice}{paid})" if row.chargebee_invoice else row.chargebee
-    theirs = f"{row.poweroffice} (invoice {row.poweroffice_invoice})" if row.poweroffice_invoice else row.poweroffice
+    ours = (
+        f"{row.chargebee} (invoice {row.chargebee_invoice}{paid})"
+        if row.chargebee_invoice
+        else row.chargebee
+    )
+    theirs = (
+        f"{row.poweroffice} (invoice {row.poweroffice_invoice})"
+        if row.poweroffice_invoice
+        else row.poweroffice
+    )
     gross = [row.amounts["total"][system] or "-" for system in SYSTEMS]
-    gap = f" difference {Decimal(gross[0]) - Decimal(gross[1]):f}" if "-" not in gross and gross[0] != gross[1] else ""
+    gap = (
+        f" difference {Decimal(gross[0]) - Decimal(gross[1]):f}"
+        if "-" not in gross and gross[0] != gross[1]
+        else ""
+    )
     note = f"  {row.note}" if row.note else ""
     return (
-        f"{row.date or '-'}  Chargebee {ours or '-'}  Go {theirs or '-'}  {row.currency} {' / '.join(gross)}{gap}{note}"
+        f"{row.date or '-'}  Chargebee {ours or '-'}  Go {theirs or '-'}  {row.currency} "
+        f"{' / '.join(gross)}{gap}{note}"
     )
 
 
@@ -156,8 +225,13 @@ def write_totals_csv(file: Path, found: Totals) -> None:
 
 def write_totals_html(file: Path, found: Totals, title: str) -> None:
     """Sums, linked orders and those that stand alone, on one page. Raises OSError."""
-    write_html(file, title, "Chargebee and PowerOffice Go, read for this report", [
-        ("Sums", SUM_COLUMNS, list(sum_rows(found))),
-        ("Orders on both sides", ORDER_COLUMNS, list(order_rows(found.orders))),
-        ("Orders on one side", ORDER_COLUMNS, list(order_rows(found.unlinked))),
-    ])  # fmt: skip
+    write_html(
+        file,
+        title,
+        "Chargebee and PowerOffice Go, read for this report",
+        [
+            ("Sums", SUM_COLUMNS, list(sum_rows(found))),
+            ("Orders on both sides", ORDER_COLUMNS, list(order_rows(found.orders))),
+            ("Orders on one side", ORDER_COLUMNS, list(order_rows(found.unlinked))),
+        ],
+    )

@@ -2,25 +2,24 @@
 
 import sys
 
-import uvloop
-
 from contracts.settings import SettingsError, load
 from contracts.topics import LINKER_INPUTS
-from runtime.service import Service, Subscription, run
-from services.linker.handlers import GROUP, Linker
+from runtime.broker import Subscription
+from runtime.life import Service
+from runtime.service import run
+from services.linker.handlers import Linker
+from services.linker.partitions import GROUP
 
 
 def main() -> int:
     try:
-        settings = load()
+        settings = load(needs=(), tenants=True)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    uvloop.install()
     linker = Linker(settings)
-    subscription = Subscription(LINKER_INPUTS, linker.partitions, GROUP, linker.handle)
-    run(Service("linker", settings, linker, [subscription], settings.ports.linker))
-    return 0
+    subscription = Subscription(LINKER_INPUTS, linker.state.partitions, GROUP, linker.handle)
+    return run(Service("linker", settings, linker, [subscription], settings.ports.linker))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Which record of the other system is the twin of an unlinked one. Pure.
 
-Rules in order: stamped references, organisation number, natural key; the first that hits wins. Uniqueness is judged
-over everything known on both sides, linked records included, so the result does not depend on the order of arrival. It
-is judged by how many links stand under a value in the index, and at most MAX_CANDIDATES are looked at, so that a
-mailbox of two thousand customers costs each of them what a mailbox of two costs.
+Rules in order: stamped references, organisation number, natural key; the first that hits wins.
+Uniqueness is judged over everything known on both sides, linked records included, so the result
+does not depend on the order of arrival. It is judged by how many links stand under a value in the
+index, and at most MAX_CANDIDATES are looked at, so that a mailbox of two thousand customers costs
+each of them what a mailbox of two costs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,10 +12,21 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from contracts import facts
 from contracts.entities import EntityName, System, other
 from contracts.messages import Link, Side
-from contracts.values import stamp_for_poweroffice
-from services.linker.state import State, apart, by_id, is_company, naturals, party_name, side_of, sides
+from contracts.vendors import reference_of, reference_to
+from services.linker.state import (
+    State,
+    apart,
+    by_id,
+    is_company,
+    known,
+    naturals,
+    party_name,
+    side_of,
+    sides,
+)
 
 MAX_CANDIDATES = 20
 SHARED = {"org": "the same organisation number", "party": "the same e-mail, name and kind"}
@@ -33,8 +45,8 @@ class Twin:
 
 @dataclass(frozen=True)
 class Unclear:
-    """Nothing is created; an operator picks among the candidates. `count` is how many share the value, 0 where the
-    candidates follow from a reference."""
+    """Nothing is created; an operator picks among the candidates. `count` is how many share the
+    value, 0 where the candidates follow from a reference."""
 
     candidates: tuple[str, ...]
     reason: str
@@ -71,34 +83,45 @@ def id_in(state: State, target: System, entity: EntityName, record_id: str | Non
 
 
 def same_in_order(state: State, name: str, ours: Any, theirs: Any) -> bool | None:
-    """Whether a customer or the lines of an order are the same in Chargebee and in Go, each in its own ids; None where
-    something has no twin yet."""
+    """Whether a customer or the lines of an order are the same in Chargebee and in Go, each in its
+    own ids; None where something has no twin yet."""
     if ours is None or theirs is None:
         return False
     if name == "customer_id":
         twin = id_in(state, "poweroffice", "customer", ours)
         return None if twin is None else twin == theirs
     named = [line.get("product_id") for line in ours]
-    twins = {product: id_in(state, "poweroffice", "product", product) for product in named if product is not None}
+    twins = {
+        product: id_in(state, "poweroffice", "product", product)
+        for product in named
+        if product is not None
+    }
     if None in twins.values():
         return None
-    return _sold({**line, "product_id": twins.get(line.get("product_id"))} for line in ours) == _sold(theirs)
+    return _sold(
+        {**line, "product_id": twins.get(line.get("product_id"))} for line in ours
+    ) == _sold(theirs)
 
 
 def _sold(lines: Iterable[Mapping[str, Any]]) -> list[tuple[str, Decimal]]:
-    """What is sold and for how much, sorted; no quantities, since Go may hold three with an odd discount as one."""
+    """What is sold and for how much, sorted; no quantities, since Go may hold three with an odd
+    discount as one."""
     return sorted((str(line.get("product_id")), Decimal(line.get("net", "0"))) for line in lines)
 
 
-def find_stamped(state: State, entity: EntityName, system: System, record_id: str, stamp: str | None) -> Link | None:
-    """The link whose other side is named by this record's stamp, or names this record by its own."""
+def find_stamped(
+    state: State, entity: EntityName, system: System, record_id: str, stamp: str | None
+) -> Link | None:
+    """The link whose other side is named by this record's stamp, or names this record by its
+    own."""
     found = None
-    if stamp and stamp.startswith("cb-") and system == "poweroffice":
-        found = state.first(f"{entity}|id|chargebee|{stamp[3:]}") or state.first(f"{entity}|hashed|{stamp}")
-    elif stamp and stamp.startswith("go-") and system == "chargebee":
-        found = state.first(f"{entity}|id|poweroffice|{stamp[3:]}")
+    if (reference := reference_of(system, stamp)) is not None:
+        if reference.id is None:
+            found = state.first(f"{entity}|hashed|{reference.text}")
+        else:
+            found = state.first(f"{entity}|id|{other(system)}|{reference.id}")
     if found is None:
-        mark = stamp_for_poweroffice(record_id) if system == "chargebee" else f"go-{record_id}"
+        mark = reference_to(system, record_id)
         found = state.first(f"{entity}|stamp|{other(system)}|{mark}")
     link = state.get(*found) if found else None
     theirs = side_of(link, other(system)) if link is not None else None
@@ -107,23 +130,26 @@ def find_stamped(state: State, entity: EntityName, system: System, record_id: st
 
 def match(state: State, link: Link, system: System) -> Match:
     """Look for the twin of a link that knows only one side."""
-    side = side_of(link, system)
-    assert side is not None and side.seen is not None
-    if told := state.control("joined", f"{link.entity}/{system}/{side.id}"):
-        twin = by_id(state, link.entity, other(system), told["id"])
+    side = known(link, system)
+    if told := facts.get(state, facts.Joined, f"{link.entity}/{system}/{side.id}"):
+        twin = by_id(state, link.entity, other(system), told.id)
         if twin is None:
-            return Unknown(told["id"])
+            return Unknown(told.id)
         if side_of(twin, system) is None:
             return Twin(twin, "operator")
     stamped = find_stamped(state, link.entity, system, side.id, side.stamp)
     if stamped is not None and stamped.key != link.key:
         if side_of(stamped, system) is not None:
-            return Unclear((stamped.key,), f"its reference names {stamped.key}, which is linked to another record")
+            return Unclear(
+                (stamped.key,),
+                f"its reference names {stamped.key}, which is linked to another record",
+            )
         return Twin(stamped, "stamp")
-    if side.stamp and side.stamp.startswith("cb-" if system == "poweroffice" else "go-"):
-        named = side.stamp[3:]
-        if not apart(state, link.entity, system, side.id, named):
-            return Unknown(side.stamp)
+    named = reference_of(system, side.stamp)
+    if named is not None and (
+        named.id is None or not apart(state, link.entity, system, side.id, named.id)
+    ):
+        return Unknown(named.text)
     if (foreign := _unprefixed(state, link.entity, system, side)) is not None:
         return foreign
     if is_distinct(state, link.entity, system, side.id):
@@ -131,8 +157,13 @@ def match(state: State, link: Link, system: System) -> Match:
     if link.entity == "customer":
         found = _customer(state, link, system, side)
         theirs = side_of(found.link, other(system)) if isinstance(found, Twin) else None
-        if isinstance(found, Twin) and "other_role" in (*side.incomplete, *(theirs.incomplete if theirs else ())):
-            return Unclear((found.link.key,), "the Go contact has another role too; an operator links it")
+        if isinstance(found, Twin) and "other_role" in (
+            *side.incomplete,
+            *(theirs.incomplete if theirs else ()),
+        ):
+            return Unclear(
+                (found.link.key,), "the Go contact has another role too; an operator links it"
+            )
         return found
     return _product(state, link, system, side) if link.entity == "product" else Single()
 
@@ -144,18 +175,21 @@ def _unprefixed(state: State, entity: EntityName, system: System, side: Side) ->
         found = state.find(f"{entity}|id|chargebee|{side.stamp}") if side.stamp else []
     if not found:
         return None
-    return Unclear(tuple(key for _, key in found[:MAX_CANDIDATES]), "a reference without our prefix equals the id")
+    return Unclear(
+        tuple(key for _, key in found[:MAX_CANDIDATES]),
+        "a reference without our prefix equals the id",
+    )
 
 
 def is_distinct(state: State, entity: EntityName, system: System, record_id: str) -> bool:
     """Whether an operator said that this record is none of those that look like it."""
-    return bool(state.control("distinct", f"{entity}/{system}/{record_id}"))
+    return facts.holds(state, facts.Distinct, f"{entity}/{system}/{record_id}")
 
 
 @dataclass(frozen=True)
 class _Sharing:
-    """Who else has a value: unlinked records of the record's own system, of the other one (of at most MAX_OPENED the
-    links, without those parted from it by hand), and pairs."""
+    """Who else has a value: unlinked records of the record's own system, of the other one (of at
+    most MAX_OPENED the links, without those parted from it by hand), and pairs."""
 
     own: int
     theirs: int
@@ -174,13 +208,16 @@ def _sharing(state: State, link: Link, system: System, rule: str, value: str) ->
     theirs = state.count(index)
     if not theirs or theirs > MAX_OPENED:
         return _Sharing(own, theirs, pairs, ())
-    side = side_of(link, system)
-    assert side is not None
+    side = known(link, system)
     twins = []
     for name in state.find(index):
         twin = state.get(*name)
         held = side_of(twin, other(system)) if twin is not None else None
-        if twin is not None and held is not None and not apart(state, link.entity, system, side.id, held.id):
+        if (
+            twin is not None
+            and held is not None
+            and not apart(state, link.entity, system, side.id, held.id)
+        ):
             twins.append(twin)
     return _Sharing(own, len(twins), pairs, tuple(twins))
 
@@ -215,7 +252,11 @@ def _customer(state: State, link: Link, system: System, side: Side) -> Match:
     sharing = _sharing(state, link, system, "email", email)
     if not sharing.theirs:
         party = values.get("party")
-        same = _sharing(state, link, system, "party", party) if party is not None and sharing.total else None
+        same = (
+            _sharing(state, link, system, "party", party)
+            if party is not None and sharing.total
+            else None
+        )
         if same is None or party is None or not same.total:
             return Single()
         words = "another record has the same e-mail, name and kind"
@@ -229,8 +270,16 @@ def _customer(state: State, link: Link, system: System, side: Side) -> Match:
 
 
 def _same_party(mine: dict[str, object], theirs: dict[str, object]) -> bool:
-    numbers = {each for each in (mine.get("organisation_number"), theirs.get("organisation_number")) if each}
-    return is_company(mine) == is_company(theirs) and len(numbers) < 2 and party_name(mine) == party_name(theirs)
+    numbers = {
+        each
+        for each in (mine.get("organisation_number"), theirs.get("organisation_number"))
+        if each
+    }
+    return (
+        is_company(mine) == is_company(theirs)
+        and len(numbers) < 2
+        and party_name(mine) == party_name(theirs)
+    )
 
 
 def _product(state: State, link: Link, system: System, side: Side) -> Match:
@@ -242,12 +291,16 @@ def _product(state: State, link: Link, system: System, side: Side) -> Match:
     if (name := values.get("name")) is None:
         return Single()
     sharing = _sharing(state, link, system, "name", name)
-    return _choose(state, link, system, "name", name, sharing, "name") if sharing.theirs else Single()
+    return (
+        _choose(state, link, system, "name", name, sharing, "name") if sharing.theirs else Single()
+    )
 
 
-def _choose(state: State, link: Link, system: System, rule: str, value: str, sharing: _Sharing, words: str) -> Match:
-    """The twin, where exactly one other record has the value, is of the other system and unlinked, and has no better
-    claim to a third one: who is planned first must not matter."""
+def _choose(
+    state: State, link: Link, system: System, rule: str, value: str, sharing: _Sharing, words: str
+) -> Match:
+    """The twin, where exactly one other record has the value, is of the other system and unlinked,
+    and has no better claim to a third one: who is planned first must not matter."""
     if sharing.total > 1 or not sharing.twins:
         reason = f"the {SHOWN[rule]} {value} is that of another {link.entity} too"
         return _unclear(state, link, system, rule, value, sharing, reason)
@@ -259,10 +312,11 @@ def _choose(state: State, link: Link, system: System, rule: str, value: str, sha
 
 
 def _better_claim(state: State, twin: Link, system: System, rule: str) -> str | None:
-    """Why an unlinked record looks for another twin by a rule that comes before this one, or None."""
+    """Why an unlinked record looks for another twin by a rule that comes before this one, or
+    None."""
     side = side_of(twin, system)
-    if side is not None and side.stamp and side.stamp.startswith("cb-" if system == "poweroffice" else "go-"):
-        return f"refers to {side.stamp}"
+    if side is not None and (reference := reference_of(system, side.stamp)) is not None:
+        return f"refers to {reference.text}"
     for name, value in naturals(twin.entity, system, side):
         if name == rule:
             return None
@@ -272,8 +326,8 @@ def _better_claim(state: State, twin: Link, system: System, rule: str) -> str | 
 
 
 def duplicates(state: State, link: Link) -> dict[str, str]:
-    """The keys of other links that look like the same customer as a linked pair, at most MAX_CANDIDATES, each with what
-    they share; none that an operator said to be another."""
+    """The keys of other links that look like the same customer as a linked pair, at most
+    MAX_CANDIDATES, each with what they share; none that an operator said to be another."""
     if link.entity != "customer" or any(
         is_distinct(state, "customer", system, side.id) for system, side in sides(link)
     ):
@@ -293,7 +347,8 @@ def duplicates(state: State, link: Link) -> dict[str, str]:
 
 
 def _is_another(state: State, link: Link, key: str) -> bool:
-    """Whether an operator said that this link is not the same as the other, by `pick --new` or by parting them."""
+    """Whether an operator said that this link is not the same as the other, by `pick --new` or by
+    parting them."""
     held = state.get("customer", key)
     if held is None:
         return True

@@ -23,6 +23,7 @@ def policy_of(tenant: Tenant) -> Policy:
         create_off=frozenset(name for name, on in switches.items() if on is False),
         customers_in_scope=tenant.scope.customer,
         start_orders=tenant.start.orders.isoformat() if tenant.start.orders else None,
+        order_source=tenant.order.source,
         takeover=tenant.order.takeover,
         price_to_chargebee=tenant.write.price.to_chargebee,
         delivery_date_to_chargebee=tenant.order.delivery_date.to_chargebee,
@@ -36,7 +37,8 @@ def policy_of(tenant: Tenant) -> Policy:
             ("order", "poweroffice"): tenant.delete.order.to_poweroffice,
             ("order", "chargebee"): tenant.delete.order.to_chargebee,
         },
-        confirm_on_delivered=tenant.invoicing.by == "poweroffice" and tenant.order.confirm == "on_delivered",
+        confirm_on_delivered=tenant.invoicing.by == "poweroffice"
+        and tenant.order.confirm == "on_delivered",
         line_drift=tenant.order.line_drift,
         breakers={
             "creates": (breaker.creates.at_least, breaker.creates.percent),
@@ -46,4 +48,9 @@ def policy_of(tenant: Tenant) -> Policy:
         },
         breaker_window_s=breaker.window_s,
         window=tenant.sink.window,
+        invoicing_by=tenant.invoicing.by or "chargebee",
+        order_paid=tenant.order.paid,
+        imports_as_paid=tenant.order.import_status == "paid_offline",
+        import_order_status=tenant.order.import_order_status,
+        ledger_currency=tenant.ledger_currency,
     )

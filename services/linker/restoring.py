@@ -1,7 +1,8 @@
-"""Reading the state of a linker back from `control` and `links`, also where records of them cannot be read.
+"""Reading the state of a linker back from `control` and `links`, also where records of them cannot
+be read.
 
-A link whose record cannot be read must not be forgotten: its records would be met as newcomers and created once more.
-What is known of it stays, as broken, until a person or a new reading fills it.
+A link whose record cannot be read must not be forgotten: its records would be met as newcomers and
+created once more. What is known of it stays, as broken, until a person or a new reading fills it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,10 +13,12 @@ import msgspec
 import structlog
 from aiokafka import ConsumerRecord
 
+from contracts.decoding import UNREADABLE
 from contracts.entities import ENTITIES, FIELDS, SYSTEMS, EntityName, System
 from contracts.messages import Control, Link, Side
+from contracts.vendors import reference_of
 from runtime.control import stand_in
-from runtime.dead_letters import UNREADABLE, key_of, readable
+from runtime.dead_letters import key_of, readable
 from runtime.kafka import Kafka
 from services.linker.store import Store
 
@@ -25,7 +28,8 @@ _control_decoder = msgspec.json.Decoder(Control)
 
 
 class Lost(NamedTuple):
-    """A link whose newest record cannot be read: what is known of it, why, and the facts that hold what follows."""
+    """A link whose newest record cannot be read: what is known of it, why, and the facts that hold
+    what follows."""
 
     tenant: str
     link: Link
@@ -42,17 +46,21 @@ class Restored(NamedTuple):
 
 
 async def restore(
-    kafka: Kafka, stores: Mapping[str, Store], partitions: Iterable[int],
+    kafka: Kafka,
+    stores: Mapping[str, Store],
+    partitions: Iterable[int],
     take_position: Callable[[int, Control], None] = lambda _partition, _control: None,
-) -> Restored:  # fmt: skip
-    """Fill stores by tenant from `control` and `links`. Links that cannot be read are in no store: who restores writes
-    them down as broken before it takes a message."""
+) -> Restored:
+    """Fill stores by tenant from `control` and `links`. Links that cannot be read are in no store:
+    who restores writes them down as broken before it takes a message."""
     partitions = list(partitions)
     async for record in kafka.read(("control",), partitions):
         control = readable(_control_decoder, record)
         if control is None and record.value is not None:
             control, words = stand_in(record)
-            log.critical("control.unreadable", partition=record.partition, offset=record.offset, reason=words)
+            log.critical(
+                "control.unreadable", partition=record.partition, offset=record.offset, reason=words
+            )
         if control is None:
             continue
         if control.kind == "position":
@@ -65,7 +73,9 @@ async def restore(
         if name and tenant in stores:
             stores[tenant].load(name, record.value)
             count += 1
-    unread = {f"{tenant}/{name}" for tenant, store in stores.items() for name in store.build_index()}
+    unread = {
+        f"{tenant}/{name}" for tenant, store in stores.items() for name in store.build_index()
+    }
     return Restored(count, await _what_is_known(kafka, partitions, unread) if unread else [])
 
 
@@ -78,8 +88,8 @@ class _Traces:
 
 
 async def _what_is_known(kafka: Kafka, partitions: Iterable[int], unread: set[str]) -> list[Lost]:
-    """Rare, so the topics are read once more: for earlier records of these links, and for the greatest number that a
-    command of theirs has had, since finished commands are known by it."""
+    """Rare, so the topics are read once more: for earlier records of these links, and for the
+    greatest number that a command of theirs has had, since finished commands are known by it."""
     traces = {name: _Traces() for name in sorted(unread)}
     async for record in kafka.read(("links",), partitions):
         if (held := traces.get(key_of(record) or "")) is not None and record.value is not None:
@@ -97,21 +107,41 @@ def _lost(name: str, traces: _Traces) -> Lost | None:
     record = traces.records[-1]
     place = f"{record.topic}/{record.partition}/{record.offset}"
     if entity not in ENTITIES or not key:
-        log.error("record.unreadable", topic=record.topic, partition=record.partition, offset=record.offset, key=name,
-                  what="its key is no link's; it is skipped")  # fmt: skip
+        log.error(
+            "record.unreadable",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            key=name,
+            what="its key is no link's; it is skipped",
+        )
         return None
     ids, entries = _ids(traces.records)
     words, controls = f"its record at {place} cannot be read; ", dict[str, dict[str, Any]]()
     if ids:
         words += "its ids are known: tandem reconcile --repair reads its records anew"
     else:
-        ids = {"poweroffice": key[3:]} if key.startswith("go-") else {"chargebee": key}
+        born = reference_of("chargebee", key)
+        ids = {"poweroffice": born.id} if born and born.id else {"chargebee": key}
         controls = {f"pause/{entity}/{system}": {"at": place} for system in SYSTEMS}
-        words += (f"its twin is not known, and would be created again: {entity} is paused in both directions until the "
-                  "pair is told by tandem links link; then tandem resume")  # fmt: skip
-    log.critical("link.unreadable", tenant=tenant, link=f"{entity}/{key}", place=place, reason=words)
-    link = Link(tenant=tenant, entity=entity, key=key, seq=traces.seq, entries=entries, cause=f"{name}/unreadable",
-                maybe_applied=True, aside=words if controls else None)  # fmt: skip
+        words += (
+            f"its twin is not known, and would be created again: {entity} is paused in both "
+            f"directions until the "
+            "pair is told by tandem links link; then tandem resume"
+        )
+    log.critical(
+        "link.unreadable", tenant=tenant, link=f"{entity}/{key}", place=place, reason=words
+    )
+    link = Link(
+        tenant=tenant,
+        entity=entity,
+        key=key,
+        seq=traces.seq,
+        entries=entries,
+        cause=f"{name}/unreadable",
+        maybe_applied=True,
+        aside=words if controls else None,
+    )
     for system, id in ids.items():
         setattr(link, system, Side(id=id, version="", unset=list(FIELDS[_entity(entity)])))
     return Lost(tenant, link, record, words, controls)
@@ -122,7 +152,8 @@ def _entity(name: str) -> EntityName:
 
 
 def _ids(records: list[ConsumerRecord]) -> tuple[dict[System, str], int]:
-    """The ids of a link's records in the newest of its own that tells any, and a number above those of its entries."""
+    """The ids of a link's records in the newest of its own that tells any, and a number above those
+    of its entries."""
     ids: dict[System, str] = {}
     entries = 0
     for record in reversed(records):

@@ -1,24 +1,22 @@
 """What the linker knows of one tenant, and how one side of a link takes in a reading. Pure.
 
-A `State` is immutable to its users but for `child()`: decisions are made on a child, which its owner absorbs when
-the Kafka transaction has committed and drops when anything failed.
+A `State` is immutable to its users but for `child()`: decisions are made on a child, which its
+owner absorbs when the Kafka transaction has committed and drops when anything failed.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from contracts import facts
 from contracts.entities import FIELDS, EntityName, System
 from contracts.links import LinkKeys, SideKeys
 from contracts.mappings import reread
 from contracts.messages import Flight, Link, Observed, Outcome, Side
-from contracts.values import code_for, natural, stamp_for_poweroffice
+from contracts.values import natural
+from contracts.vendors import code_for, reference_of, stamp_for_poweroffice, vendor_part
 
 MAX_DURING = 16
-# What a record can be known by besides its id, by entity: a value of its own, or several together.
-NATURAL: dict[EntityName, tuple[str, ...]] = {
-    "customer": ("org", "email", "party"), "product": ("code", "name"), "order": (),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,8 +24,10 @@ class Policy:
     """The tenant's settings as the decisions need them; defaults as in `tandem.example.toml`."""
 
     mode: Literal["observe", "sync"] = "observe"
-    undecided: bool = False  # a setting without default is missing: nothing is sent, whatever a signal says
-    owner: Mapping[str, System] = field(default_factory=dict)
+    undecided: bool = (
+        False  # a setting without default is missing: nothing is sent, whatever a signal says
+    )
+    owner: Mapping[str, System | Literal["ask"]] = field(default_factory=dict)
     create_off: frozenset[tuple[EntityName, System]] = frozenset()
     customers_in_scope: Literal["all", "referenced"] = "all"
     start_orders: str | None = None
@@ -36,12 +36,24 @@ class Policy:
     delivery_date_to_chargebee: bool = False
     first_link: Literal["report", "owner"] = "report"
     hold_first_backfill: bool = False
-    removal: Mapping[tuple[EntityName, System], str] = field(default_factory=dict)  # what a deletion does to a side
+    removal: Mapping[tuple[EntityName, System], str] = field(
+        default_factory=dict
+    )  # what a deletion does to a side
     confirm_on_delivered: bool = False
     line_drift: Literal["report", "restore"] = "report"
-    breakers: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # class: what passes, and which percent
+    breakers: Mapping[str, tuple[float, float]] = field(
+        default_factory=dict
+    )  # class: what passes, and which percent
     breaker_window_s: float = 600.0
     window: int = 50
+    invoicing_by: System = "poweroffice"
+    order_source: Literal["orders", "invoices"] = "orders"
+    order_paid: Literal["hold", "carry"] = (
+        "hold"  # of an order that is paid before Go would invoice it
+    )
+    imports_as_paid: bool = True
+    import_order_status: str = "on_hold"
+    ledger_currency: str = "NOK"
 
 
 class State(Protocol):
@@ -85,12 +97,28 @@ def sides(link: Link) -> tuple[tuple[System, Side], ...]:
     ours, theirs = link.chargebee, link.poweroffice
     if ours is None:
         return () if theirs is None else (("poweroffice", theirs),)
-    return (("chargebee", ours),) if theirs is None else (("chargebee", ours), ("poweroffice", theirs))
+    return (
+        (("chargebee", ours),) if theirs is None else (("chargebee", ours), ("poweroffice", theirs))
+    )
 
 
 def side_of(link: Link, system: System) -> Side | None:
     """One side of a link."""
     return link.chargebee if system == "chargebee" else link.poweroffice
+
+
+def both(link: Link) -> tuple[Side, Side]:
+    """The sides of a link that knows both records, Chargebee's first. Raises ValueError."""
+    if link.chargebee is None or link.poweroffice is None:
+        raise ValueError(f"{link.entity} {link.key} knows one record only")
+    return link.chargebee, link.poweroffice
+
+
+def known(link: Link, system: System) -> Side:
+    """The side of a record that a link knows. Raises ValueError."""
+    if (side := side_of(link, system)) is None:
+        raise ValueError(f"{link.entity} {link.key} knows no record of {system}")
+    return side
 
 
 def set_side(link: Link, system: System, side: Side) -> None:
@@ -104,20 +132,31 @@ def set_side(link: Link, system: System, side: Side) -> None:
 def new_side(entity: EntityName, observed: Observed) -> Side:
     """A side seen for the first time: no field has a base."""
     return Side(
-        id=observed.id, version=observed.version, mapping=observed.mapping, seen=observed.data,
-        unset=list(FIELDS[entity]), deleted=observed.deleted, stamp=observed.stamp, incomplete=observed.incomplete,
+        id=observed.id,
+        version=observed.version,
+        mapping=observed.mapping,
+        seen=observed.data,
+        unset=list(FIELDS[entity]),
+        deleted=observed.deleted,
+        stamp=observed.stamp,
+        incomplete=observed.incomplete,
         problem=observed.problem,
-    )  # fmt: skip
+    )
 
 
 def set_seen(
-    entity: EntityName, side: Side, data: dict[str, Any], *, reread: frozenset[str] | None = frozenset()
-) -> None:  # fmt: skip
-    """Move what was seen. Bases stay, so that a change is an edit, but for the fields that a new mapping has `reread`
-    (None: any may be): those that were agreed stay agreed, and `remapped` keeps as what, since the other side may hold
-    what the old mapping made of them.
+    entity: EntityName,
+    side: Side,
+    data: dict[str, Any],
+    *,
+    reread: frozenset[str] | None = frozenset(),
+) -> None:
+    """Move what was seen. Bases stay, so that a change is an edit, but for the fields that a new
+    mapping has `reread` (None: any may be): those that were agreed stay agreed, and `remapped`
+    keeps as what, since the other side may hold what the old mapping made of them.
 
-    A field that an older mapping did not carry has no base when it is first read; one that `data` lacks stays.
+    A field that an older mapping did not carry has no base when it is first read; one that `data`
+    lacks stays.
     """
     old = side.seen
     if old is not None and not old.keys() <= data.keys():
@@ -158,23 +197,20 @@ def agree(side: Side, name: str, value: Any) -> None:
         side.base[name] = value
 
 
-def vendor_part(version: str) -> str:
-    """The part of a version that is the vendor's own; Go's adapter numbers its readings after it."""
-    return version.partition("#")[0]
-
-
 Folded = Literal["newer", "same", "older", "remapped"]
 
 
 def fold(entity: EntityName, side: Side, event: Observed) -> Folded:
     """Take a reading into a side; readings that are not newer change nothing.
 
-    Another mapping at an unmoved version of the vendor is a release that reads the record otherwise, or one that was
-    taken back: no edit.
+    Another mapping at an unmoved version of the vendor is a release that reads the record
+    otherwise, or one that was taken back: no edit.
     """
     if event.version < side.version:
         return "older"
-    unmoved = vendor_part(event.version) == vendor_part(side.version) and event.deleted == side.deleted
+    unmoved = (
+        vendor_part(event.version) == vendor_part(side.version) and event.deleted == side.deleted
+    )
     if unmoved and event.mapping != side.mapping and event.data is not None:
         older, newer = sorted((side.mapping, event.mapping))
         set_seen(entity, side, event.data, reread=reread(event.system, entity, older, newer))
@@ -194,16 +230,24 @@ def fold(entity: EntityName, side: Side, event: Observed) -> Folded:
 
 
 def proves(side: Side, flight: Flight, outcome: Outcome) -> bool:
-    """Whether a reply shows the newest state there is: its version, or that nothing was seen since it was asked for. In
-    the second case a version that lies ahead of the reply's was never the record's own."""
+    """Whether a reply shows the newest state there is: its version, or that nothing was seen since
+    it was asked for. In the second case a version that lies ahead of the reply's was never the
+    record's own."""
     return (outcome.version or "") >= side.version or side.version == flight.command.target_version
 
 
 def take_returned(entity: EntityName, side: Side, outcome: Outcome) -> None:
     """Take the state that a reply returned, as the newest there is."""
-    assert outcome.version is not None and outcome.data is not None
-    unmoved = vendor_part(outcome.version) == vendor_part(side.version) and outcome.mapping > side.mapping
-    names = reread(outcome.target, entity, side.mapping, outcome.mapping) if unmoved else frozenset[str]()
+    if outcome.version is None or outcome.data is None:
+        raise ValueError(f"the reply about {outcome.entity} {outcome.link} shows no record")
+    unmoved = (
+        vendor_part(outcome.version) == vendor_part(side.version) and outcome.mapping > side.mapping
+    )
+    names = (
+        reread(outcome.target, entity, side.mapping, outcome.mapping)
+        if unmoved
+        else frozenset[str]()
+    )
     set_seen(entity, side, outcome.data, reread=names)
     side.version, side.mapping = outcome.version, outcome.mapping
     side.deleted, side.problem, side.stamp = False, None, outcome.stamp
@@ -215,22 +259,35 @@ def is_gone(side: Side) -> bool:
     return side.deleted or bool(seen.get("archived")) or seen.get("status") == "cancelled"
 
 
+def is_credit(seen: Mapping[str, Any] | None) -> bool:
+    """Whether an order is a credit note."""
+    return (seen or {}).get("credit_of") is not None or str(
+        (seen or {}).get("total") or ""
+    ).startswith("-")
+
+
 def born_in_go(link: Link) -> bool:
     """Whether the record of a link came into being in PowerOffice Go."""
-    ours = link.chargebee
-    return link.key.startswith("go-") or (ours is not None and (ours.stamp or "").startswith("go-"))
+    ours, theirs = link.chargebee, link.poweroffice
+    if link.entity == "order" and theirs is not None and reference_of("poweroffice", theirs.stamp):
+        return False  # whatever key it was met under
+    stamp = ours.stamp if ours is not None else None
+    return any(reference_of("chargebee", each) is not None for each in (link.key, stamp))
 
 
 def apart(state: State, entity: EntityName, one: System, one_id: str, other_id: str) -> bool:
     """Whether an operator said that these two records are never to be linked."""
     ids = (one_id, other_id) if one == "chargebee" else (other_id, one_id)
-    return bool(state.control("apart", "|".join((entity, *ids))))
+    return facts.holds(state, facts.Apart, "|".join((entity, *ids)))
 
 
 def note_during(flight: Flight, event: Observed) -> None:
-    """Keep an event that arrived while a command for its record is in flight, for the overwritten check."""
+    """Keep an event that arrived while a command for its record is in flight, for the overwritten
+    check."""
     if event.data is not None and len(flight.during) < MAX_DURING:
-        flight.during.append((event.version, {name: event.data.get(name) for name in flight.command.fields}))
+        flight.during.append(
+            (event.version, {name: event.data.get(name) for name in flight.command.fields})
+        )
         if event.made_by is not None:
             flight.authors[event.version] = event.made_by
 
@@ -261,8 +318,9 @@ def references(link: Link, system: System) -> list[tuple[EntityName, str]]:
 
 
 def index_keys(link: Link | LinkKeys) -> list[str]:
-    """Where a link is found: by its ids, natural keys, references it waits for, and by what it waits to do; each key
-    once. What is read here stands in `LinkKeys`, which is all that a restore decodes."""
+    """Where a link is found: by its ids, natural keys, references it waits for, and by what it
+    waits to do; each key once. What is read here stands in `LinkKeys`, which is all that a restore
+    decodes."""
     entity, ours, theirs = link.entity, link.chargebee, link.poweroffice
     keys: list[str] = []
     if ours is not None:
@@ -270,6 +328,7 @@ def index_keys(link: Link | LinkKeys) -> list[str]:
     if theirs is not None:
         keys.append(f"{entity}|id|poweroffice|{theirs.id}")
     keys += _natural_keys(entity, ours, theirs)
+    keys += _document_keys(entity, ours, theirs)
     if theirs is None and ours is not None:
         if ours.stamp:
             keys.append(f"{entity}|stamp|chargebee|{ours.stamp}")
@@ -282,7 +341,9 @@ def index_keys(link: Link | LinkKeys) -> list[str]:
         if command.lane == "bulk":
             keys.append(f"flying|{command.target}")
     elif link.plan is not None:
-        keys.append(f"held|{entity}|{link.batch}" if link.state == "held" else f"queue|{link.plan.target}")
+        keys.append(
+            f"held|{entity}|{link.batch}" if link.state == "held" else f"queue|{link.plan.target}"
+        )
     elif link.state == "parked":
         keys.append("parked")
     elif link.state in ("rejected", "broken", "conflict"):
@@ -301,17 +362,42 @@ def index_keys(link: Link | LinkKeys) -> list[str]:
     return keys
 
 
-def _natural_keys(entity: EntityName, ours: SideKeys | Side | None, theirs: SideKeys | Side | None) -> list[str]:
+def _document_keys(
+    entity: EntityName, ours: SideKeys | Side | None, theirs: SideKeys | Side | None
+) -> list[str]:
+    """An order under the number of its invoice on each side; a credit note of Go under that of the
+    one it names."""
+    keys = []
+    for system, side in (("chargebee", ours), ("poweroffice", theirs)) if entity == "order" else ():
+        seen = (side and side.seen) or {}
+        if number := (seen.get("invoice") or {}).get("number"):
+            keys.append(f"order|invoice|{system}|{number}")
+            if system == "chargebee" and side is not None and not side.deleted:
+                keys.append(f"order|part|{number}|{seen.get('total')}")
+        is_void = bool((seen.get("invoice") or {}).get("void"))
+        if seen.get("credit_of") and seen.get("status") == "sent" and not is_void:
+            keys.append(f"order|credits|{seen['credit_of']}")
+    return keys
+
+
+def _natural_keys(
+    entity: EntityName, ours: SideKeys | Side | None, theirs: SideKeys | Side | None
+) -> list[str]:
     """Each value once, under the one system that the link knows, or under `pair`."""
     if ours is None or theirs is None:
         system: System = "poweroffice" if ours is None else "chargebee"
-        return [f"{entity}|{rule}|{system}|{value}" for rule, value in naturals(entity, system, ours or theirs)]
+        return [
+            f"{entity}|{rule}|{system}|{value}"
+            for rule, value in naturals(entity, system, ours or theirs)
+        ]
     values = [*naturals(entity, "chargebee", ours), *naturals(entity, "poweroffice", theirs)]
     return [f"{entity}|{rule}|pair|{value}" for rule, value in dict.fromkeys(values)]
 
 
-def naturals(entity: EntityName, system: System, side: SideKeys | Side | None) -> list[tuple[str, str]]:
-    """What a record is known by besides its id, as (rule, value): see `NATURAL`."""
+def naturals(
+    entity: EntityName, system: System, side: SideKeys | Side | None
+) -> list[tuple[str, str]]:
+    """What a record is known by besides its id, as (rule, value): see `KNOWN_BY`."""
     found: list[tuple[str, str]] = []
     if side is None or side.seen is None:
         return found
@@ -331,10 +417,16 @@ def naturals(entity: EntityName, system: System, side: SideKeys | Side | None) -
     return found
 
 
-def owner(policy: Policy, link: Link, name: str) -> System:
-    """The side that wins a conflict over a field."""
-    if (named := policy.owner.get(f"{link.entity}.{name}") or policy.owner.get(link.entity)) is not None:
+def owner(policy: Policy, link: Link, name: str) -> System | Literal["ask"]:
+    """The side that wins a conflict over a field; "ask" where a person decides each."""
+    if (
+        named := policy.owner.get(f"{link.entity}.{name}") or policy.owner.get(link.entity)
+    ) is not None:
         return named
-    if link.entity == "product" and link.chargebee and (link.chargebee.seen or {}).get("kind") == "charge":
+    if (
+        link.entity == "product"
+        and link.chargebee
+        and (link.chargebee.seen or {}).get("kind") == "charge"
+    ):
         return "poweroffice"
     return "chargebee"

@@ -1,4 +1,5 @@
-"""The state of a tenant in memory: encoded links, one inverted index, control facts, and overlays over them."""
+"""The state of a tenant in memory: encoded links, one inverted index, control facts, and overlays
+over them."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
@@ -7,10 +8,11 @@ from typing import Any
 
 import msgspec
 
+from contracts.decoding import UNREADABLE
+from contracts.echoes import Echoes
 from contracts.entities import EntityName
 from contracts.links import LinkKeys, encode
 from contracts.messages import Link
-from runtime.dead_letters import UNREADABLE
 from services.linker.state import Policy, index_keys
 
 _decoder = msgspec.json.Decoder(Link)
@@ -30,7 +32,8 @@ def _split(name: Id) -> tuple[EntityName, str]:
 
 
 class Store:
-    """What has been committed. `load` and `build_index` restore it, then only `absorb` changes it."""
+    """What has been committed. `load` and `build_index` restore it, then only `absorb` changes
+    it."""
 
     def __init__(self, tenant: str, policy: Policy) -> None:
         self.tenant, self.policy = tenant, policy
@@ -38,6 +41,7 @@ class Store:
         self._sizes: Counter[str] = Counter()
         self._index: dict[str, Id | Bucket] = {}
         self.controls: dict[str, dict[str, Any]] = {}
+        self.echoes = Echoes()
 
     def raw(self, name: Id) -> bytes | None:
         return self.links.get(name)
@@ -74,7 +78,11 @@ class Store:
 
     def facts(self, kind: str) -> dict[str, dict[str, Any]]:
         """Every control fact of a kind, by id."""
-        return {name.partition("/")[2]: fact for name, fact in self.controls.items() if name.startswith(f"{kind}/")}
+        return {
+            name.partition("/")[2]: fact
+            for name, fact in self.controls.items()
+            if name.startswith(f"{kind}/")
+        }
 
     def child(self) -> "Overlay":
         return Overlay(self)
@@ -86,8 +94,8 @@ class Store:
             self.links[name] = value
 
     def build_index(self) -> list[Id]:
-        """Index all links at once: of the records of a link only the last is ever decoded. Returns those that cannot be
-        decoded, which are left out."""
+        """Index all links at once: of the records of a link only the last is ever decoded. Returns
+        those that cannot be decoded, which are left out."""
         self._index.clear()
         self._sizes.clear()
         unread = []
@@ -139,10 +147,19 @@ class Store:
 
 
 class Overlay:
-    """Changes over a store or another overlay: `changes` maps a link to its value and the index keys it leaves and
-    enters. One is made for every message, and most messages change no bucket."""
+    """Changes over a store or another overlay: `changes` maps a link to its value and the index
+    keys it leaves and enters. One is made for every message, and most messages change no bucket."""
 
-    __slots__ = ("_grown", "_keys_before", "_moves", "changes", "controls", "parent", "policy", "tenant")
+    __slots__ = (
+        "_grown",
+        "_keys_before",
+        "_moves",
+        "changes",
+        "controls",
+        "parent",
+        "policy",
+        "tenant",
+    )
 
     def __init__(self, parent: "Store | Overlay") -> None:
         self.parent = parent
@@ -151,7 +168,9 @@ class Overlay:
         self.changes: dict[Id, tuple[bytes | None, list[str], list[str]]] = {}
         self.controls: dict[str, dict[str, Any]] = {}
         self._keys_before: dict[Id, list[str]] = {}
-        self._moves: dict[str, dict[Id, bool]] = {}  # per index key: who entered (True) or left, in this order
+        self._moves: dict[
+            str, dict[Id, bool]
+        ] = {}  # per index key: who entered (True) or left, in this order
         self._grown: dict[str, int] = {}  # by how many a bucket has grown
 
     def raw(self, name: Id) -> bytes | None:
@@ -215,7 +234,11 @@ class Overlay:
         return None if name is None else self._get(name)
 
     def first_name(self, index: str) -> Id | None:
-        return next(self._changed(index), None) if index in self._moves else self.parent.first_name(index)
+        return (
+            next(self._changed(index), None)
+            if index in self._moves
+            else self.parent.first_name(index)
+        )
 
     def find(self, index: str, limit: int | None = None) -> list[tuple[EntityName, str]]:
         """The first links under an index key, oldest entry first."""
@@ -268,7 +291,11 @@ class Overlay:
 
     def facts(self, kind: str) -> dict[str, dict[str, Any]]:
         """Every control fact of a kind, by id."""
-        own = {name.partition("/")[2]: fact for name, fact in self.controls.items() if name.startswith(f"{kind}/")}
+        own = {
+            name.partition("/")[2]: fact
+            for name, fact in self.controls.items()
+            if name.startswith(f"{kind}/")
+        }
         return {**self.parent.facts(kind), **own}
 
     def control(self, kind: str, id: str) -> dict[str, Any] | None:

@@ -1,7 +1,8 @@
 """What becomes of a reading: dropped as a repeat, read again, or published.
 
-A reading that a write of ours overtook is read again. Other content at an unmoved time is published only if
-a second read repeats it, since a replica may lag and some edits in Go (addresses, order lines) move no time.
+A reading that a write of ours overtook is read again. Other content at an unmoved time is published
+only if a second read repeats it, since a replica may lag and some edits in Go (addresses, order
+lines) move no time.
 """
 
 import asyncio
@@ -34,13 +35,20 @@ class Taken:
 
 
 class Feed:
-    """Publishes the readings of one tenant. `read_lag_s` is the pause before a second read. A feed that stands `aside`
-    publishes beside the ordinary events: what it sends settles nothing, and it takes no kept answer for a reading."""
+    """Publishes the readings of one tenant. `read_lag_s` is the pause before a second read. A feed
+    that stands `aside` publishes beside the ordinary events: what it sends settles nothing, and it
+    takes no kept answer for a reading."""
 
     def __init__(
-        self, tenant: str, publisher: Publisher, observations: Observations, *, read_lag_s: float,
-        clock: Callable[[], datetime], aside: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        tenant: str,
+        publisher: Publisher,
+        observations: Observations,
+        *,
+        read_lag_s: float,
+        clock: Callable[[], datetime],
+        aside: bool = False,
+    ) -> None:
         self.tenant, self.publisher, self.observations = tenant, publisher, observations
         self._read_lag_s, self._clock, self.aside = read_lag_s, clock, aside
 
@@ -58,12 +66,22 @@ class Feed:
         held = self.publisher.known(self.tenant, SYSTEM, entity)
         return any(known.mapping < MAPPING and not known.deleted for known in held.values())
 
+    def is_outdated(self, entity: EntityName, id: str) -> bool:
+        """Whether this record was published under an older mapping last."""
+        known = self.known(entity, id)
+        return known is not None and known.mapping < MAPPING and not known.deleted
+
     async def pause(self) -> None:
         """Wait until a replica of Go has caught up."""
         await asyncio.sleep(self._read_lag_s)
 
     async def take(
-        self, entity: EntityName, found: Sequence[Numbered], reread: Reread, *, snapshot: str | None = None
+        self,
+        entity: EntityName,
+        found: Sequence[Numbered],
+        reread: Reread,
+        *,
+        snapshot: str | None = None,
     ) -> Taken:
         """Settle readings; `reread` reads one record anew, None when it is gone."""
         taken, events = Taken(), []
@@ -88,9 +106,14 @@ class Feed:
         return taken
 
     async def _again(
-        self, entity: EntityName, id: str, reread: Reread, snapshot: str | None, taken: Taken,
+        self,
+        entity: EntityName,
+        id: str,
+        reread: Reread,
+        snapshot: str | None,
+        taken: Taken,
         unconfirmed: list[Numbered],
-    ) -> None:  # fmt: skip
+    ) -> None:
         for _ in range(MAX_READS):
             await self.observations.written(entity, id)
             found = await reread(id)
@@ -132,34 +155,51 @@ class Feed:
         """Publish that a record is gone; `number` is that of the read that found it missing."""
         known = self.known(entity, id)
         event = Observed(
-            tenant=self.tenant, system=SYSTEM, entity=entity, id=id, mapping=MAPPING, deleted=True,
-            version=version(NEVER, number, known.version if known else None), observed_at=iso(self._clock()),
-        )  # fmt: skip
+            tenant=self.tenant,
+            system=SYSTEM,
+            entity=entity,
+            id=id,
+            mapping=MAPPING,
+            deleted=True,
+            version=version(NEVER, number, known.version if known else None),
+            observed_at=iso(self._clock()),
+        )
         return await self.publisher.publish([self._settled(event)])
 
     def _settled(self, event: Observed) -> Observed:
-        # Before the event is sent, so that a write of ours that ends meanwhile is not covered by it.
+        # Before the event is sent, so that a write of ours that ends meanwhile is not covered by
+        # it.
         if not self.aside:
             self.observations.settle(event.entity, event.id)
         return event
 
-    def _event(self, entity: EntityName, number: int, reading: Reading, snapshot: str | None) -> Observed:
+    def _event(
+        self, entity: EntityName, number: int, reading: Reading, snapshot: str | None
+    ) -> Observed:
         known = self.known(entity, reading.id)
         problem = reading.content if isinstance(reading.content, Problem) else None
         return Observed(
-            tenant=self.tenant, system=SYSTEM, entity=entity, id=reading.id, mapping=MAPPING,
-            snapshot=snapshot, version=version(reading.newest_at, number, known.version if known else None),
-            observed_at=iso(self._clock()), problem=problem, stamp=reading.stamp,
+            tenant=self.tenant,
+            system=SYSTEM,
+            entity=entity,
+            id=reading.id,
+            mapping=MAPPING,
+            snapshot=snapshot,
+            version=version(reading.newest_at, number, known.version if known else None),
+            observed_at=iso(self._clock()),
+            problem=problem,
+            stamp=reading.stamp,
             incomplete=reading.incomplete,
             data=None if isinstance(reading.content, Problem) else wire(reading.content),
-        )  # fmt: skip
+        )
 
     def _judge(self, entity: EntityName, number: int, reading: Reading, event: Observed) -> Verdict:
         known, observations = self.known(entity, reading.id), self.observations
         returned = observations.returned(entity, reading.id)
         ours = returned is not None and returned == event.data
         if observations.is_stale(entity, reading.id, number):
-            # The linker has this state from the outcome; the next poll reaches back and publishes it.
+            # The linker has this state from the outcome; the next poll reaches back and publishes
+            # it.
             return "repeat" if ours and not self.aside else "overtaken"
         if self.aside or known is None or known.mapping < MAPPING:
             return "publish"
@@ -169,5 +209,6 @@ class Feed:
             return "publish" if moved or ours else "unconfirmed"
         if settled or (settled is None and not moved):
             return "repeat"
-        # Go may have held something else in between: our own write, known here or made before the last start.
+        # Go may have held something else in between: our own write, known here or made before the
+        # last start.
         return "publish"

@@ -1,51 +1,67 @@
 """What Go takes at most of each field, and the words for what it does not take. Pure.
 
-Characters, as maxLength of the Go OpenAPI description v2 (ContactAddressPostDto, ProductPostDto). Go states none for
-names, phone numbers, descriptions and the references of an order: what it refuses there is told by its answer.
+Characters, as maxLength of the Go OpenAPI description v2 (ContactAddressPostDto, ProductPostDto).
+Go states none for names, phone numbers, descriptions and the references of an order: what it
+refuses there is told by its answer.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from contracts.entities import Address
+from contracts.messages import Problem
 from contracts.values import text
 
 LIMITS: dict[str, dict[str, tuple[str, int]]] = {
     "customer": {
         "email": ("EmailAddress", 254),  # none stated: RFC 5321
-        "organisation_number": ("OrganizationNumber", 50),  # none stated: longer than any registry's number
+        "organisation_number": (
+            "OrganizationNumber",
+            50,
+        ),  # none stated: longer than any registry's number
     },
     "address": {
-        "line1": ("AddressLine1", 200), "line2": ("AddressLine2", 200), "city": ("City", 100),
+        "line1": ("AddressLine1", 200),
+        "line2": ("AddressLine2", 200),
+        "city": ("City", 100),
         "zip": ("ZipCode", 50),
     },
     "product": {"code": ("Code", 100), "name": ("Name", 400)},
-}  # fmt: skip
+}
 
 
-def too_long(table: str, values: Mapping[str, Any]) -> dict[str, str]:
+def too_long(table: str, values: Mapping[str, Any]) -> list[Problem]:
     """What is longer than Go takes, each with the length found and allowed and what to do."""
-    found = {}
+    found = []
     for name, (property_name, most) in LIMITS[table].items():
         value = text(values[name]) if isinstance(values.get(name), str) else None
         if value is not None and len(value) > most:
-            found[name] = (
-                f"it has {len(value)} characters, and {property_name} in PowerOffice Go takes {most}; "
+            words = (
+                f"it has {len(value)} characters, and {property_name} in PowerOffice Go takes "
+                f"{most}; "
                 "shorten it in Chargebee"
             )
+            found.append(Problem(code="too_long", field=name, message=words))
     return found
 
 
-def unfit_address(value: Address | None, present: Address | None) -> str | None:
+def unfit_address(value: Address | None, present: Address | None) -> Problem | None:
     """Why Go cannot take an address, which is decided as one; None where it can."""
     if value is None:
+        if present is None:
+            return None
         # Whether Go takes null for a whole MailAddress is not known.
-        return "an address in PowerOffice Go is not cleared; remove it there by hand" if present is not None else None
+        words = "an address in PowerOffice Go is not cleared; remove it there by hand"
+        return Problem(code="not_cleared", field="address", message=words)
     parts = {name: getattr(value, name) for name in LIMITS["address"]}
-    for name, words in too_long("address", parts).items():
-        return f"{name}: {words}"
+    for long in too_long("address", parts):
+        return Problem(code=long.code, field="address", message=f"{long.field}: {long.message}")
     missing = [name for name in ("city", "zip") if not text(parts[name])]
     if missing and any(map(text, parts.values())):
         # ContactAddressPostDto demands City and ZipCode.
-        return f"PowerOffice Go takes no address without {' and '.join(missing)}; fill it in in Chargebee"
+        words = (
+            f"PowerOffice Go takes no address without {' and '.join(missing)}; fill it in in "
+            f"Chargebee"
+        )
+        return Problem(code="missing", field="address", message=words)
     return None

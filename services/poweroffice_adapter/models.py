@@ -1,8 +1,8 @@
-"""Go's payloads as far as they are read. Every property is optional, unknown ones are ignored, enums are
-plain text.
+"""Go's payloads as far as they are read. Every property is optional, unknown ones are ignored,
+enums are plain text.
 
-Names are matched without regard to case, since older data mix PascalCase with camelCase. Numbers are
-Decimal. The properties are those of the Go OpenAPI description v2 (CustomerDto, ProductDto,
+Names are matched without regard to case, since older data mix PascalCase with camelCase. Numbers
+are Decimal. The properties are those of the Go OpenAPI description v2 (CustomerDto, ProductDto,
 SalesOrderCompleteDto, OutgoingInvoiceDto and their parts); NationalIdNumber is never read.
 """
 
@@ -23,14 +23,22 @@ class Go(BaseModel):
     """Any object of Go."""
 
     model_config = ConfigDict(
-        extra="ignore", frozen=True, alias_generator=_property, hide_input_in_errors=True,
-        coerce_numbers_to_str=True, populate_by_name=False,
-    )  # fmt: skip
+        extra="ignore",
+        frozen=True,
+        alias_generator=_property,
+        hide_input_in_errors=True,
+        coerce_numbers_to_str=True,
+        populate_by_name=False,
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _any_case(cls, data: Any) -> Any:
-        return {str(key).lower(): value for key, value in data.items()} if isinstance(data, dict) else data
+        return (
+            {str(key).lower(): value for key, value in data.items()}
+            if isinstance(data, dict)
+            else data
+        )
 
 
 class MailAddress(Go):
@@ -76,6 +84,7 @@ class Product(Go):
     unit_price: Amount | None = None
     product_group_id: str | None = None
     product_group_code: str | None = None
+    product_type: str | None = None
     is_archived: bool | None = None
     last_changed_date_time_offset: str | None = None
 
@@ -93,6 +102,7 @@ class Line(Go):
     net_amount: Amount | None = None
     vat_amount: Amount | None = None
     sort_order: int | None = None
+    external_import_reference: str | None = None
 
 
 class Sale(Go):
@@ -106,6 +116,7 @@ class Sale(Go):
     external_import_reference: str | None = None
     net_amount: Amount | None = None
     total_amount: Amount | None = None
+    related_invoice_no: str | None = None
     last_changed_date_time_offset: str | None = None
 
 
@@ -126,5 +137,7 @@ class OutgoingInvoice(Sale):
     order_date: str | None = None
     invoice_no: str | None = None
     balance: Amount | None = None
+    balance_last_changed_date_time_offset: str | None = None
+    is_reversed: bool | None = None
     sent_date_time_offset: str | None = None
     voucher_type: str | None = None

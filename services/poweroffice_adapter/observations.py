@@ -1,8 +1,8 @@
-"""One rising number for readings and replies of a tenant, so that a reading which a write overtook is
-recognised.
+"""One rising number for readings and replies of a tenant, so that a reading which a write overtook
+is recognised.
 
-Go's timestamps do not move with every edit, so they cannot order a reading against our own write; this
-number does.
+Go's timestamps do not move with every edit, so they cannot order a reading against our own write;
+this number does.
 """
 
 import asyncio
@@ -33,7 +33,8 @@ class _Ended:
 
 
 class Observations:
-    """Shared by the source and the sink of one tenant. `after` is the greatest number already used."""
+    """Shared by the source and the sink of one tenant. `after` is the greatest number already
+    used."""
 
     def __init__(self, after: int = 0) -> None:
         self._number = after
@@ -57,9 +58,14 @@ class Observations:
         self._open.setdefault((entity, id), _Open()).count += 1
 
     def end_write(
-        self, entity: EntityName, id: str, state: dict[str, Any] | None = None, number: int | None = None
+        self,
+        entity: EntityName,
+        id: str,
+        state: dict[str, Any] | None = None,
+        number: int | None = None,
     ) -> None:
-        """The write returned this state under this `reply` number, or failed; also for ids just created."""
+        """The write returned this state under this `reply` number, or failed; also for ids just
+        created."""
         key = (entity, id)
         self._close(key)
         self._settled[key] = False
@@ -84,7 +90,8 @@ class Observations:
         return key in self._open or (ended is not None and ended.number > reading_started)
 
     def returned(self, entity: EntityName, id: str) -> dict[str, Any] | None:
-        """The state the last finished write returned; None when unknown or while another is in progress."""
+        """The state the last finished write returned; None when unknown or while another is in
+        progress."""
         key = (entity, id)
         ended = self._ended.get(key)
         return None if ended is None or key in self._open else ended.state
@@ -103,7 +110,8 @@ class Observations:
         self._settled[entity, id] = True
 
     def settled(self, entity: EntityName, id: str) -> bool | None:
-        """True after `settle`, False after a write of ours, None when this process has met neither."""
+        """True after `settle`, False after a write of ours, None when this process has met
+        neither."""
         return self._settled.get((entity, id))
 
     def keep_answer(self, entity: EntityName, number: int, reading: Reading) -> None:
@@ -112,7 +120,12 @@ class Observations:
         if len(self._answers) > MAX_REMEMBERED:
             self._answers.popitem(last=False)
 
-    def take_answer(self, entity: EntityName, id: str, changed_at: str) -> tuple[int, Reading] | None:
-        """The answer kept of a record, once, if nothing changed since; `changed_at` is what a list says of it."""
+    def take_answer(
+        self, entity: EntityName, id: str, changed_at: str
+    ) -> tuple[int, Reading] | None:
+        """The answer kept of a record, once, if nothing changed since; `changed_at` is what a list
+        says of it."""
         number, reading = self._answers.pop((entity, id), (0, None))
-        return (number, reading) if reading is not None and reading.changed_at == changed_at else None
+        return (
+            (number, reading) if reading is not None and reading.changed_at == changed_at else None
+        )

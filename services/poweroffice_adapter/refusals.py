@@ -1,4 +1,5 @@
-"""Which of our fields a refusal of Go is about, and whether the rest can be written without it. Pure."""
+"""Which of our fields a refusal of Go is about, and whether the rest can be written without it.
+Pure."""
 
 import re
 from collections.abc import Collection
@@ -7,13 +8,29 @@ from runtime.vendor import NotFound, Refused
 
 # Our fields by the properties that Go's words name.
 _FIELDS: dict[str, str] = {
-    "EmailAddress": "email", "OrganizationNumber": "organisation_number", "PhoneNumber": "phone",
-    "MailAddress": "address", "AddressLine1": "address", "AddressLine2": "address", "City": "address",
-    "ZipCode": "address", "CountryCode": "address", "CurrencyCode": "currency", "FirstName": "first_name",
-    "LastName": "last_name", "ProductGroup": "group", "Description": "description", "UnitOfMeasureCode": "unit",
-    "UnitPrice": "price", "CustomerId": "customer_id", "ProductId": "lines", "SalesOrderDate": "order_date",
-    "DeliveryDate": "delivery_date", "PurchaseOrderReference": "purchase_order", "IsArchived": "archived",
-}  # fmt: skip
+    "EmailAddress": "email",
+    "OrganizationNumber": "organisation_number",
+    "PhoneNumber": "phone",
+    "MailAddress": "address",
+    "AddressLine1": "address",
+    "AddressLine2": "address",
+    "City": "address",
+    "ZipCode": "address",
+    "CountryCode": "address",
+    "CurrencyCode": "currency",
+    "FirstName": "first_name",
+    "LastName": "last_name",
+    "ProductGroup": "group",
+    "Description": "description",
+    "UnitOfMeasureCode": "unit",
+    "UnitPrice": "price",
+    "CustomerId": "customer_id",
+    "ProductId": "lines",
+    "SalesOrderDate": "order_date",
+    "DeliveryDate": "delivery_date",
+    "PurchaseOrderReference": "purchase_order",
+    "IsArchived": "archived",
+}
 # A property stands alone: InvoiceEmailAddress is not EmailAddress.
 _NAMED = re.compile(rf"(?<![A-Za-z])({'|'.join(_FIELDS)})(?![a-z])")
 
@@ -30,10 +47,18 @@ def with_field(error: Refused) -> Refused:
     return error
 
 
-def held_back(error: Refused, optional: Collection[str], written: Collection[str]) -> dict[str, str]:
-    """The one field that a 400 names, with Go's words, where the others can be written without it; else nothing."""
+def held_back(
+    error: Refused, optional: Collection[str], written: Collection[str]
+) -> dict[str, str]:
+    """The one field that a 400 names, with Go's words, where the others can be written without it;
+    else nothing."""
     named = fields_named(error)
-    if error.status != 400 or len(named) != 1 or named[0] not in written or named[0] not in optional:
+    if (
+        error.status != 400
+        or len(named) != 1
+        or named[0] not in written
+        or named[0] not in optional
+    ):
         return {}
     return {named[0]: f"PowerOffice Go refuses it ({error.message}); correct it in Chargebee"}
 

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import socket
+import sys
 from contextlib import suppress
 
 import uvicorn
@@ -42,17 +43,23 @@ def _named_key(text: str) -> ApiKey:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="simulators.chargebee", description="A local Chargebee site.")
+    parser = argparse.ArgumentParser(
+        prog="simulators.chargebee", description="A local Chargebee site."
+    )
     parser.add_argument("--host", default=LOOPBACK, help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--api-key", required=True, help=f"the key named {MAIN_USER}")
-    parser.add_argument("--extra-api-key", type=_named_key, action="append", default=[], metavar="NAME=KEY[:ROLE]")
+    parser.add_argument(
+        "--extra-api-key", type=_named_key, action="append", default=[], metavar="NAME=KEY[:ROLE]"
+    )
     parser.add_argument("--rate-limit", type=int, default=150, help="requests per minute, 0 = off")
     parser.add_argument("--webhook-url")
     parser.add_argument("--webhook-username")
     parser.add_argument("--webhook-password")
-    parser.add_argument("--data", choices=("demo", "empty"), default="demo")
-    parser.add_argument("--state", metavar="FILE", help="keep everything in this SQLite file; it goes before --data")
+    parser.add_argument("--data", choices=("demo", "saas", "empty"), default="demo")
+    parser.add_argument(
+        "--state", metavar="FILE", help="keep everything in this SQLite file; it goes before --data"
+    )
     return parser.parse_args()
 
 
@@ -67,13 +74,28 @@ def main() -> None:
     keys = (ApiKey(MAIN_USER, arguments.api_key), *arguments.extra_api_key)
     state_file = StateFile(arguments.state) if arguments.state else None
     simulator = Simulator(keys, settings, arguments.data, state_file)
-    # asyncio turns off the delay of small packets only where the protocol is named; it costs 40 ms per reply.
+    # asyncio turns off the delay of small packets only where the protocol is named; it costs 40 ms
+    # per reply.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((arguments.host, arguments.port))
+        try:
+            listener.bind((arguments.host, arguments.port))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            print(
+                f"--port: {arguments.port} on {arguments.host} cannot be used ({reason}); name "
+                f"another, or 0",
+                file=sys.stderr,
+            )
+            sys.exit(2)
         address = f"http://{arguments.host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
-            simulator.app(), log_level="warning", access_log=False, lifespan="on", date_header=False
+            simulator.app(),
+            log_level="warning",
+            access_log=False,
+            lifespan="on",
+            date_header=False,
+            timeout_graceful_shutdown=1,
         )
         # uvicorn raises the interrupt again after it has shut down in order.
         with suppress(KeyboardInterrupt):

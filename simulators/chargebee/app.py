@@ -1,4 +1,5 @@
-"""The ASGI application: authentication, quota, idempotency, dispatch; and the control endpoints below `/_sim/`."""
+"""The ASGI application: authentication, quota, idempotency, dispatch; and the control endpoints
+below `/_sim/`."""
 
 import asyncio
 import base64
@@ -20,7 +21,13 @@ from simulators.chargebee import routes
 from simulators.chargebee.access import ApiKey, authenticated, authorise
 from simulators.chargebee.calls import Call
 from simulators.chargebee.demo import load_demo
-from simulators.chargebee.errors import CONTENT_TYPE, ApiError, injected_error, not_found, server_error
+from simulators.chargebee.errors import (
+    CONTENT_TYPE,
+    ApiError,
+    injected_error,
+    not_found,
+    server_error,
+)
 from simulators.chargebee.memory import Memory
 from simulators.chargebee.pages import Pages
 from simulators.chargebee.params import nest
@@ -40,10 +47,15 @@ Pairs = list[tuple[str, str]]
 
 
 class Simulator:
-    """One simulated site behind HTTP. What `state_file` holds goes before `data`, which is "demo" or "empty"."""
+    """One simulated site behind HTTP. What `state_file` holds goes before `data`: "demo", "saas"
+    (the same without goods) or "empty"."""
 
     def __init__(
-        self, api_keys: Iterable[ApiKey], settings: Settings, data: str = "demo", state_file: StateFile | None = None
+        self,
+        api_keys: Iterable[ApiKey],
+        settings: Settings,
+        data: str = "demo",
+        state_file: StateFile | None = None,
     ) -> None:
         self._api_keys = tuple(api_keys)
         self._site = Site(settings)
@@ -80,9 +92,14 @@ class Simulator:
         )
 
         async def with_sent_path(scope: Scope, receive: Receive, send: Send) -> None:
-            """Show the API's paths as they were sent, since a decoded one does not tell `/` from `%2F`."""
+            """Show the API's paths as they were sent, since a decoded one does not tell `/` from
+            `%2F`."""
             sent = scope.get("raw_path", b"").decode("latin-1")
-            await gate({**scope, "path": sent} if sent.startswith(routes.PREFIX + "/") else scope, receive, send)
+            await gate(
+                {**scope, "path": sent} if sent.startswith(routes.PREFIX + "/") else scope,
+                receive,
+                send,
+            )
 
         return with_sent_path
 
@@ -106,7 +123,10 @@ class Simulator:
         table = self._site.tables.get(request.path_params["kind"])
         row = table.find(request.path_params["id"]) if table is not None else None
         if table is None or row is None:
-            return _json({"error": f"no {request.path_params['kind']} {request.path_params['id']}"}, status=404)
+            return _json(
+                {"error": f"no {request.path_params['kind']} {request.path_params['id']}"},
+                status=404,
+            )
         changed = amended(row, await request.json())
         table.put(changed)
         self._site.on_put(table.kind, changed)
@@ -137,7 +157,9 @@ class Simulator:
         settings = self._site.settings
         path = request.scope["path"]
         _check_address(settings)
-        caller = authenticated(request.headers.get("authorization", ""), self._api_keys, settings.revoked_keys)
+        caller = authenticated(
+            request.headers.get("authorization", ""), self._api_keys, settings.revoked_keys
+        )
         facts.user = caller.name
         pairs = await _parameters(request)
         facts.params = dict(pairs)
@@ -147,7 +169,11 @@ class Simulator:
         authorise(caller, request.method, template)
         self._site.run_due_jobs()
         key = request.headers.get("chargebee-idempotency-key") if request.method == "POST" else None
-        if key and (replay := self._idempotency.replay(key, path, pairs, self._site.now_s())) is not None:
+        if (
+            key
+            and (replay := self._idempotency.replay(key, path, pairs, self._site.now_s()))
+            is not None
+        ):
             return _json(replay, {"chargebee-idempotency-replayed": "true"})
         mutations = self._site.mutations
         try:
@@ -161,13 +187,13 @@ class Simulator:
         return _json(reply)
 
     def _load(self, data: str) -> None:
-        if data not in ("demo", "empty"):
+        if data not in ("demo", "saas", "empty"):
             raise ValueError(f"unknown data {data!r}")
         self._site.wipe()
         self._rate_limit.clear()
         self._idempotency.clear()
-        if data == "demo":
-            load_demo(self._site)
+        if data != "empty":
+            load_demo(self._site, has_goods=data == "demo")
         self._finish()
 
     async def _reset(self, request: Request) -> Response:
@@ -188,12 +214,15 @@ class Simulator:
                 return JSONResponse({"error": str(error)}, 400)
             if self._sender is not None:
                 self._sender.clock_was_set()
-        shown = {name: value for name, value in asdict(settings).items() if name != "webhook_password"}
+        shown = {
+            name: value for name, value in asdict(settings).items() if name != "webhook_password"
+        }
         return JSONResponse(shown)
 
 
 def _check_address(settings: Settings) -> None:
-    """Raises what a site that does not exist, or that keeps this network out, answers before it looks at the key."""
+    """Raises what a site that does not exist, or that keeps this network out, answers before it
+    looks at the key."""
     if settings.site_state == "not_found":
         raise ApiError(404, "site_not_found", "Sorry, we couldn't find the site")
     if settings.site_state == "blocked":
@@ -208,7 +237,8 @@ def _check_readiness(settings: Settings, method: str) -> None:
 
 
 def _route(method: str, path: str) -> tuple[str, tuple[str, ...], routes.Operation]:
-    """(template, ids in the path, operation). Raises 405 for a known path, 404 for an unknown one."""
+    """(template, ids in the path, operation). Raises 405 for a known path, 404 for an unknown
+    one."""
     found = routes.find(method, path)
     if found is None and (method not in ("GET", "POST") or routes.has_other_method(path)):
         raise ApiError(405, "http_method_not_supported", f"{method} is not supported")
@@ -243,5 +273,7 @@ def _actor(request: Request, user: str) -> Actor:
     )
 
 
-def _json(body: dict[str, Any], headers: dict[str, str] | None = None, status: int = 200) -> JSONResponse:
+def _json(
+    body: dict[str, Any], headers: dict[str, str] | None = None, status: int = 200
+) -> JSONResponse:
     return JSONResponse(body, status, headers=headers, media_type=CONTENT_TYPE)

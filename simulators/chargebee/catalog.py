@@ -26,10 +26,18 @@ _TYPES: Final = ("plan", "addon", "charge")
 _MODELS: Final = ("flat_fee", "per_unit", "tiered", "volume", "stairstep")
 _PERIODS: Final = ("day", "week", "month", "year")
 _MAX_VISIBLE_DESCRIPTION: Final = 500
-_CATALOG_FILTERS: Final = {"id": "id", "name": "text", "status": "enum", "updated_at": "time", "item_family_id": "id"}
+_CATALOG_FILTERS: Final = {
+    "id": "id",
+    "name": "text",
+    "status": "enum",
+    "updated_at": "time",
+    "item_family_id": "id",
+}
 
 _FAMILY_LISTING: Final = Listing(
-    {"id": "id", "name": "text", "updated_at": "time"}, ("name", "id", "updated_at"), is_newest_first=True
+    {"id": "id", "name": "text", "updated_at": "time"},
+    ("name", "id", "updated_at"),
+    is_newest_first=True,
 )
 _ITEM_LISTING: Final = Listing(
     {**_CATALOG_FILTERS, "type": "enum", "metered": "bool", "channel": "enum"},
@@ -49,7 +57,12 @@ _PRICE_LISTING: Final = Listing(
         "channel": "enum",
     },
     ("name", "id", "updated_at"),
-    enums={"status": _STATUS, "item_type": _TYPES, "pricing_model": _MODELS, "period_unit": _PERIODS},
+    enums={
+        "status": _STATUS,
+        "item_type": _TYPES,
+        "pricing_model": _MODELS,
+        "period_unit": _PERIODS,
+    },
     is_newest_first=True,
 )
 
@@ -142,14 +155,23 @@ def update_family(call: Call) -> dict[str, Any]:
 
 def delete_family(call: Call) -> dict[str, Any]:
     row = call.live("item_family")
-    if any(i["item_family_id"] == call.id and i["status"] != "deleted" for i in call.table("item").rows()):
+    if any(
+        i["item_family_id"] == call.id and i["status"] != "deleted"
+        for i in call.table("item").rows()
+    ):
         raise invalid_state("The item family still has items")
-    return call.commit("item_family", {**row, "status": "deleted", "deleted": True}, "item_family_deleted")
+    return call.commit(
+        "item_family", {**row, "status": "deleted", "deleted": True}, "item_family_deleted"
+    )
 
 
 def create_item(call: Call) -> dict[str, Any]:
     given = without_nulls(
-        read(call.params, {**_ITEM_FIXED, **_ITEM_CHANGEABLE}, required=("id", "name", "type", "item_family_id"))
+        read(
+            call.params,
+            {**_ITEM_FIXED, **_ITEM_CHANGEABLE},
+            required=("id", "name", "type", "item_family_id"),
+        )
     )
     call.table("item").refuse_duplicate_id(given["id"])
     call.table("item").refuse_duplicate_name(given["name"])
@@ -165,14 +187,21 @@ def update_item(call: Call) -> dict[str, Any]:
     row = call.live("item")
     given = _renamed(call, "item", row, {**_ITEM_CHANGEABLE, **_SETTABLE_STATUS})
     _check_item(call, given)
-    defaults = {name: _ITEM_DEFAULTS[name] for name, v in given.items() if v is None and name in _ITEM_DEFAULTS}
+    defaults = {
+        name: _ITEM_DEFAULTS[name]
+        for name, v in given.items()
+        if v is None and name in _ITEM_DEFAULTS
+    }
     return call.commit("item", _archival(call, row, {**given, **defaults}), "item_updated")
 
 
 def delete_item(call: Call) -> dict[str, Any]:
     """Refused while the item has active or archived prices [spec]."""
     row = call.live("item")
-    if any(p["item_id"] == call.id and p["status"] != "deleted" for p in call.table("item_price").rows()):
+    if any(
+        p["item_id"] == call.id and p["status"] != "deleted"
+        for p in call.table("item_price").rows()
+    ):
         raise invalid_state("The item still has active or archived item prices")
     return call.commit("item", {**row, "status": "deleted", "deleted": True}, "item_deleted")
 
@@ -213,9 +242,12 @@ def list_prices(call: Call) -> dict[str, Any]:
 
 
 def update_price(call: Call) -> dict[str, Any]:
-    """Currency, model and period freeze once an invoice refers to the price; the price itself does not [spec]."""
+    """Currency, model and period freeze once an invoice refers to the price; the price itself does
+    not [spec]."""
     row = call.live("item_price")
-    given = _renamed(call, "item_price", row, {**_PRICE_TERMS, **_PRICE_CHANGEABLE, **_SETTABLE_STATUS})
+    given = _renamed(
+        call, "item_price", row, {**_PRICE_TERMS, **_PRICE_CHANGEABLE, **_SETTABLE_STATUS}
+    )
     frozen = [name for name in _PRICE_TERMS if name in given and given[name] != row.get(name)]
     if frozen and is_price_used(call, call.id):
         raise wrong_value(frozen[0], "cannot be changed, the item price is in use")
@@ -228,8 +260,12 @@ def delete_price(call: Call) -> dict[str, Any]:
     """Deleted, or archived if an invoice uses it [docs]."""
     row = call.live("item_price")
     if is_price_used(call, call.id):
-        return call.commit("item_price", _archival(call, row, {"status": "archived"}), "item_price_updated")
-    return call.commit("item_price", {**row, "status": "deleted", "deleted": True}, "item_price_deleted")
+        return call.commit(
+            "item_price", _archival(call, row, {"status": "archived"}), "item_price_updated"
+        )
+    return call.commit(
+        "item_price", {**row, "status": "deleted", "deleted": True}, "item_price_deleted"
+    )
 
 
 def retrieve(call: Call, kind: str) -> dict[str, Any]:
@@ -254,7 +290,9 @@ def _check_item(call: Call, given: Row) -> None:
         call.table("item_family").get(given["item_family_id"] or "", "item_family_id")
     visible = re.sub(r"<[^>]*>", "", given.get("description") or "")
     if len(visible) > _MAX_VISIBLE_DESCRIPTION:
-        raise wrong_value("description", f"visible text should not exceed {_MAX_VISIBLE_DESCRIPTION} characters")
+        raise wrong_value(
+            "description", f"visible text should not exceed {_MAX_VISIBLE_DESCRIPTION} characters"
+        )
 
 
 def _archival(call: Call, row: Row, given: Row) -> Row:
@@ -282,9 +320,13 @@ def _check_terms(call: Call, row: Row) -> None:
     for other in call.table("item_price").rows():
         if other["item_id"] != row["item_id"]:
             continue
-        is_same = [other.get(name) for name in ("item_id", "currency_code", "period", "period_unit")] == terms
+        is_same = [
+            other.get(name) for name in ("item_id", "currency_code", "period", "period_unit")
+        ] == terms
         if is_same and other["id"] != row["id"] and other["status"] == "active" == row["status"]:
-            raise wrong_value("currency_code", f"item price {other['id']} has the same item, currency and period")
+            raise wrong_value(
+                "currency_code", f"item price {other['id']} has the same item, currency and period"
+            )
 
 
 def _sub_resources(params: Nested, old: Row) -> Row:
@@ -294,7 +336,9 @@ def _sub_resources(params: Nested, old: Row) -> Row:
             given = read(sub(params, name), fields, name + "[{}]")
             kept = without_nulls({**old.get(name, {}), **given})
             found[name] = {**kept, "object": name} if set(kept) - {"object"} else None
-    tiers = [without_nulls(read(cells, _TIER, f"tiers[{{}}][{i}]")) for i, cells in rows(params, "tiers")]
+    tiers = [
+        without_nulls(read(cells, _TIER, f"tiers[{{}}][{i}]")) for i, cells in rows(params, "tiers")
+    ]
     if tiers:
         found["tiers"] = [{**tier, "object": "tier"} for tier in tiers]
     return found

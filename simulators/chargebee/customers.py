@@ -80,7 +80,12 @@ _ERASED_TAX_FIELDS: Final = (
     "business_customer_without_vat_number",
     "registered_for_gst",
 )
-_IDENTIFIER: Final[Fields] = {"id": text(40), "scheme": text(50), "value": text(50), "standard": text(50)}
+_IDENTIFIER: Final[Fields] = {
+    "id": text(40),
+    "scheme": text(50),
+    "value": text(50),
+    "standard": text(50),
+}
 _DEFAULTS: Final[Row] = {
     "auto_collection": "on",
     "net_term_days": 0,
@@ -113,7 +118,11 @@ _LISTING: Final = Listing(
         "business_entity_id": "id",
     },
     ("created_at", "updated_at"),
-    enums={"taxability": _TAXABILITY, "auto_collection": ("on", "off"), "offline_payment_method": _OFFLINE_METHODS},
+    enums={
+        "taxability": _TAXABILITY,
+        "auto_collection": ("on", "off"),
+        "offline_payment_method": _OFFLINE_METHODS,
+    },
 )
 
 
@@ -128,7 +137,9 @@ def create(call: Call) -> dict[str, Any]:
         "id": id_,
         "created_at": call.site.now_s(),
         "entity_identifiers": _identifiers(call.params) or None,
-        "billing_address": as_address(read_address(call.params, "billing_address"), "billing_address"),
+        "billing_address": as_address(
+            read_address(call.params, "billing_address"), "billing_address"
+        ),
     }
     return call.commit("customer", _with_vat_status(row), "customer_created")
 
@@ -148,7 +159,11 @@ def update(call: Call) -> dict[str, Any]:
     """Changes the profile only: billing address and VAT fields cannot be touched here [docs]."""
     row = call.live("customer")
     given = read(call.params, _PROFILE)
-    required_defaults = {name: _DEFAULTS[name] for name, value in given.items() if value is None and name in _DEFAULTS}
+    required_defaults = {
+        name: _DEFAULTS[name]
+        for name, value in given.items()
+        if value is None and name in _DEFAULTS
+    }
     changed = {**row, **given, **required_defaults, **_custom_fields(call.site, call.params)}
     return call.commit("customer", changed, "customer_changed")
 
@@ -172,12 +187,15 @@ def update_billing_info(call: Call) -> dict[str, Any]:
 
 
 def delete(call: Call) -> dict[str, Any]:
-    """Schedules the deletion; the customer stays readable until it is done, a few minutes later [docs]."""
+    """Schedules the deletion; the customer stays readable until it is done, a few minutes later
+    [docs]."""
     row = call.live("customer")
     if "_deletion_due_ms" not in row:
         delay_s = call.site.settings.customer_delete_delay_s
         due_ms = call.site.now_ms() + int(delay_s * 1000)
-        call.site.put("customer", {**row, "_deletion_due_ms": due_ms, "_deleted_by": asdict(call.actor)})
+        call.site.put(
+            "customer", {**row, "_deletion_due_ms": due_ms, "_deleted_by": asdict(call.actor)}
+        )
         call.site.mutations += 1
         call.site.schedule(delay_s, lambda: _complete_deletion(call))
     return {"customer": shown(row)}
@@ -188,7 +206,9 @@ def resume_deletions(site: Site) -> None:
     for row in site.tables["customer"].rows():
         if "_deletion_due_ms" in row and not row["deleted"]:
             call = Call(site, path_ids=(row["id"],), actor=Actor(**row["_deleted_by"]))
-            site.schedule((row["_deletion_due_ms"] - site.now_ms()) / 1000, partial(_complete_deletion, call))
+            site.schedule(
+                (row["_deletion_due_ms"] - site.now_ms()) / 1000, partial(_complete_deletion, call)
+            )
 
 
 def _complete_deletion(call: Call) -> None:

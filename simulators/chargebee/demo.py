@@ -1,6 +1,8 @@
-"""Loads the demo data through the same operations that serve the API, at the moments the data names."""
+"""Loads the demo data through the same operations that serve the API, at the moments the data
+names."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -18,17 +20,19 @@ FAMILY_NAMES: Final = {"abonnement": "Abonnement", "tillegg": "Tillegg", "varer"
 _IMPORTER: Final = Actor(user="admin@eksempel.no", source="admin_console")
 
 
-def load_demo(site: Site) -> None:
-    """Fill a wiped site; no events, no webhooks, `created_at` and `updated_at` in the past."""
+def load_demo(site: Site, *, has_goods: bool = True) -> None:
+    """Fill a wiped site; no events, no webhooks, `created_at` and `updated_at` in the past. Without
+    goods nothing is shippable, so its invoices have no orders."""
     site.rewind_versions()
     steps = [*_family_steps(site)]
     for product in demo_data.PRODUCTS:
         if product.in_chargebee:
-            steps += _product_steps(site, product)
+            is_shippable = product.is_shippable and has_goods
+            steps += _product_steps(site, replace(product, is_shippable=is_shippable))
     for customer in demo_data.CUSTOMERS:
         if customer.in_chargebee:
             steps += _customer_steps(site, customer)
-    for order in demo_data.ORDERS:
+    for order in (*demo_data.ORDERS, *demo_data.ORDERLESS):
         if order.home == "chargebee":
             steps += _order_steps(site, order)
     for at, step in sorted(steps, key=lambda pair: pair[0]):
@@ -152,4 +156,5 @@ def _order_steps(site: Site, order: DemoOrder) -> Iterable[Step]:
     payment = _call(site, {"transaction[payment_method]": "bank_transfer"}, invoice_id)
     create = _call(site, params)
     yield order.ordered_at, partial(invoices.create_for_charges, create)
-    yield order.ordered_at + timedelta(minutes=30), partial(invoices.record_payment, payment)
+    if order.state == "paid":
+        yield order.ordered_at + timedelta(minutes=30), partial(invoices.record_payment, payment)

@@ -9,7 +9,8 @@ from simulators.faults import Fault
 
 CONTENT_TYPE: Final = "application/json;charset=utf-8"
 
-# api_error_code: (HTTP status, type); None is untyped. The first code of a status stands for it in injected errors.
+# api_error_code: (HTTP status, type); None is untyped. The first code of a status stands for it in
+# injected errors.
 KNOWN: Final[Mapping[str, tuple[int, str | None]]] = {
     "invalid_request": (400, "invalid_request"),
     "param_wrong_value": (400, "invalid_request"),
@@ -43,7 +44,8 @@ KNOWN: Final[Mapping[str, tuple[int, str | None]]] = {
 
 
 class ApiError(Exception):
-    """An error reply: HTTP `status`, `api_error_code` (which implies the `type`) and the wire parameter at fault."""
+    """An error reply: HTTP `status`, `api_error_code` (which implies the `type`) and the wire
+    parameter at fault."""
 
     def __init__(
         self,
@@ -63,7 +65,8 @@ class ApiError(Exception):
         self.retry_after_s = retry_after_s
 
     def body(self) -> dict[str, Any]:
-        """The envelope with the legacy twins `error_code`, `error_msg`, `error_param`; nulls are left out."""
+        """The envelope with the legacy twins `error_code`, `error_msg`, `error_param`; nulls are
+        left out."""
         fields = {
             "message": self.message,
             "type": self.type,
@@ -86,7 +89,9 @@ def wrong_value(param: str, message: str) -> ApiError:
 
 
 def duplicate_entry(param: str, value: str) -> ApiError:
-    return ApiError(400, "duplicate_entry", f"{param} : The value {value} is already present.", param=param)
+    return ApiError(
+        400, "duplicate_entry", f"{param} : The value {value} is already present.", param=param
+    )
 
 
 def not_found(kind: str, id_: str, param: str | None = None) -> ApiError:
@@ -104,14 +109,16 @@ def rate_limited(retry_after_s: int | None) -> ApiError:
 
 
 def server_error(status: int, retry_after_s: int | None) -> JSONResponse:
-    """The reply of a fault that names only its status: 429, 500, 503 or any other of the error table."""
+    """The reply of a fault that names only its status: 429, 500, 503 or any other of the error
+    table."""
     return injected_error(Fault("error", status=status, retry_after=retry_after_s))
 
 
 def injected_error(fault: Fault) -> JSONResponse:
     """The reply of a fault of kind `error` or `lock_timeout`.
 
-    Status and code complete each other from the error table; a code that is not in it is taken as it is.
+    Status and code complete each other from the error table; a code that is not in it is taken as
+    it is.
     """
     code = "lock_timeout" if fault.kind == "lock_timeout" else fault.api_error_code
     if code is None:
@@ -119,4 +126,6 @@ def injected_error(fault: Fault) -> JSONResponse:
         code = next(of_status, "internal_error")
     status = fault.status or KNOWN.get(code, (400, None))[0]
     words = "Sorry, something went wrong" if fault.param is None else f"{fault.param} : refused"
-    return ApiError(status, code, words, param=fault.param, retry_after_s=fault.retry_after).response()
+    return ApiError(
+        status, code, words, param=fault.param, retry_after_s=fault.retry_after
+    ).response()

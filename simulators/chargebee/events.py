@@ -34,7 +34,13 @@ _WEBHOOK_STATUS: Final = (
     "rate_limited",
 )
 _LISTING: Final = Listing(
-    {"id": "id", "event_type": "enum", "source": "enum", "occurred_at": "time", "webhook_status": "enum"},
+    {
+        "id": "id",
+        "event_type": "enum",
+        "source": "enum",
+        "occurred_at": "time",
+        "webhook_status": "enum",
+    },
     ("occurred_at",),
     enums={"source": _SOURCES, "webhook_status": _WEBHOOK_STATUS},
     is_newest_first=True,
@@ -44,7 +50,9 @@ _ENDPOINT_LISTING: Final = Listing({})
 
 def list_all(call: Call) -> dict[str, Any]:
     """Events less than 90 days old."""
-    page, cursor = _LISTING.page(call.site.retained_events(), call.params, call.site.settings.list_cap_rows)
+    page, cursor = _LISTING.page(
+        call.site.retained_events(), call.params, call.site.settings.list_cap_rows
+    )
     return page_reply("event", page, cursor)
 
 

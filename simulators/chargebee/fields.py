@@ -1,4 +1,5 @@
-"""Field kinds: how the text of a parameter becomes a value, with the vendor's length limits and enumerations."""
+"""Field kinds: how the text of a parameter becomes a value, with the vendor's length limits and
+enumerations."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -15,13 +16,20 @@ CURRENCIES: Final = ("NOK", "EUR", "SEK", "USD", "JPY")
 BASE_CURRENCY: Final = "NOK"
 
 _COUNTRY_CODES: Final = (
-    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY "
-    "BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK "
-    "FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR "
-    "IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK "
-    "ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM "
-    "PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF "
-    "TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XI YE YT ZA ZM ZW"
+    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR "
+    "BS BT BV BW BY "
+    "BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER "
+    "ES ET FI FJ FK "
+    "FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL "
+    "IM IN IO IQ IR "
+    "IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD "
+    "ME MF MG MH MK "
+    "ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF "
+    "PG PH PK PL PM "
+    "PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX "
+    "SY SZ TC TD TF "
+    "TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XI YE YT "
+    "ZA ZM ZW"
 )
 _COUNTRIES: Final = frozenset(_COUNTRY_CODES.split())
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -100,10 +108,14 @@ def metadata(value: str) -> dict[str, Any]:
 currency: Final = choice(*CURRENCIES)
 
 
-def read(params: Nested, fields: Fields, path: str = "{}", required: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The values of the parameters that `fields` knows; an empty text becomes None (clear). Others are ignored.
+def read(
+    params: Nested, fields: Fields, path: str = "{}", required: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The values of the parameters that `fields` knows; an empty text becomes None (clear). Others
+    are ignored.
 
-    `path` turns a field name into its wire name (`billing_address[{}]`, `line_items[{}][0]`). Raises 400.
+    `path` turns a field name into its wire name (`billing_address[{}]`, `line_items[{}][0]`).
+    Raises 400.
     """
     values: dict[str, Any] = {}
     for name, kind in fields.items():
@@ -152,9 +164,14 @@ ADDRESS_FIELDS: Final[Fields] = {
 
 
 def read_address(params: Nested, name: str) -> dict[str, Any]:
-    """The parts given of the address `name`. Zip codes are validated per country: Norway has four digits."""
+    """The parts given of the address `name`. Zip codes are validated per country: Norway has four
+    digits."""
     parts = read(sub(params, name), ADDRESS_FIELDS, name + "[{}]")
-    if parts.get("country") == "NO" and parts.get("zip") and not re.fullmatch(r"\d{4}", parts["zip"]):
+    if (
+        parts.get("country") == "NO"
+        and parts.get("zip")
+        and not re.fullmatch(r"\d{4}", parts["zip"])
+    ):
         raise wrong_value(f"{name}[zip]", "invalid zip/postal code")
     return without_nulls(parts)
 

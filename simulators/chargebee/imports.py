@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from simulators.chargebee import money
 from simulators.chargebee.calls import Call
 from simulators.chargebee.errors import wrong_value
 from simulators.chargebee.fields import (
@@ -22,10 +23,9 @@ from simulators.chargebee.invoices import (
     STATUSES,
     invoice_row,
     linked_payment,
-    orders_after_payment,
     payment_row,
-    show_invoice,
     store_invoice,
+    with_orders,
 )
 from simulators.chargebee.params import rows
 from simulators.chargebee.site import Row
@@ -58,9 +58,9 @@ _LINE: Final[Fields] = {
     "date_to": timestamp,
     "subscription_id": text(50),
     "description": text(250),
-    "unit_amount": integer(0),
+    "unit_amount": integer(),
     "quantity": integer(1),
-    "amount": integer(0),
+    "amount": integer(),
     "entity_type": choice("adhoc", "charge_item_price", *_RECURRING_ENTITIES),
     "entity_id": text(100),
     "item_level_discount1_entity_id": text(100),
@@ -92,7 +92,7 @@ _DISCOUNT: Final[Fields] = {
 }
 _PAYMENT: Final[Fields] = {
     "id": text(40),
-    "amount": integer(0),
+    "amount": integer(1),
     "payment_method": choice(*PAYMENT_METHODS),
     "date": timestamp,
     "reference_number": text(100),
@@ -100,7 +100,8 @@ _PAYMENT: Final[Fields] = {
 
 
 def import_invoice(call: Call) -> dict[str, Any]:
-    """An invoice with history from elsewhere. Raises 400 when ids, lines, taxes, totals or payments do not fit."""
+    """An invoice with history from elsewhere. Raises 400 when ids, lines, taxes, totals or payments
+    do not fit."""
     given = read(call.params, _HEADER, required=("id", "date", "total", "currency_code"))
     if given.get("customer_id") is None:
         raise wrong_value("customer_id", "cannot be blank without a subscription")
@@ -111,7 +112,9 @@ def import_invoice(call: Call) -> dict[str, Any]:
     if status == "pending" and rates:
         raise wrong_value("taxes[name][0]", "are not allowed with status pending")
     code = given["currency_code"]
-    lines = [_line(call, index, cells, rates, code) for index, cells in rows(call.params, "line_items")]
+    lines = [
+        _line(call, index, cells, rates, code) for index, cells in rows(call.params, "line_items")
+    ]
     if not lines:
         raise wrong_value("line_items[description][0]", "at least one line item is needed")
     _apply_discounts(call, lines)
@@ -124,12 +127,15 @@ def import_invoice(call: Call) -> dict[str, Any]:
     )
     if row["total"] != given["total"]:
         raise wrong_value("total", f"is {given['total']}, but the lines add up to {row['total']}")
-    imported = {**row, "status": status, "_is_imported": True, "due_date": given.get("due_date") or row["due_date"]}
+    imported = {
+        **row,
+        "status": status,
+        "_is_imported": True,
+        "due_date": given.get("due_date") or row["due_date"],
+    }
     imported = _with_payments(call, imported)
     store_invoice(call, imported, "invoice_generated")
-    if status == "paid":
-        orders_after_payment(call, row["id"])
-    return {"invoice": show_invoice(call.site, call.table("invoice").get(row["id"]))}
+    return with_orders(call, row["id"])
 
 
 def _tax_rates(call: Call) -> dict[str, float]:
@@ -140,7 +146,9 @@ def _tax_rates(call: Call) -> dict[str, float]:
     return rates
 
 
-def _line(call: Call, index: str, cells: Row, rates: Mapping[str, float], currency_code: str) -> Row:
+def _line(
+    call: Call, index: str, cells: Row, rates: Mapping[str, float], currency_code: str
+) -> Row:
     wire = f"line_items[{{}}][{index}]"
     given = without_nulls(read(cells, _LINE, wire, required=("description",)))
     quantity = given.get("quantity", 1)
@@ -148,8 +156,15 @@ def _line(call: Call, index: str, cells: Row, rates: Mapping[str, float], curren
     unit_amount = given.get("unit_amount", amount if quantity == 1 else None)
     if unit_amount is None or unit_amount * quantity != amount:
         raise wrong_value(wire.format("amount"), "should be unit_amount times quantity")
+    if amount < 0 and not call.site.settings.imported_lines_may_be_negative:
+        # The official schema gives no minimum here, as it does beside it; whether one is taken is
+        # unproven.
+        raise wrong_value(wire.format("amount"), "should not be negative")
     values = {
-        **{name: given.get(name) for name in ("id", "description", "date_from", "date_to", "entity_id")},
+        **{
+            name: given.get(name)
+            for name in ("id", "description", "date_from", "date_to", "entity_id")
+        },
         "entity_type": given.get("entity_type", "adhoc"),
         "unit_amount": unit_amount,
         "quantity": quantity,
@@ -175,7 +190,10 @@ def _entity(call: Call, given: Row, wire: str, currency_code: str) -> Row:
     if price["item_type"] != "charge" or price["currency_code"] != currency_code:
         raise wrong_value(param, f"should be an item price of type charge in {currency_code}")
     item = call.table("item").get(price["item_id"])
-    return {"_is_shippable": item["is_shippable"], "_sku": price.get("accounting_detail", {}).get("sku")}
+    return {
+        "_is_shippable": item["is_shippable"],
+        "_sku": price.get("accounting_detail", {}).get("sku"),
+    }
 
 
 def _taxes(given: Row, rates: Mapping[str, float], wire: str) -> Row:
@@ -183,34 +201,45 @@ def _taxes(given: Row, rates: Mapping[str, float], wire: str) -> Row:
     for slot in _TAX_SLOTS:
         name, amount = given.get(f"tax{slot}_name"), given.get(f"tax{slot}_amount")
         if (name is None) != (amount is None):
-            raise wrong_value(wire.format(f"tax{slot}_{'name' if name is None else 'amount'}"), "cannot be blank")
+            raise wrong_value(
+                wire.format(f"tax{slot}_{'name' if name is None else 'amount'}"), "cannot be blank"
+            )
         if name is None or amount is None:
             continue
         if name not in rates:
             raise wrong_value(wire.format(f"tax{slot}_name"), "is not among taxes[name]")
         found.append((name, rates[name], amount))
     total = sum(amount for _, _, amount in found)
-    return {"_taxes": found, "tax_amount": total, "is_taxed": bool(found), "tax_rate": found[0][1]} if found else {}
+    return (
+        {"_taxes": found, "tax_amount": total, "is_taxed": bool(found), "tax_rate": found[0][1]}
+        if found
+        else {}
+    )
 
 
 def _apply_discounts(call: Call, lines: list[Row]) -> None:
+    """Discounts of one line, or of the document, which its lines share in proportion to what is
+    left of them."""
     for index, cells in rows(call.params, "discounts"):
         wire = f"discounts[{{}}][{index}]"
         given = read(cells, _DISCOUNT, wire, required=("entity_type", "amount"))
         is_on_line = given["entity_type"] in _ITEM_DISCOUNTS
         if is_on_line and not given.get("line_item_id"):
-            raise wrong_value(wire.format("line_item_id"), "cannot be blank for an item level discount")
+            raise wrong_value(
+                wire.format("line_item_id"), "cannot be blank for an item level discount"
+            )
         chosen = [line for line in lines if given.get("line_item_id") in (None, line["id"])]
         if not chosen:
             raise wrong_value(wire.format("line_item_id"), "is not among the line items")
         name = "item_level_discount_amount" if is_on_line else "discount_amount"
-        rest = given["amount"]
-        for line in chosen:
-            part = min(rest, line["amount"] - line["discount_amount"] - line["item_level_discount_amount"])
-            line[name] += part
-            rest -= part
-        if rest:
+        left = [
+            line["amount"] - line["discount_amount"] - line["item_level_discount_amount"]
+            for line in chosen
+        ]
+        if given["amount"] > sum(left):
             raise wrong_value(wire.format("amount"), "is more than the line items amount to")
+        for line, part in zip(chosen, money.spread(given["amount"], left), strict=True):
+            line[name] += part
 
 
 def _with_payments(call: Call, row: Row) -> Row:
@@ -219,12 +248,19 @@ def _with_payments(call: Call, row: Row) -> Row:
     for index, cells in rows(call.params, "payments"):
         wire = f"payments[{{}}][{index}]"
         given = read(cells, _PAYMENT, wire, required=("amount", "payment_method"))
-        payments.append(payment_row(call.site, row, given, given["amount"], given.get("date") or row["date"]))
+        payments.append(
+            payment_row(call.site, row, given, given["amount"], given.get("date") or row["date"])
+        )
     paid = sum(payment["amount"] for payment in payments)
     is_full = paid == row["total"]
     if paid > row["total"] or (row["status"] == "paid") != is_full:
-        raise wrong_value("payments[amount][0]", f"add up to {paid} of {row['total']}, which does not fit the status")
-    paid_at_s = max((payment["date"] for payment in payments), default=row["date"]) if is_full else None
+        raise wrong_value(
+            "payments[amount][0]",
+            f"add up to {paid} of {row['total']}, which does not fit the status",
+        )
+    paid_at_s = (
+        max((payment["date"] for payment in payments), default=row["date"]) if is_full else None
+    )
     return {
         **row,
         "amount_paid": paid,

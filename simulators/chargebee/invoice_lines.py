@@ -6,7 +6,17 @@ from typing import Final
 from simulators.chargebee import money
 from simulators.chargebee.calls import Call
 from simulators.chargebee.errors import wrong_value
-from simulators.chargebee.fields import Fields, boolean, choice, integer, number, read, text, timestamp, without_nulls
+from simulators.chargebee.fields import (
+    Fields,
+    boolean,
+    choice,
+    integer,
+    number,
+    read,
+    text,
+    timestamp,
+    without_nulls,
+)
 from simulators.chargebee.params import rows
 from simulators.chargebee.site import Row, Site
 
@@ -48,7 +58,9 @@ def price_lines(call: Call, currency_code: str) -> list[Row]:
         if price["currency_code"] != currency_code:
             raise wrong_value(param, f"the item price is not in {currency_code}")
         quantity = given.get("quantity") or 1 if price["pricing_model"] != "flat_fee" else 1
-        unit_amount = price.get("price", 0) if given.get("unit_price") is None else given["unit_price"]
+        unit_amount = (
+            price.get("price", 0) if given.get("unit_price") is None else given["unit_price"]
+        )
         item = call.table("item").get(price["item_id"])
         lines.append(
             line_item(
@@ -59,7 +71,9 @@ def price_lines(call: Call, currency_code: str) -> list[Row]:
                     "amount": unit_amount * quantity,
                     "pricing_model": price["pricing_model"],
                     "is_taxed": price["is_taxable"],
-                    "description": given.get("description") or price.get("external_name") or price["name"],
+                    "description": given.get("description")
+                    or price.get("external_name")
+                    or price["name"],
                     "entity_type": "charge_item_price",
                     "entity_id": price["id"],
                     "date_from": given.get("date_from"),
@@ -75,7 +89,9 @@ def price_lines(call: Call, currency_code: str) -> list[Row]:
 def charge_lines(call: Call) -> list[Row]:
     lines = []
     for index, cells in rows(call.params, "charges"):
-        given = read(cells, _CHARGE_ROW, f"charges[{{}}][{index}]", required=("amount", "description"))
+        given = read(
+            cells, _CHARGE_ROW, f"charges[{{}}][{index}]", required=("amount", "description")
+        )
         lines.append(
             line_item(
                 call.site,
@@ -118,9 +134,15 @@ def apply_discounts(call: Call, lines: list[Row]) -> None:
         wire = f"discounts[{{}}][{index}]"
         given = read(cells, _DISCOUNT_ROW, wire, required=("apply_on",))
         is_on_line = given["apply_on"] == "specific_item_price"
-        chosen = [line for line in lines if not is_on_line or line.get("entity_id") == given.get("item_price_id")]
+        chosen = [
+            line
+            for line in lines
+            if not is_on_line or line.get("entity_id") == given.get("item_price_id")
+        ]
         if not chosen:
-            raise wrong_value(wire.format("item_price_id"), "is not among the item prices of the invoice")
+            raise wrong_value(
+                wire.format("item_price_id"), "is not among the item prices of the invoice"
+            )
         amounts = [line["amount"] for line in chosen]
         if given.get("percentage") is not None:
             parts = [money.percentage_minor(amount, given["percentage"]) for amount in amounts]
@@ -139,5 +161,7 @@ def apply_tax(site: Site, lines: list[Row], *, is_taxable: bool) -> None:
         if line["is_taxed"]:
             base = line["amount"] - line["discount_amount"] - line["item_level_discount_amount"]
             line["tax_rate"] = float(rate)
-            line["tax_amount"] = money.tax_minor(base, rate, is_inclusive=site.settings.price_type == "tax_inclusive")
+            line["tax_amount"] = money.tax_minor(
+                base, rate, is_inclusive=site.settings.price_type == "tax_inclusive"
+            )
             line["_taxes"] = [(TAX_NAME, float(rate), line["tax_amount"])]

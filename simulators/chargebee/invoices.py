@@ -19,7 +19,7 @@ from simulators.chargebee.fields import (
 )
 from simulators.chargebee.invoice_lines import apply_discounts, apply_tax, charge_lines, price_lines
 from simulators.chargebee.listing import Listing
-from simulators.chargebee.order_rows import generate_order, linked_orders, mark_orders_paid
+from simulators.chargebee.order_rows import linked_orders, orders_follow
 from simulators.chargebee.params import sub
 from simulators.chargebee.replies import list_reply
 from simulators.chargebee.site import Row, Site, shown
@@ -79,6 +79,17 @@ _TRANSACTION: Final[Fields] = {
     "reference_number": text(100),
     "id": text(40),
 }
+REFUND: Final[Fields] = {**_TRANSACTION, "amount": integer(1)}
+_ONLINE: Final = frozenset(
+    {
+        "card",
+        "amazon_payments",
+        "paypal_express_checkout",
+        "direct_debit",
+        "ach_credit",
+        "sepa_credit",
+    }
+)
 
 
 def show_invoice(site: Site, row: Row) -> Row:
@@ -89,7 +100,9 @@ def show_invoice(site: Site, row: Row) -> Row:
 
 
 def list_all(call: Call) -> dict[str, Any]:
-    return list_reply(call, "invoice", _LISTING, hides_deleted=True, show=lambda row: show_invoice(call.site, row))
+    return list_reply(
+        call, "invoice", _LISTING, hides_deleted=True, show=lambda row: show_invoice(call.site, row)
+    )
 
 
 def retrieve(call: Call) -> dict[str, Any]:
@@ -102,18 +115,28 @@ def create_for_charges(call: Call) -> dict[str, Any]:
     customer = call.table("customer").get(given["customer_id"], "customer_id")
     lines = [*price_lines(call, given["currency_code"]), *charge_lines(call)]
     if not lines:
-        raise wrong_value("item_prices[item_price_id][0]", "at least one item price or charge is needed")
+        raise wrong_value(
+            "item_prices[item_price_id][0]", "at least one item price or charge is needed"
+        )
     apply_discounts(call, lines)
     apply_tax(call.site, lines, is_taxable=customer.get("taxability", "taxable") == "taxable")
     row = invoice_row(call, customer, given, lines)
-    reply = store_invoice(call, row, "invoice_generated")
-    return _settled(call, row, call.site.now_s()) if row["total"] == 0 else reply
+    if row["total"] == 0:
+        row = {**row, "status": "paid", "paid_at": call.site.now_s()}
+    store_invoice(call, row, "invoice_generated")
+    return with_orders(call, row["id"])
 
 
 def record_payment(call: Call) -> dict[str, Any]:
-    """Records an offline payment; a full one sets `paid` and may generate an order."""
+    """Records an offline payment; a full one sets `paid` and generates orders of what is
+    shippable."""
     row = call.live("invoice")
-    given = read(sub(call.params, "transaction"), _TRANSACTION, "transaction[{}]", required=("payment_method",))
+    given = read(
+        sub(call.params, "transaction"),
+        _TRANSACTION,
+        "transaction[{}]",
+        required=("payment_method",),
+    )
     if row["status"] in ("paid", "voided", "pending"):
         raise invalid_state(f"A payment cannot be recorded for an invoice that is {row['status']}")
     amount = row["amount_due"] if given.get("amount") is None else given["amount"]
@@ -127,34 +150,47 @@ def record_payment(call: Call) -> dict[str, Any]:
         "amount_due": row["amount_due"] - amount,
         "linked_payments": [*row["linked_payments"], linked_payment(payment)],
     }
-    call.site.emit("payment_succeeded", {"transaction": payment, "invoice": show_invoice(call.site, row)}, call.actor)
-    if row["amount_due"] == 0:
-        reply = _settled(call, row, paid_at_s)
-    else:
-        reply = store_invoice(call, row, "invoice_updated")
-    return {**reply, "transaction": payment}
+    saved = call.site.save("invoice", settled(row, paid_at_s))
+    content = {
+        "transaction": payment,
+        "invoice": show_invoice(call.site, saved),
+        **customer_of(call, saved),
+    }
+    call.site.emit("payment_succeeded", content, call.actor)
+    call.site.emit("invoice_updated", {"invoice": content["invoice"]}, call.actor)
+    return {**with_orders(call, row["id"]), "transaction": payment}
 
 
-def _settled(call: Call, row: Row, paid_at_s: int) -> dict[str, Any]:
-    paid = {**row, "status": "paid", "paid_at": paid_at_s, "amount_due": 0}
-    store_invoice(call, paid, "invoice_updated")
-    orders_after_payment(call, row["id"])
-    return {"invoice": show_invoice(call.site, call.table("invoice").get(row["id"]))}
+def settled(row: Row, at_s: int) -> Row:
+    """The invoice as paid at `at_s` where nothing is due any more, else as it is."""
+    return row if row["amount_due"] else {**row, "status": "paid", "paid_at": at_s}
 
 
-def orders_after_payment(call: Call, invoice_id: str) -> None:
-    """Mark the orders of a paid invoice as paid, or generate its order when a line is shippable.
+def unpaid_status(call: Call, row: Row) -> str:
+    """The status of an invoice on which an amount is due again: a paid one goes by its due date
+    [docs]."""
+    if row["status"] != "paid":
+        return str(row["status"])
+    if row["due_date"] > call.site.now_s():
+        return "posted"
+    customer = call.table("customer").get(row["customer_id"])
+    return "payment_due" if customer["auto_collection"] == "off" else "not_paid"
 
-    Whether that happens for imported invoices too is a site setting.
-    """
-    invoice = call.table("invoice").get(invoice_id)
-    settings = call.site.settings
-    if mark_orders_paid(call, invoice) or not settings.orders_enabled:
-        return
-    if invoice["_is_imported"] and not settings.generate_orders_for_imported_invoices:
-        return
-    if any(line["_is_shippable"] for line in invoice["line_items"]):
-        generate_order(call, invoice)
+
+def reopened(row: Row, status: str) -> Row:
+    """The invoice with an amount due again."""
+    return row if row["amount_due"] == 0 else {**row, "status": status, "paid_at": None}
+
+
+def with_orders(call: Call, invoice_id: str) -> dict[str, Any]:
+    """The reply `{"invoice": ...}` after the orders have followed what the invoice has become."""
+    orders_follow(call, invoice_id)
+    return {"invoice": show_invoice(call.site, call.table("invoice").get(invoice_id))}
+
+
+def customer_of(call: Call, invoice: Row) -> dict[str, Any]:
+    """`{"customer": ...}` as events about money carry it."""
+    return {"customer": shown(call.table("customer").get(invoice["customer_id"]))}
 
 
 def store_invoice(call: Call, row: Row, event_type: str) -> dict[str, Any]:
@@ -164,11 +200,13 @@ def store_invoice(call: Call, row: Row, event_type: str) -> dict[str, Any]:
     return content
 
 
-def payment_row(site: Site, invoice: Row, given: Row, amount: int, date_s: int) -> Row:
+def payment_row(
+    site: Site, invoice: Row, given: Row, amount: int, date_s: int, *, kind: str = "payment"
+) -> Row:
     row = {
         "id": given.get("id") or site.random_id("txn_"),
         "customer_id": invoice["customer_id"],
-        "type": "payment",
+        "type": kind,
         "payment_method": given["payment_method"],
         "reference_number": given.get("reference_number"),
         "date": date_s,
@@ -179,6 +217,11 @@ def payment_row(site: Site, invoice: Row, given: Row, amount: int, date_s: int) 
         "deleted": False,
     }
     return site.save("transaction", row)
+
+
+def is_online(site: Site, linked: Row) -> bool:
+    """Whether a payment went through a gateway; the simulator goes by its method."""
+    return site.tables["transaction"].get(linked["txn_id"])["payment_method"] in _ONLINE
 
 
 def linked_payment(payment: Row) -> Row:
@@ -193,12 +236,20 @@ def linked_payment(payment: Row) -> Row:
     }
 
 
-def invoice_row(call: Call, customer: Row, given: Row, lines: Sequence[Row], *, price_type: str | None = None) -> Row:
+def invoice_row(
+    call: Call, customer: Row, given: Row, lines: Sequence[Row], *, price_type: str | None = None
+) -> Row:
     """A new invoice of `lines`, unpaid, with totals, taxes and addresses."""
     price_type = price_type or call.site.settings.price_type
     date_s = given.get("invoice_date") or call.site.now_s()
-    term_days = customer["net_term_days"] if given.get("net_term_days") is None else given["net_term_days"]
-    sums = money.totals(lines, is_inclusive=price_type == "tax_inclusive", round_off_minor=given.get("round_off") or 0)
+    term_days = (
+        customer["net_term_days"] if given.get("net_term_days") is None else given["net_term_days"]
+    )
+    sums = money.totals(
+        lines,
+        is_inclusive=price_type == "tax_inclusive",
+        round_off_minor=given.get("round_off") or 0,
+    )
     address = as_address(read_address(call.params, "shipping_address"), "shipping_address")
     billing = as_address(read_address(call.params, "billing_address"), "billing_address")
     return {

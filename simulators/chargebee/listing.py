@@ -1,4 +1,5 @@
-"""Lists: filters, sorting and the opaque cursor (API v2 reference: pagination, filtering, sorting)."""
+"""Lists: filters, sorting and the opaque cursor (API v2 reference: pagination, filtering,
+sorting)."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +25,8 @@ _OPERATORS: Final[Mapping[str, frozenset[str]]] = {
     "time": frozenset({"after", "before", "on", "between"}),
 }
 _DAY_S: Final = 86_400
-# `between` is inclusive; whether `after` and `before` are strict is not documented, so they are here.
+# `between` is inclusive; whether `after` and `before` are strict is not documented, so they are
+# here.
 _NUMERIC_TESTS: Final[Mapping[str, Test]] = {
     "after": lambda a, b: a > b,
     "before": lambda a, b: a < b,
@@ -39,7 +41,8 @@ _NUMERIC_TESTS: Final[Mapping[str, Test]] = {
 
 
 class Listing:
-    """Which filters and sort attributes one list endpoint knows. `filters` maps a name to text, id, enum, time, ..."""
+    """Which filters and sort attributes one list endpoint knows. `filters` maps a name to text, id,
+    enum, time, ..."""
 
     def __init__(
         self,
@@ -54,8 +57,11 @@ class Listing:
         self._enums = enums
         self._is_newest_first = is_newest_first
 
-    def page(self, rows: Iterable[Row], params: Nested, cap_rows: int | None = None) -> tuple[list[Row], str | None]:
-        """The rows asked for and the cursor of the next page (None on the last). Raises 400 for bad parameters."""
+    def page(
+        self, rows: Iterable[Row], params: Nested, cap_rows: int | None = None
+    ) -> tuple[list[Row], str | None]:
+        """The rows asked for and the cursor of the next page (None on the last). Raises 400 for bad
+        parameters."""
         limit, offset = _limit(params), _offset(params)
         matches = self._matcher(params)
         kept = [row for row in rows if matches(row)]
@@ -65,7 +71,9 @@ class Listing:
         numbered = numbered[:cap_rows]
         if offset is not None:
             try:
-                numbered = [p for p in numbered if (p[0] < offset if is_descending else p[0] > offset)]
+                numbered = [
+                    p for p in numbered if (p[0] < offset if is_descending else p[0] > offset)
+                ]
             except TypeError as error:
                 raise wrong_value("offset", "invalid offset") from error
         page, rest = numbered[:limit], numbered[limit:]
@@ -80,7 +88,9 @@ class Listing:
             raise wrong_value("sort_by", "should be sort_by[asc] or sort_by[desc]")
         ((direction, attribute),) = given.items()
         if attribute not in self._sort_by:
-            raise wrong_value(f"sort_by[{direction}]", f"should be one of {', '.join(self._sort_by)}")
+            raise wrong_value(
+                f"sort_by[{direction}]", f"should be one of {', '.join(self._sort_by)}"
+            )
         return str(attribute), direction == "desc"
 
     def _matcher(self, params: Nested) -> Callable[[Row], bool]:
@@ -163,7 +173,8 @@ def _offset(params: Nested) -> tuple[Any, ...] | None:
 
 
 def _sort_key(row: Row, position: int, attribute: str | None) -> tuple[Any, str]:
-    """Attribute, then id as tie-break. `updated_at` sorts by the finer `resource_version`, none by creation."""
+    """Attribute, then id as tie-break. `updated_at` sorts by the finer `resource_version`, none by
+    creation."""
     if attribute is None:
         return position, row["id"]
     if attribute == "updated_at":

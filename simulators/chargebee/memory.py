@@ -1,8 +1,10 @@
-"""Carries what a site remembers into a file and back; settings, fault switches and the request log are not kept."""
+"""Carries what a site remembers into a file and back; settings, fault switches and the request log
+are not kept."""
 
 from typing import Any, Final
 
 from simulators.chargebee.customers import resume_deletions
+from simulators.chargebee.order_rows import resume_orders
 from simulators.chargebee.quota import IdempotencyStore
 from simulators.chargebee.site import Row, Site
 from simulators.storage import StateFile
@@ -13,7 +15,8 @@ UNDELIVERED: Final = ("scheduled", "re_scheduled")
 
 
 class Memory:
-    """Follows a site and its idempotency keys; `flush` after each request makes the file agree with them."""
+    """Follows a site and its idempotency keys; `flush` after each request makes the file agree with
+    them."""
 
     def __init__(self, site: Site, replies: IdempotencyStore, file: StateFile) -> None:
         self._site = site
@@ -39,6 +42,7 @@ class Memory:
         for _, progress in self._file.load(_PROGRESS):
             self._site.resume(**progress)
         resume_deletions(self._site)
+        resume_orders(self._site)
         return True
 
     def undelivered(self) -> list[Row]:

@@ -16,7 +16,8 @@ def rounded(amount: Decimal) -> int:
 
 
 def tax_minor(net_or_gross_minor: int, rate_percent: Decimal, *, is_inclusive: bool) -> int:
-    """Tax on an amount without tax, or contained in an amount with tax; half a minor unit rounds up."""
+    """Tax on an amount without tax, or contained in an amount with tax; half a minor unit rounds
+    up."""
     share = rate_percent / (_HUNDRED + rate_percent) if is_inclusive else rate_percent / _HUNDRED
     return int((net_or_gross_minor * share).quantize(Decimal(1), ROUND_HALF_UP))
 
@@ -25,10 +26,21 @@ def percentage_minor(amount_minor: int, percent: float) -> int:
     return rounded(amount_minor * Decimal(str(percent)) / _HUNDRED)
 
 
-def spread(total_minor: int, weights: Sequence[int]) -> list[int]:
-    """`total_minor` in parts proportional to `weights`, whose sum is exact; the last part takes the remainder."""
+def portion(total_minor: int, weight: int, whole: int) -> int:
+    return rounded(Decimal(total_minor) * weight / whole)
+
+
+def portions(total_minor: int, weights: Sequence[int]) -> list[int]:
+    """`total_minor` in parts proportional to `weights`, each rounded by itself; nothing where these
+    sum up to 0."""
     whole = sum(weights)
-    parts = [rounded(Decimal(total_minor) * weight / whole) if whole else 0 for weight in weights]
+    return [portion(total_minor, weight, whole) if whole else 0 for weight in weights]
+
+
+def spread(total_minor: int, weights: Sequence[int]) -> list[int]:
+    """`total_minor` in parts proportional to `weights`, whose sum is exact; the last part takes the
+    remainder."""
+    parts = portions(total_minor, weights)
     if parts:
         parts[-1] += total_minor - sum(parts)
     return parts
@@ -74,7 +86,10 @@ def discount_summary(lines: Sequence[Row]) -> Row:
     """`discounts` and `line_item_discounts` of invoice lines; {} when there are none."""
     found = []
     for line in lines:
-        for name, kind in (("item_level_discount_amount", "item_level"), ("discount_amount", "document_level")):
+        for name, kind in (
+            ("item_level_discount_amount", "item_level"),
+            ("discount_amount", "document_level"),
+        ):
             if line[name]:
                 found.append(
                     {
@@ -89,6 +104,14 @@ def discount_summary(lines: Sequence[Row]) -> Row:
         return {}
     amounts: dict[str, int] = {}
     for entry in found:
-        amounts[entry["discount_type"]] = amounts.get(entry["discount_type"], 0) + entry["discount_amount"]
-    discounts = [{"entity_type": kind, "amount": amount, "object": "discount"} for kind, amount in amounts.items()]
-    return {"discounts": discounts, "line_item_discounts": [without_nulls(entry) for entry in found]}
+        amounts[entry["discount_type"]] = (
+            amounts.get(entry["discount_type"], 0) + entry["discount_amount"]
+        )
+    discounts = [
+        {"entity_type": kind, "amount": amount, "object": "discount"}
+        for kind, amount in amounts.items()
+    ]
+    return {
+        "discounts": discounts,
+        "line_item_discounts": [without_nulls(entry) for entry in found],
+    }

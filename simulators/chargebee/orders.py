@@ -1,12 +1,26 @@
-"""Orders: generated from paid invoices or imported; only status, dates, tracking and a few texts change later."""
+"""Orders: generated from invoices or imported; only status, dates, tracking and a few texts change
+later."""
 
 from typing import Any, Final
 
 from simulators.chargebee.calls import Call
+from simulators.chargebee.credit_notes import REASONS as CREDIT_REASONS
+from simulators.chargebee.credit_notes import REMARKS, issue, refundable_minor, withdraw
 from simulators.chargebee.errors import ApiError, invalid_state, not_found, wrong_value
-from simulators.chargebee.fields import Fields, as_address, choice, integer, read, read_address, text, timestamp
+from simulators.chargebee.fields import (
+    Fields,
+    as_address,
+    boolean,
+    choice,
+    integer,
+    read,
+    read_address,
+    text,
+    timestamp,
+)
 from simulators.chargebee.listing import Listing
 from simulators.chargebee.order_rows import document_number, order_row
+from simulators.chargebee.order_shares import shipped_lines
 from simulators.chargebee.params import rows, sub
 from simulators.chargebee.replies import list_reply, page_reply
 from simulators.chargebee.site import Row, shown
@@ -92,7 +106,11 @@ _STATUS_EVENTS: Final = {
     "cancelled": "order_cancelled",
     "returned": "order_returned",
 }
-_STATUS_TIMES: Final = {"shipped": "shipped_at", "delivered": "delivered_at", "cancelled": "cancelled_at"}
+_STATUS_TIMES: Final = {
+    "shipped": "shipped_at",
+    "delivered": "delivered_at",
+    "cancelled": "cancelled_at",
+}
 
 
 def list_all(call: Call) -> dict[str, Any]:
@@ -114,7 +132,11 @@ def retrieve(call: Call) -> dict[str, Any]:
 
 def refuse_create(call: Call) -> dict[str, Any]:
     """Manual creation ended on 1 October 2021 [docs]; the exact error is not published."""
-    raise ApiError(400, "configuration_incompatible", "Creating an order through the API is no longer supported")
+    raise ApiError(
+        400,
+        "configuration_incompatible",
+        "Creating an order through the API is no longer supported",
+    )
 
 
 def update(call: Call) -> dict[str, Any]:
@@ -129,35 +151,66 @@ def update(call: Call) -> dict[str, Any]:
 
 def cancel(call: Call) -> dict[str, Any]:
     """Cancels with a reason; `credit_note[total]` (minor units) issues a refundable credit note."""
-    row = call.live("order")
-    fields: Fields = {"cancellation_reason": choice(*REASONS), "comment": text(300), "cancelled_at": timestamp}
+    row = _uncancelled(call.live("order"))
+    fields: Fields = {"cancellation_reason": choice(*REASONS), "cancelled_at": timestamp, **REMARKS}
     given = read(call.params, fields, required=("cancellation_reason",))
     credit = read(sub(call.params, "credit_note"), {"total": integer(0)}, "credit_note[{}]")
+    if credit.get("total"):
+        row = _credited(call, row, {**credit, "reason_code": "order_cancellation"})
     changed = {
         **row,
         "cancellation_reason": given["cancellation_reason"],
         "note": given.get("comment") or row.get("note"),
         "cancelled_at": given.get("cancelled_at") or call.site.now_s(),
     }
-    if amount := credit.get("total"):
-        note = {
-            "id": f"CN-{call.site.next_number('credit_note')}",
-            "type": "refundable",
-            "status": "refund_due",
-            "amount": amount,
-            "amount_refunded": 0,
-            "amount_adjusted": 0,
-            "object": "linked_credit_note",
-        }
-        changed["linked_credit_notes"] = [*row["linked_credit_notes"], note]
-        changed["refundable_credits_issued"] = row["refundable_credits_issued"] + amount
     return _moved(call, row, changed, "cancelled")
 
 
-def reopen(call: Call) -> dict[str, Any]:
+def cancelled_for(call: Call, invoice_id: str, reason: str) -> None:
+    """Cancel the orders of an invoice that are still to be shipped, as Chargebee does by itself."""
+    for row in call.site.orders_of(invoice_id):
+        if row["status"] in ("queued", "awaiting_shipment", "on_hold"):
+            _moved(call, row, {**row, "cancellation_reason": reason}, "cancelled")
+
+
+def create_refundable_credit_note(call: Call) -> dict[str, Any]:
+    """Credits a part of what has been paid of the order; its status stays."""
     row = call.live("order")
+    read(call.params, REMARKS)
+    fields: Fields = {"reason_code": choice(*CREDIT_REASONS), "total": integer(1)}
+    given = read(
+        sub(call.params, "credit_note"),
+        fields,
+        "credit_note[{}]",
+        required=("reason_code", "total"),
+    )
+    return call.commit("order", _credited(call, row, given), "order_updated")
+
+
+def _credited(call: Call, row: Row, given: Row) -> Row:
+    """The order with a refundable credit note of its own. Raises 400 for more than has been paid of
+    it."""
+    invoice = call.table("invoice").get(row["invoice_id"])
+    limit = min(refundable_minor(invoice), row["amount_paid"] - row["refundable_credits_issued"])
+    if given["total"] > limit:
+        raise wrong_value("credit_note[total]", f"cannot be greater than {limit}")
+    issue(call, invoice, given, "refundable", given["total"], order_id=row["id"])
+    return call.table("order").get(row["id"])
+
+
+def reopen(call: Call) -> dict[str, Any]:
+    """Puts a cancelled order back into the queue; its cancellation's credit notes are voided where
+    that is asked."""
+    row = call.live("order")
+    given = read(call.params, {"void_cancellation_credit_notes": boolean})
     if row["status"] != "cancelled":
         raise invalid_state("Only a cancelled order can be reopened")
+    if given.get("void_cancellation_credit_notes"):
+        notes = [call.table("credit_note").get(each["id"]) for each in row["linked_credit_notes"]]
+        for note in notes:
+            if note["status"] == "refund_due" and note.get("reason_code") == "order_cancellation":
+                withdraw(call, note, "credit_note_updated")
+        row = call.table("order").get(row["id"])
     changed = {
         **row,
         "status": "queued",
@@ -172,7 +225,9 @@ def assign_number(call: Call) -> dict[str, Any]:
     row = call.live("order")
     if row.get("document_number"):
         raise invalid_state("The order already has a number")
-    return call.commit("order", {**row, "document_number": document_number(call.site)}, "order_updated")
+    return call.commit(
+        "order", {**row, "document_number": document_number(call.site)}, "order_updated"
+    )
 
 
 def delete(call: Call) -> dict[str, Any]:
@@ -198,11 +253,28 @@ def import_order(call: Call) -> dict[str, Any]:
         call.table("order").refuse_duplicate_id(given["id"])
     set_values = {name: value for name, value in given.items() if value is not None}
     address = as_address(read_address(call.params, "shipping_address"), "shipping_address")
-    row = {**order_row(call, invoice), **set_values, "_is_imported": True}
+    row = {
+        **order_row(call, invoice, _imported_lines(call, invoice)),
+        **set_values,
+        "_is_imported": True,
+    }
     if address is not None:
         row["shipping_address"] = address
-    row["order_line_items"] = [{**line, "status": row["status"]} for line in row["order_line_items"]]
+    row["order_line_items"] = [
+        {**line, "status": row["status"]} for line in row["order_line_items"]
+    ]
     return call.commit("order", row, "order_created")
+
+
+def _imported_lines(call: Call, invoice: Row) -> list[Row]:
+    if call.site.settings.imported_orders_hold == "all":
+        return list(invoice["line_items"])
+    lines = shipped_lines(
+        invoice, includes_others=call.site.settings.include_non_shippable_in_orders
+    )
+    if not lines:
+        raise wrong_value("invoice_id", "no line item of the invoice is shippable")
+    return lines
 
 
 def _changed_lines(call: Call, row: Row) -> list[Row]:
@@ -218,10 +290,15 @@ def _changed_lines(call: Call, row: Row) -> list[Row]:
     return list(lines.values())
 
 
+def _uncancelled(row: Row) -> Row:
+    if row["status"] == "cancelled":
+        raise invalid_state("The order is cancelled")
+    return row
+
+
 def _moved(call: Call, old: Row, changed: Row, status: str) -> dict[str, Any]:
     """Store a change with its status move: any current-system move except out of `cancelled`."""
-    if old["status"] == "cancelled":
-        raise invalid_state("The order is cancelled")
+    _uncancelled(old)
     changed["status"] = status
     if status == old["status"]:
         return call.commit("order", changed, "order_updated")

@@ -1,10 +1,11 @@
-"""What a person can do by hand on the page: each form is one operation of the API with the fields it takes."""
+"""What a person can do by hand on the page: each form is one operation of the API with the fields
+it takes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from simulators.chargebee import catalog, customers, invoices, orders
+from simulators.chargebee import catalog, corrections, credit_notes, customers, invoices, orders
 from simulators.chargebee.calls import Call
 from simulators.chargebee.fields import ADDRESS_FIELDS, CURRENCIES
 from simulators.chargebee.site import Row
@@ -12,7 +13,12 @@ from simulators.page import Field, FieldKind
 
 Texts = Mapping[str, str]
 _YES_NO: Final = ("true", "false")
-_TAX_PARTS: Final = ("vat_number", "vat_number_prefix", "business_customer_without_vat_number", "registered_for_gst")
+_TAX_PARTS: Final = (
+    "vat_number",
+    "vat_number_prefix",
+    "business_customer_without_vat_number",
+    "registered_for_gst",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +47,28 @@ class Input:
 
 def _changed(action: "Action", row: Row, texts: Texts) -> dict[str, str]:
     current = {each.name: each.text(row) for each in action.inputs}
-    return {name: texts[name] for name, text in current.items() if name in texts and texts[name] != text}
+    return {
+        name: texts[name] for name, text in current.items() if name in texts and texts[name] != text
+    }
 
 
 def _whole(action: "Action", row: Row, texts: Texts) -> dict[str, str]:
     return {each.name: texts[each.name] for each in action.inputs if texts.get(each.name)}
 
 
+def _on_invoice(action: "Action", row: Row, texts: Texts) -> dict[str, str]:
+    return {"reference_invoice_id": row["id"], **_whole(action, row, texts)}
+
+
 def _billing(action: "Action", row: Row, texts: Texts) -> dict[str, str]:
-    """Everything that the operation would erase, with what the person changed; {} when nothing was."""
+    """Everything that the operation would erase, with what the person changed; {} when nothing
+    was."""
     changed = _changed(action, row, texts)
     if not changed:
         return {}
-    kept = [Input(name) for name in _TAX_PARTS] + [Input(f"billing_address[{name}]") for name in ADDRESS_FIELDS]
+    kept = [Input(name) for name in _TAX_PARTS] + [
+        Input(f"billing_address[{name}]") for name in ADDRESS_FIELDS
+    ]
     values = {each.name: each.text(row) for each in kept} | changed
     return {name: text for name, text in values.items() if text}
 
@@ -62,7 +77,8 @@ def _billing(action: "Action", row: Row, texts: Texts) -> dict[str, str]:
 class Action:
     """A form below `/{kind}s/{id}` (`name` empty for the plain edit) or `/new/{kind}`.
 
-    `params` gives the parameters to send for a record and the texts of the form; {} means that nothing changed.
+    `params` gives the parameters to send for a record and the texts of the form; {} means that
+    nothing changed.
     """
 
     kind: str
@@ -79,7 +95,10 @@ class Action:
 
     def fields(self, row: Row, typed: Texts | None = None) -> list[Field]:
         """The form as the record fills it, or as the person left it."""
-        return [each.shown(each.text(row) if typed is None else typed.get(each.name, "")) for each in self.inputs]
+        return [
+            each.shown(each.text(row) if typed is None else typed.get(each.name, ""))
+            for each in self.inputs
+        ]
 
 
 _PROFILE: Final = (
@@ -139,13 +158,67 @@ def _is_payable(invoice: Row) -> bool:
     return not invoice["deleted"] and invoice["status"] in ("payment_due", "not_paid", "posted")
 
 
+def _is_voidable(invoice: Row) -> bool:
+    return _is_payable(invoice) and not invoice["linked_payments"]
+
+
+def _is_creditable(invoice: Row) -> bool:
+    return _is_payable(invoice) or _is_refundable(invoice)
+
+
+def _is_refundable(invoice: Row) -> bool:
+    return (
+        not invoice["deleted"]
+        and invoice["status"] != "voided"
+        and credit_notes.refundable_minor(invoice) > 0
+    )
+
+
+def _has_payment(invoice: Row) -> bool:
+    return not invoice["deleted"] and bool(invoice["linked_payments"])
+
+
 def _is_open(order: Row) -> bool:
     return not order["deleted"] and order["status"] != "cancelled"
 
 
+def _is_cancelled(order: Row) -> bool:
+    return not order["deleted"] and order["status"] == "cancelled"
+
+
+def _is_unspent(note: Row) -> bool:
+    return (
+        not note["deleted"]
+        and note["status"] in ("adjusted", "refund_due")
+        and not note["amount_refunded"]
+    )
+
+
+def _is_due(note: Row) -> bool:
+    return not note["deleted"] and note["status"] == "refund_due"
+
+
+_METHOD: Final = Input(
+    "transaction[payment_method]",
+    "payment method",
+    invoices.PAYMENT_METHODS,
+    default="bank_transfer",
+)
+_AMOUNT: Final = Input(
+    "transaction[amount]", "amount in minor units (empty: all of it)", kind="number"
+)
+_REASON: Final = Input("reason_code", options=credit_notes.REASONS, default="other")
+
 ACTIONS: Final = (
     Action("customer", "", "Details", customers.update, _PROFILE),
-    Action("customer", "billing", "Billing address and VAT", customers.update_billing_info, _BILLING, _billing),
+    Action(
+        "customer",
+        "billing",
+        "Billing address and VAT",
+        customers.update_billing_info,
+        _BILLING,
+        _billing,
+    ),
     Action("customer", "delete", "Delete this customer", customers.delete, params=_whole),
     Action("item", "", "Details", catalog.update_item, _ITEM),
     Action("item", "delete", "Delete this item", catalog.delete_item, params=_whole),
@@ -157,18 +230,100 @@ ACTIONS: Final = (
         "cancel",
         "Cancel this order",
         orders.cancel,
-        (Input("cancellation_reason", options=orders.REASONS, default="others"),),
+        (
+            Input("cancellation_reason", options=orders.REASONS, default="others"),
+            Input("credit_note[total]", "credit in minor units (empty: none)", kind="number"),
+        ),
         _whole,
         _is_open,
+    ),
+    Action(
+        "order",
+        "credit",
+        "Credit a part of this order",
+        orders.create_refundable_credit_note,
+        (
+            Input("credit_note[total]", "credit in minor units", kind="number"),
+            Input("credit_note[reason_code]", "reason", credit_notes.REASONS, default="other"),
+        ),
+        _whole,
+        _is_open,
+    ),
+    Action(
+        "order",
+        "reopen",
+        "Reopen this order",
+        orders.reopen,
+        (Input("void_cancellation_credit_notes", options=_YES_NO, default="true"),),
+        _whole,
+        _is_cancelled,
     ),
     Action(
         "invoice",
         "payment",
         "Record the payment of what is due",
         invoices.record_payment,
-        (Input("transaction[payment_method]", "payment method", invoices.PAYMENT_METHODS, default="bank_transfer"),),
+        (_METHOD, _AMOUNT),
         _whole,
         _is_payable,
+    ),
+    Action(
+        "invoice",
+        "credit",
+        "Make a credit note",
+        credit_notes.create,
+        (
+            Input("type", options=credit_notes.TYPES, default="refundable"),
+            Input("total", "total in minor units", kind="number"),
+            _REASON,
+        ),
+        _on_invoice,
+        _is_creditable,
+    ),
+    Action(
+        "invoice",
+        "refund",
+        "Record a refund",
+        corrections.record_refund_today,
+        (_METHOD, _AMOUNT),
+        _whole,
+        _is_refundable,
+    ),
+    Action(
+        "invoice",
+        "unpay",
+        "Remove a payment",
+        corrections.remove_payment,
+        (Input("transaction[id]", "transaction"),),
+        _whole,
+        _has_payment,
+    ),
+    Action(
+        "invoice",
+        "void",
+        "Void this invoice",
+        corrections.void,
+        (Input("comment"),),
+        _whole,
+        _is_voidable,
+    ),
+    Action(
+        "credit_note",
+        "void",
+        "Void this credit note",
+        credit_notes.void,
+        (Input("comment"),),
+        _whole,
+        _is_unspent,
+    ),
+    Action(
+        "credit_note",
+        "refund",
+        "Record that it is paid back",
+        credit_notes.record_refund_today,
+        (_METHOD, _AMOUNT),
+        _whole,
+        _is_due,
     ),
 )
 NEW: Final = (

@@ -25,11 +25,17 @@ def money(minor: int | None, currency_code: str) -> str:
     """Minor units as text in major units."""
     if minor is None:
         return ""
-    return f"{minor} {currency_code}" if currency_code in _ZERO_DECIMAL else f"{minor / 100:.2f} {currency_code}"
+    return (
+        f"{minor} {currency_code}"
+        if currency_code in _ZERO_DECIMAL
+        else f"{minor / 100:.2f} {currency_code}"
+    )
 
 
 def _name(row: Row) -> str:
-    return row.get("company") or " ".join(row[part] for part in ("first_name", "last_name") if part in row)
+    return row.get("company") or " ".join(
+        row[part] for part in ("first_name", "last_name") if part in row
+    )
 
 
 def _of(name: str) -> Callable[[Row], object]:
@@ -85,19 +91,47 @@ COLUMNS: Final[dict[str, Sequence[Column]]] = {
         ("State", _state),
         ("Changed", _changed),
     ),
+    "credit_note": (
+        ("Id", lambda row: record_link("credit_note", row["id"])),
+        ("Invoice", lambda row: record_link("invoice", row["reference_invoice_id"])),
+        ("Type", _of("type")),
+        ("Total", _amount("total")),
+        ("State", _state),
+        ("Changed", _changed),
+    ),
 }
+_LINKED: Final = {
+    "customer_id": "customer",
+    "invoice_id": "invoice",
+    "item_id": "item",
+    "reference_invoice_id": "invoice",
+    "cn_id": "credit_note",
+}
+
+
+def words(kind: str) -> str:
+    """`credit_note` as `Credit note`."""
+    return kind.replace("_", " ").capitalize()
 
 
 def table_of(site: Site, kind: str, rows: Iterable[Row]) -> Html:
     columns = COLUMNS[kind]
-    prepared = ({**row, "_prices": _prices(site, row["id"])} if kind == "item" else row for row in rows)
-    return table([name for name, _ in columns], ([cell(row) for _, cell in columns] for row in prepared))
+    prepared = (
+        {**row, "_prices": _prices(site, row["id"])} if kind == "item" else row for row in rows
+    )
+    return table(
+        [name for name, _ in columns], ([cell(row) for _, cell in columns] for row in prepared)
+    )
 
 
 def _prices(site: Site, item_id: str) -> Html:
     found = (row for row in site.tables["item_price"].rows() if row["item_id"] == item_id)
     texts = (
-        record_link("item_price", row["id"], money(row.get("price"), row["currency_code"]) or row["pricing_model"])
+        record_link(
+            "item_price",
+            row["id"],
+            money(row.get("price"), row["currency_code"]) or row["pricing_model"],
+        )
         for row in found
         if row["status"] != "deleted"
     )
@@ -105,9 +139,18 @@ def _prices(site: Site, item_id: str) -> Html:
 
 
 def details(site: Site, kind: str, row: Row) -> Html:
-    """Everything the record holds, amounts in minor units, lines as tables, and its prices or orders as links."""
-    plain = [(name, _cell(name, value)) for name, value in shown(row).items() if not isinstance(value, (dict, list))]
-    parts = [_related(site, kind, row), heading("Record as the API shows it"), table(("Field", "Value"), plain)]
+    """Everything the record holds, amounts in minor units, lines as tables, and its prices or
+    orders as links."""
+    plain = [
+        (name, _cell(name, value))
+        for name, value in shown(row).items()
+        if not isinstance(value, (dict, list))
+    ]
+    parts = [
+        _related(site, kind, row),
+        heading("Record as the API shows it"),
+        table(("Field", "Value"), plain),
+    ]
     for name, value in shown(row).items():
         if isinstance(value, dict):
             cells = ((inner, _cell(inner, held)) for inner, held in value.items())
@@ -120,8 +163,8 @@ def details(site: Site, kind: str, row: Row) -> Html:
 def _cell(name: str, value: Any) -> object:
     if type(value) is int and (name in _MOMENTS or name.endswith(("_at", "_date"))):
         return moment(value)
-    if value is not None and name in ("customer_id", "invoice_id", "item_id"):
-        return record_link(name.removesuffix("_id"), value)
+    if value is not None and name in _LINKED:
+        return record_link(_LINKED[name], value)
     return value
 
 
@@ -135,7 +178,9 @@ def _related(site: Site, kind: str, row: Row) -> Html:
     if kind == "item":
         return Html(f"<p>Prices: {_prices(site, row['id']) or 'none'}</p>")
     if kind == "invoice":
-        links = join((record_link("order", order["id"]) for order in site.orders_of(row["id"])), ", ")
+        links = join(
+            (record_link("order", order["id"]) for order in site.orders_of(row["id"])), ", "
+        )
         return Html(f"<p>Orders: {links or 'none'}</p>")
     if kind == "customer":
         return Html(f"<p>{html(_name(row))}</p>")

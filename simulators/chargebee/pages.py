@@ -1,4 +1,5 @@
-"""The page at `/`: lists the records and lets a person change one, by the operations that serve the API."""
+"""The page at `/`: lists the records and lets a person change one, by the operations that serve the
+API."""
 
 from collections.abc import Callable
 from itertools import islice
@@ -12,7 +13,7 @@ from starlette.routing import Route
 from simulators.chargebee.calls import Call
 from simulators.chargebee.errors import ApiError, not_found
 from simulators.chargebee.page_forms import ACTIONS, NEW, Action, Texts
-from simulators.chargebee.page_views import COLUMNS, details, table_of
+from simulators.chargebee.page_views import COLUMNS, details, table_of, words
 from simulators.chargebee.params import nest
 from simulators.chargebee.site import Actor, Row, Site
 from simulators.page import (
@@ -36,7 +37,7 @@ MOST: Final = 500
 _TITLE: Final = "Chargebee, simulated"
 _LINKS: Final = {
     "Overview": "/",
-    **{f"{kind.capitalize()}s": f"/{kind}s" for kind in COLUMNS},
+    **{f"{words(kind)}s": f"/{kind}s" for kind in COLUMNS},
     **{action.title: f"/new/{action.kind}" for action in NEW},
 }
 _NEW_BY_KIND: Final = {action.kind: action for action in NEW}
@@ -55,24 +56,37 @@ class Pages:
             Route("/", self._overview),
             Route("/new/{kind}", self._new, methods=["GET", "POST"]),
             *(Route(f"/{kind}s", self._listing, name=kind) for kind in COLUMNS),
-            *(Route(f"/{kind}s/{{id}}", self._record, methods=["GET", "POST"], name=kind) for kind in kinds),
-            *(Route(f"/{kind}s/{{id}}/{{action}}", self._record, methods=["POST"], name=kind) for kind in kinds),
+            *(
+                Route(f"/{kind}s/{{id}}", self._record, methods=["GET", "POST"], name=kind)
+                for kind in kinds
+            ),
+            *(
+                Route(f"/{kind}s/{{id}}/{{action}}", self._record, methods=["POST"], name=kind)
+                for kind in kinds
+            ),
         ]
 
     async def _overview(self, request: Request) -> Response:
-        parts = [paragraph("Changes made here count as made by a person: events and webhooks follow.")]
+        parts = [
+            paragraph("Changes made here count as made by a person: events and webhooks follow.")
+        ]
         for kind in COLUMNS:
             count = sum(1 for _ in self._rows(kind))
-            title = join((link(f"/{kind}s", f"{kind.capitalize()}s"), f"({count})"), " ")
-            parts += [heading(title, kind), table_of(self._site, kind, islice(self._rows(kind), RECENT))]
+            title = join((link(f"/{kind}s", f"{words(kind)}s"), f"({count})"), " ")
+            parts += [
+                heading(title, kind),
+                table_of(self._site, kind, islice(self._rows(kind), RECENT)),
+            ]
         return reply(_TITLE, join(parts), _LINKS)
 
     async def _listing(self, request: Request) -> Response:
         kind = request.url.path.strip("/").removesuffix("s")
         wanted = request.query_params.get("q", "")
-        rows = list(islice((row for row in self._rows(kind) if wanted.lower() in str(row).lower()), MOST))
+        rows = list(
+            islice((row for row in self._rows(kind) if wanted.lower() in str(row).lower()), MOST)
+        )
         parts = (search(request.url.path, wanted), table_of(self._site, kind, rows))
-        return reply(f"{kind.capitalize()}s ({len(rows)})", join(parts), _LINKS)
+        return reply(f"{words(kind)}s ({len(rows)})", join(parts), _LINKS)
 
     async def _record(self, request: Request) -> Response:
         kind = request.url.path.split("/")[1].removesuffix("s")
@@ -84,14 +98,18 @@ class Pages:
             said = request.query_params.get("said")
             return self._shown(kind, row, note(said) if said else Html(""))
         name = request.path_params.get("action", "")
-        action = next((a for a in ACTIONS if (a.kind, a.name) == (kind, name) and a.is_offered(row)), None)
+        action = next(
+            (a for a in ACTIONS if (a.kind, a.name) == (kind, name) and a.is_offered(row)), None
+        )
         if action is None:
             return self._shown(kind, row, note("That is not possible now.", "error"), 409)
         texts = await _texts(request)
         try:
             said = self._perform(action, row, texts, request)
         except ApiError as error:
-            return self._shown(kind, row, note(error.message, "error"), error.status, {action.name: texts})
+            return self._shown(
+                kind, row, note(error.message, "error"), error.status, {action.name: texts}
+            )
         return _redirect(path(f"{kind}s", id_), said)
 
     async def _new(self, request: Request) -> Response:
@@ -130,18 +148,25 @@ class Pages:
         return "Saved."
 
     def _shown(
-        self, kind: str, row: Row, said: Html, status: int = 200, typed: dict[str, Texts] | None = None
+        self,
+        kind: str,
+        row: Row,
+        said: Html,
+        status: int = 200,
+        typed: dict[str, Texts] | None = None,
     ) -> Response:
         parts = [said]
         for action in ACTIONS:
             if action.kind == kind and action.is_offered(row):
                 parts += _form_of(action, row, (typed or {}).get(action.name))
         parts.append(details(self._site, kind, row))
-        return reply(f"{kind.replace('_', ' ').capitalize()} {row['id']}", join(parts), _LINKS, status)
+        return reply(f"{words(kind)} {row['id']}", join(parts), _LINKS, status)
 
     def _rows(self, kind: str) -> list[Row]:
         """The rows of one kind, last changed first."""
-        return sorted(self._site.tables[kind].rows(), key=lambda row: row["resource_version"], reverse=True)
+        return sorted(
+            self._site.tables[kind].rows(), key=lambda row: row["resource_version"], reverse=True
+        )
 
 
 def _form_of(action: Action, row: Row, typed: Texts | None) -> list[Html]:

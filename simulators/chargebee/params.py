@@ -1,4 +1,5 @@
-"""Decoding of Chargebee's wire parameters: brackets, indexed columns, three list and two metadata spellings."""
+"""Decoding of Chargebee's wire parameters: brackets, indexed columns, three list and two metadata
+spellings."""
 
 import ast
 import json
@@ -15,7 +16,8 @@ _KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)$")
 
 
 def nest(pairs: Iterable[tuple[str, str]]) -> Nested:
-    """`billing_address[line1]=x` becomes `{"billing_address": {"line1": "x"}}`. Raises 400 for unbalanced brackets."""
+    """`billing_address[line1]=x` becomes `{"billing_address": {"line1": "x"}}`. Raises 400 for
+    unbalanced brackets."""
     root: Nested = {}
     for key, value in pairs:
         match = _KEY.match(key)
@@ -39,7 +41,8 @@ def _set(root: Nested, parts: list[str], value: str, key: str) -> None:
 
 
 def sub(params: Nested, name: str) -> Nested:
-    """The bracketed parameters below `name`; {} when there are none. Raises 400 when `name` came as plain text."""
+    """The bracketed parameters below `name`; {} when there are none. Raises 400 when `name` came as
+    plain text."""
     value = params.get(name, {})
     if value == "":
         return {}
@@ -49,7 +52,8 @@ def sub(params: Nested, name: str) -> Nested:
 
 
 def rows(params: Nested, name: str) -> list[tuple[str, Nested]]:
-    """Column style `lines[id][1]=a&lines[amount][1]=5` as rows [(index text, {"id": "a", "amount": "5"})]."""
+    """Column style `lines[id][1]=a&lines[amount][1]=5` as rows [(index text, {"id": "a", "amount":
+    "5"})]."""
     found: dict[int, Nested] = {}
     for column, cells in sub(params, name).items():
         if not isinstance(cells, dict):
@@ -62,7 +66,8 @@ def rows(params: Nested, name: str) -> list[tuple[str, Nested]]:
 
 
 def text_list(text: str, param: str) -> list[str]:
-    """The elements of `[a,b]`, `["a","b"]` (JSON) or `['a', 'b']` (Python). Raises 400 for anything else."""
+    """The elements of `[a,b]`, `["a","b"]` (JSON) or `['a', 'b']` (Python). Raises 400 for anything
+    else."""
     body = text.strip()
     if not (body.startswith("[") and body.endswith("]")):
         raise wrong_value(param, "should be a list such as [a,b]")
@@ -75,7 +80,8 @@ def text_list(text: str, param: str) -> list[str]:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Metadata as JSON or as Python dict text (what the official Python SDK sends). Raises ValueError."""
+    """Metadata as JSON or as Python dict text (what the official Python SDK sends). Raises
+    ValueError."""
     for parse in (json.loads, ast.literal_eval):
         try:
             value = parse(text)

@@ -21,7 +21,8 @@ class RateLimit:
         self._starts_s: deque[float] = deque()
 
     def check(self, limit_per_minute: int, now_s: float) -> None:
-        """Count one request at `now_s` of the site's clock; raises 429 with `Retry-After` when the minute is full.
+        """Count one request at `now_s` of the site's clock; raises 429 with `Retry-After` when the
+        minute is full.
 
         0 means no limit.
         """
@@ -42,21 +43,33 @@ class IdempotencyStore:
     """Successful replies by key and path, for 30 minutes [docs]. Failures are not replayed."""
 
     def __init__(self) -> None:
-        self._replies: dict[tuple[str, str], tuple[float, list[tuple[str, str]], dict[str, Any]]] = {}
-        self.on_remember: Callable[[str, str, tuple[Any, ...]], None] = lambda key, path, stored: None
+        self._replies: dict[
+            tuple[str, str], tuple[float, list[tuple[str, str]], dict[str, Any]]
+        ] = {}
+        self.on_remember: Callable[[str, str, tuple[Any, ...]], None] = lambda key, path, stored: (
+            None
+        )
 
     def replay(self, key: str, path: str, pairs: Pairs, now_s: float) -> dict[str, Any] | None:
         """The stored reply. Raises 422 when the parameters differ from those of the first call."""
         if len(key) > MAX_KEY_CHARS:
-            raise wrong_value("chargebee-idempotency-key", f"should not exceed {MAX_KEY_CHARS} characters")
+            raise wrong_value(
+                "chargebee-idempotency-key", f"should not exceed {MAX_KEY_CHARS} characters"
+            )
         stored = self._replies.get((key, path))
         if stored is None or now_s - stored[0] > IDEMPOTENCY_WINDOW_S:
             return None
         if stored[1] != sorted(pairs):
-            raise ApiError(422, "unable_to_process_request", "The idempotency key was used with other parameters")
+            raise ApiError(
+                422,
+                "unable_to_process_request",
+                "The idempotency key was used with other parameters",
+            )
         return stored[2]
 
-    def remember(self, key: str, path: str, pairs: Pairs, reply: dict[str, Any], now_s: float) -> None:
+    def remember(
+        self, key: str, path: str, pairs: Pairs, reply: dict[str, Any], now_s: float
+    ) -> None:
         self._replies[key, path] = (now_s, sorted(pairs), reply)
         self.on_remember(key, path, self._replies[key, path])
 

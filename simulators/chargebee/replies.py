@@ -9,9 +9,15 @@ from simulators.chargebee.site import Row, shown
 
 
 def list_reply(
-    call: Call, kind: str, listing: Listing, *, hides_deleted: bool, show: Callable[[Row], Row] = shown
+    call: Call,
+    kind: str,
+    listing: Listing,
+    *,
+    hides_deleted: bool,
+    show: Callable[[Row], Row] = shown,
 ) -> dict[str, Any]:
-    """`{"list": [{kind: resource}, ...], "next_offset": text or absent}`; lagging and capped as the settings say.
+    """`{"list": [{kind: resource}, ...], "next_offset": text or absent}`; lagging and capped as the
+    settings say.
 
     With `hides_deleted`, deleted rows appear only with `include_deleted=true`.
     """

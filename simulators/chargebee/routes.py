@@ -1,9 +1,9 @@
 """Which operation answers which method and path below `/api/v2`.
 
-Paths come as they were sent, percent-encoded. An id may hold a `/`, which stands in the path as it is: the vendor's own
-SDK sends it so, and `%2F` is not found (chargebee/chargebee-go#40). The end of a path says what it is about, so that an
-id whose end is the word of an operation cannot be addressed. Empty segments fall away, as servers before an API do it
-[inference].
+Paths come as they were sent, percent-encoded. An id may hold a `/`, which stands in the path as it
+is: the vendor's own SDK sends it so, and `%2F` is not found (chargebee/chargebee-go#40). The end of
+a path says what it is about, so that an id whose end is the word of an operation cannot be
+addressed. Empty segments fall away, as servers before an API do it [inference].
 """
 
 import re
@@ -12,7 +12,16 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
 
-from simulators.chargebee import catalog, customers, events, imports, invoices, orders
+from simulators.chargebee import (
+    catalog,
+    corrections,
+    credit_notes,
+    customers,
+    events,
+    imports,
+    invoices,
+    orders,
+)
 from simulators.chargebee.calls import Call
 
 Operation = Callable[[Call], dict[str, Any]]
@@ -48,6 +57,7 @@ _OPERATIONS: Final[tuple[tuple[str, str, Operation], ...]] = (
     ("POST", "/orders/{id}", orders.update),
     ("POST", "/orders/{id}/cancel", orders.cancel),
     ("POST", "/orders/{id}/reopen", orders.reopen),
+    ("POST", "/orders/{id}/create_refundable_credit_note", orders.create_refundable_credit_note),
     ("POST", "/orders/{id}/assign_order_number", orders.assign_number),
     ("POST", "/orders/{id}/delete", orders.delete),
     ("POST", "/invoices/create_for_charge_items_and_charges", invoices.create_for_charges),
@@ -55,7 +65,18 @@ _OPERATIONS: Final[tuple[tuple[str, str, Operation], ...]] = (
     ("GET", "/invoices", invoices.list_all),
     ("GET", "/invoices/{id}", invoices.retrieve),
     ("POST", "/invoices/{id}/record_payment", invoices.record_payment),
+    ("POST", "/invoices/{id}/remove_payment", corrections.remove_payment),
+    ("POST", "/invoices/{id}/refund", corrections.refund),
+    ("POST", "/invoices/{id}/record_refund", corrections.record_refund),
+    ("POST", "/invoices/{id}/void", corrections.void),
+    ("POST", "/invoices/{id}/delete", corrections.delete),
     ("GET", "/invoices/{id}/orders", orders.list_of_invoice),
+    ("POST", "/credit_notes", credit_notes.create),
+    ("GET", "/credit_notes", credit_notes.list_all),
+    ("GET", "/credit_notes/{id}", credit_notes.retrieve),
+    ("POST", "/credit_notes/{id}/record_refund", credit_notes.record_refund),
+    ("POST", "/credit_notes/{id}/void", credit_notes.void),
+    ("POST", "/credit_notes/{id}/delete", credit_notes.delete),
     ("GET", "/events", events.list_all),
     ("GET", "/events/{id}", events.retrieve),
     ("GET", "/webhook_endpoints", events.list_endpoints),
@@ -65,15 +86,21 @@ _OPERATIONS: Final[tuple[tuple[str, str, Operation], ...]] = (
 )
 _ID: Final = "{id}"
 _BY_RESOURCE: Final[dict[str, list[tuple[str, str, re.Pattern[str], Operation]]]] = {}
-# The first match wins: longer templates, and fixed words before an id, which may hold the rest of any path.
-_BY_WORDS: Final = sorted(_OPERATIONS, key=lambda each: (-each[1].count("/"), each[1].endswith(_ID)))
+# The first match wins: longer templates, and fixed words before an id, which may hold the rest of
+# any path.
+_BY_WORDS: Final = sorted(
+    _OPERATIONS, key=lambda each: (-each[1].count("/"), each[1].endswith(_ID))
+)
 for _method, _template, _operation in _BY_WORDS:
     _pattern = re.compile(re.sub(re.escape(_ID), "(.+)", _template))
-    _BY_RESOURCE.setdefault(_template.split("/")[1], []).append((_method, _template, _pattern, _operation))
+    _BY_RESOURCE.setdefault(_template.split("/")[1], []).append(
+        (_method, _template, _pattern, _operation)
+    )
 
 
 def find(method: str, path: str) -> tuple[str, tuple[str, ...], Operation] | None:
-    """(template, ids in the path, operation) for a full path such as `/api/v2/customers/x`; None when unknown."""
+    """(template, ids in the path, operation) for a full path such as `/api/v2/customers/x`; None
+    when unknown."""
     segments = [each for each in path.removeprefix(PREFIX).split("/") if each]
     if not segments or "%2f" in path.lower():
         return None
@@ -91,7 +118,8 @@ def has_other_method(path: str) -> bool:
 
 
 def template_of(method: str, path: str) -> str | None:
-    """The path template for the log; an unknown path below the prefix stands for itself, others are None."""
+    """The path template for the log; an unknown path below the prefix stands for itself, others are
+    None."""
     if not path.startswith(PREFIX + "/"):
         return None
     found = find(method, path)

@@ -22,7 +22,8 @@ EVENT_RETENTION_S: Final = 90 * 86_400
 
 
 class Table:
-    """The rows of one resource by id, with earlier versions so that lists can lag. Rows are replaced, never changed."""
+    """The rows of one resource by id, with earlier versions so that lists can lag. Rows are
+    replaced, never changed."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -46,7 +47,8 @@ class Table:
             self._id_by_name[row["name"]] = row["id"]
 
     def rows(self, as_of_ms: int | None = None) -> Iterator[Row]:
-        """The newest version of each row, or of each row the newest one that is not younger than `as_of_ms`."""
+        """The newest version of each row, or of each row the newest one that is not younger than
+        `as_of_ms`."""
         for history in self._history.values():
             if as_of_ms is None:
                 yield history[-1]
@@ -72,7 +74,8 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who causes a change, and which side effects the request headers switch off."""
+    """Who causes a change, and which side effects the request headers switch off. A scheduled job
+    has no user."""
 
     user: str = MAIN_USER
     source: str = "api"
@@ -87,8 +90,8 @@ Job = tuple[int, Callable[[], None]]
 class Site:
     """Everything the simulated site remembers.
 
-    `on_event` receives each event that should go out as a webhook; `on_put` (kind, row) each row and event that is
-    stored or changed, and `on_wipe` is called when all of them are forgotten.
+    `on_event` receives each event that should go out as a webhook; `on_put` (kind, row) each row
+    and event that is stored or changed, and `on_wipe` is called when all of them are forgotten.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -102,7 +105,16 @@ class Site:
         """Forget all records and events; settings stay, and versions go on rising."""
         self.tables = {
             kind: Table(kind)
-            for kind in ("customer", "item_family", "item", "item_price", "invoice", "order", "transaction")
+            for kind in (
+                "customer",
+                "item_family",
+                "item",
+                "item_price",
+                "invoice",
+                "order",
+                "transaction",
+                "credit_note",
+            )
         }
         self.events: list[Row] = []
         self.events_by_id: dict[str, Row] = {}
@@ -117,7 +129,8 @@ class Site:
         self.on_wipe()
 
     def resume(self, last_version_ms: int, counters: dict[str, int]) -> None:
-        """Go on where an earlier run of this site ended: versions rise, numbers and random ids do not come again."""
+        """Go on where an earlier run of this site ended: versions rise, numbers and random ids do
+        not come again."""
         self._last_version_ms = last_version_ms
         self._counters = dict(counters)
         self._random = random.Random(last_version_ms)
@@ -136,7 +149,8 @@ class Site:
 
     @contextmanager
     def loading(self, at_ms: int) -> Iterator[None]:
-        """Inside, the clock stands at `at_ms` and nothing becomes an event: for data that was there before."""
+        """Inside, the clock stands at `at_ms` and nothing becomes an event: for data that was there
+        before."""
         self._frozen_ms = at_ms
         try:
             yield
@@ -144,7 +158,8 @@ class Site:
             self._frozen_ms = None
 
     def rewind_versions(self) -> None:
-        """Let versions start below any data that is about to be loaded; only for a site that was just wiped."""
+        """Let versions start below any data that is about to be loaded; only for a site that was
+        just wiped."""
         self._last_version_ms = 0
 
     def next_number(self, kind: str) -> str:
@@ -156,11 +171,17 @@ class Site:
         return prefix + "".join(self._random.choices(alphabet, k=17))
 
     def save(self, kind: str, row: Row) -> Row:
-        """Store `row` with a new `resource_version` (ms, strictly rising over the site) and `updated_at` (s)."""
+        """Store `row` with a new `resource_version` (ms, strictly rising over the site) and
+        `updated_at` (s)."""
         version_ms = max(self.now_ms(), self._last_version_ms + 1)
         self._last_version_ms = version_ms
         self.mutations += 1
-        saved = {**row, "resource_version": version_ms, "updated_at": version_ms // 1000, "object": kind}
+        saved = {
+            **row,
+            "resource_version": version_ms,
+            "updated_at": version_ms // 1000,
+            "object": kind,
+        }
         saved = {name: value for name, value in saved.items() if value is not None}
         self.put(kind, saved)
         return saved
@@ -176,15 +197,20 @@ class Site:
         if kind == "order":
             self.order_ids_by_invoice.setdefault(row["invoice_id"], {})[row["id"]] = None
         if kind == "invoice":
-            self.used_entity_ids.update(line["entity_id"] for line in row["line_items"] if "entity_id" in line)
+            self.used_entity_ids.update(
+                line["entity_id"] for line in row["line_items"] if "entity_id" in line
+            )
 
     def orders_of(self, invoice_id: str) -> list[Row]:
         """The orders of an invoice that are not deleted, oldest first."""
-        orders = (self.tables["order"].get(id_) for id_ in self.order_ids_by_invoice.get(invoice_id, {}))
+        orders = (
+            self.tables["order"].get(id_) for id_ in self.order_ids_by_invoice.get(invoice_id, {})
+        )
         return [order for order in orders if not order["deleted"]]
 
     def emit(self, event_type: str, content: Row, actor: Actor) -> None:
-        """Append an event with a snapshot of `content` ({resource name: shown resource}) and hand it to webhooks."""
+        """Append an event with a snapshot of `content` ({resource name: shown resource}) and hand
+        it to webhooks."""
         if actor.is_event_muted:
             return
         status = "not_configured"
@@ -196,7 +222,7 @@ class Site:
             "id": f"ev_{int(self.next_number('event')):012d}{self.random_id()[:6]}",
             "occurred_at": self.now_s(),
             "source": actor.source,
-            "user": actor.user,
+            "user": actor.user or None,
             "origin_user": actor.origin_user,
             "object": "event",
             "api_version": "v2",

@@ -1,7 +1,8 @@
 """The webhook sender: events go out soon after the change and are retried by the site's clock.
 
-Chargebee retries after 2 min, 6 min, 30 min, 1 h, 5 h, 1 day and 2 days [docs]; the setting `webhook_speed` says how
-much faster that happens here, and a step of the clock forward makes everything due that it passes.
+Chargebee retries after 2 min, 6 min, 30 min, 1 h, 5 h, 1 day and 2 days [docs]; the setting
+`webhook_speed` says how much faster that happens here, and a step of the clock forward makes
+everything due that it passes.
 """
 
 import asyncio
@@ -40,7 +41,8 @@ class WebhookSender:
             task.add_done_callback(self._tasks.discard)
 
     def clock_was_set(self) -> None:
-        """Look again at what is due; to be called when the offset of the site's clock has changed."""
+        """Look again at what is due; to be called when the offset of the site's clock has
+        changed."""
         self._clock_was_set.set()
         self._clock_was_set = asyncio.Event()
 
@@ -61,7 +63,10 @@ class WebhookSender:
             settings.webhook_late_next -= 1
             delay_s = settings.webhook_late_s
         width_s = SHUFFLE_S if settings.webhook_shuffle else 0.0
-        return [delay_s + self._random.uniform(0, width_s) for _ in range(max(1, settings.webhook_copies))]
+        return [
+            delay_s + self._random.uniform(0, width_s)
+            for _ in range(max(1, settings.webhook_copies))
+        ]
 
     async def _deliver(self, event: Row, first_delay_s: float) -> None:
         await self._sleep(first_delay_s)

@@ -1,7 +1,7 @@
 """Keys, tokens and the rate limit: everything between the gateway and a handler.
 
-After the vendor's portal: tokens live 20 minutes, a token's privileges are those at its issue, the limit is
-counted per subscription key and covers the token endpoint.
+After the vendor's portal: tokens live 20 minutes, a token's privileges are those at its issue, the
+limit is counted per subscription key and covers the token endpoint.
 """
 
 from __future__ import annotations
@@ -56,13 +56,15 @@ class Access:
         if not key:
             raise GatewayError(
                 401,
-                "Access denied due to missing subscription key. Make sure to include subscription key when "
+                "Access denied due to missing subscription key. Make sure to include subscription "
+                "key when "
                 "making requests to an API.",
             )
         if all(client.subscription_key != key for client in self._clients):
             raise GatewayError(
                 401,
-                "Access denied due to invalid subscription key. Make sure to provide a valid key for an "
+                "Access denied due to invalid subscription key. Make sure to provide a valid "
+                "key for an "
                 "active subscription.",
             )
         return key
@@ -85,7 +87,8 @@ class Access:
         recent.append(now_s)
 
     def token(self, authorization: str, body: bytes, subscription_key: str) -> tuple[Client, Reply]:
-        """Issue a token for Basic application key and client key. Raises Refusal 400 in OAuth style."""
+        """Issue a token for Basic application key and client key. Raises Refusal 400 in OAuth
+        style."""
         client = self._by_keys(*_basic(authorization))
         if client is None or client.subscription_key != subscription_key:
             raise _oauth("invalid_client", "The application key or client key is not valid.")
@@ -94,10 +97,13 @@ class Access:
         ttl_s, privileges = self._settings.token_ttl_s, granted(self._settings.removed_privileges)
         text = _jwt(self._claims(client, privileges, ttl_s))
         self._grants[text] = Grant(client, privileges, self._clock.elapsed_s() + ttl_s)
-        return client, Reply(200, {"access_token": text, "token_type": "bearer", "expires_in": ttl_s})
+        return client, Reply(
+            200, {"access_token": text, "token_type": "bearer", "expires_in": ttl_s}
+        )
 
     def bearer(self, authorization: str) -> Grant:
-        """The grant behind a bearer token. Raises EmptyError 401 when missing, unknown, expired, revoked."""
+        """The grant behind a bearer token. Raises EmptyError 401 when missing, unknown, expired,
+        revoked."""
         kind, _, text = authorization.partition(" ")
         found = self._grants.get(text.strip()) if kind.lower() == "bearer" else None
         if found is None or found.expires_s <= self._clock.elapsed_s():

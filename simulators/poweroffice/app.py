@@ -17,9 +17,10 @@ from simulators.amend import amended
 from simulators.faults import Faults, RequestLog, SimulatorGate, control_routes, request_facts
 from simulators.poweroffice import demo, sending
 from simulators.poweroffice.access import Access, too_many
+from simulators.poweroffice.crediting import WHOLE_PERCENT, credit
+from simulators.poweroffice.entries import reverse, set_balance
 from simulators.poweroffice.errors import EmptyError, GatewayError, GoError, Refusal
 from simulators.poweroffice.http import Call, Client, Reply, refused
-from simulators.poweroffice.invoices import set_balance
 from simulators.poweroffice.memory import Memory
 from simulators.poweroffice.page_views import is_page
 from simulators.poweroffice.pages import Pages
@@ -29,8 +30,11 @@ from simulators.poweroffice.state import Go
 from simulators.storage import StateFile
 
 
-def build(clients: Iterable[Client], settings: Settings, data: str, file: StateFile | None = None) -> ASGIApp:
-    """A server with data "demo" or "empty", or what a used `file` holds, which then follows all changes.
+def build(
+    clients: Iterable[Client], settings: Settings, data: str, file: StateFile | None = None
+) -> ASGIApp:
+    """A server with data "demo" or "empty", or what a used `file` holds, which then follows all
+    changes.
 
     Every client of `clients` sees the same Go company.
     """
@@ -55,7 +59,9 @@ def build(clients: Iterable[Client], settings: Settings, data: str, file: StateF
     async def others(scope: Scope, receive: Receive, send: Send) -> None:
         await (pages if is_page(scope["path"]) else api)(scope, receive, send)
 
-    inner = Starlette(routes=[*control_routes(log, faults, "body"), *_own_controls(go, access, flush)])
+    inner = Starlette(
+        routes=[*control_routes(log, faults, "body"), *_own_controls(go, access, flush)]
+    )
     inner.router.default = others
     return SimulatorGate(
         inner,
@@ -116,7 +122,9 @@ class Api:
         sending.settle(self._go)
         url = str(request.url.replace(query="", fragment=""))
         content_type = request.headers.get("content-type", "")
-        call = Call(grant.client, grant.privileges, ids, query, body, content_type, url, facts.fault)
+        call = Call(
+            grant.client, grant.privileges, ids, query, body, content_type, url, facts.fault
+        )
         return route.handler(self._go, call)
 
 
@@ -166,14 +174,37 @@ def _own_controls(go: Go, access: Access, flush: Callable[[], None]) -> list[Web
         access.expire_tokens()
         return JSONResponse({"ok": True})
 
-    async def balance(request: Request) -> Response:
-        body = await request.json()
+    async def invoice(request: Request) -> Response:
+        """What a person does to an invoice: balance, credit, reverse."""
+        id, action = request.path_params["id"], request.path_params["action"]
+        body = json.loads(await request.body() or b"{}")
         try:
-            record = set_balance(go, request.path_params["id"], float(body.get("balance", 0)))
-        except KeyError:
-            return JSONResponse({"error": "no such invoice"}, 404)
+            if action == "balance":
+                record = set_balance(go, id, float(body.get("balance", 0)))
+            elif action == "credit":
+                record = credit(
+                    go,
+                    id,
+                    float(body.get("percent", WHOLE_PERCENT)),
+                    is_sent=bool(body.get("send")),
+                )
+            elif action == "reverse":
+                record = reverse(go, id)
+            else:
+                return JSONResponse({"error": f"no action {action}"}, 404)
+        except Refusal as refusal:
+            return JSONResponse({"error": (refusal.body or {}).get("detail")}, refusal.status)
         flush()
-        return JSONResponse({"Id": record["Id"], "Balance": record["Balance"]})
+        names = (
+            "Id",
+            "InvoiceNo",
+            "SalesOrderNo",
+            "RelatedInvoiceNo",
+            "TotalAmount",
+            "Balance",
+            "IsReversed",
+        )
+        return JSONResponse({name: record[name] for name in names if name in record})
 
     async def amend(request: Request) -> Response:
         """Change a stored record and nothing else."""
@@ -192,5 +223,5 @@ def _own_controls(go: Go, access: Access, flush: Callable[[], None]) -> list[Web
         WebRoute("/_sim/records/{kind}/{id}", amend, methods=["POST"]),
         WebRoute("/_sim/reset", reset, methods=["POST"]),
         WebRoute("/_sim/tokens/expire", expire, methods=["POST"]),
-        WebRoute("/_sim/invoices/{id}/balance", balance, methods=["POST"]),
+        WebRoute("/_sim/invoices/{id}/{action}", invoice, methods=["POST"]),
     ]

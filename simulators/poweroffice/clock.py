@@ -10,18 +10,22 @@ from simulators.poweroffice.settings import Settings
 
 TICKS_PER_S = 10_000_000  # one tick is 100 ns, the resolution of the seven digits
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_INSTANT = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?)?\s*(Z|z|[+-]\d\d:?\d\d)?")
+_INSTANT = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?)?\s*(Z|z|[+-]\d\d:?\d\d)?"
+)
 
 
 def instant_text(ticks: int) -> str:
-    """Ticks since 1970 -> "2026-11-23T08:03:00.1234567+00:00": fixed width, so text order is time order."""
+    """Ticks since 1970 -> "2026-11-23T08:03:00.1234567+00:00": fixed width, so text order is time
+    order."""
     whole_s, fraction = divmod(ticks, TICKS_PER_S)
     moment = _EPOCH + timedelta(seconds=whole_s)
     return f"{moment.isoformat()[:19]}.{fraction:07d}+00:00"
 
 
 def instant_ticks(text: str) -> int:
-    """Parse an instant with `T` or blank, any count of digits (cut at seven); without offset it is UTC.
+    """Parse an instant with `T` or blank, any count of digits (cut at seven); without offset it is
+    UTC.
 
     Raises ValueError for anything else, so also for a plus sign that arrived as a blank.
     """
@@ -43,7 +47,8 @@ def _offset(text: str | None) -> timezone:
 
 
 class Clock:
-    """The machine's clock moved by `clock_offset_s`, with instants that strictly increase even when it jumps back."""
+    """The machine's clock moved by `clock_offset_s`, with instants that strictly increase even when
+    it jumps back."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -60,12 +65,14 @@ class Clock:
         return instant_text(self._last_ticks)
 
     def not_before(self, ticks: int) -> None:
-        """Give only instants after this one, for data whose times lie ahead of the machine's clock."""
+        """Give only instants after this one, for data whose times lie ahead of the machine's
+        clock."""
         self._last_ticks = max(self._last_ticks, ticks)
 
     def today(self) -> date:
         return (datetime.now(UTC) + timedelta(seconds=self._settings.clock_offset_s)).date()
 
     def elapsed_s(self) -> float:
-        """Seconds for lifetimes and delays: monotonic but for a changed offset, which makes them pass."""
+        """Seconds for lifetimes and delays: monotonic but for a changed offset, which makes them
+        pass."""
         return time.monotonic() + self._settings.clock_offset_s

@@ -16,7 +16,9 @@ KIND = "Contact person"
 def list_persons(go: Go, call: Call) -> Reply:
     contacts = query.id_list(call, "contactIds")
     tests = [
-        *query.later_than(call, "lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset"),
+        *query.later_than(
+            call, "lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset"
+        ),
         *query.later_than(call, "createdDateTimeOffsetGreaterThan", "CreatedDateTimeOffset"),
         *query.texts(call, "externalCodes", "ExternalCode"),
     ]
@@ -34,7 +36,9 @@ def create_person(go: Go, call: Call) -> Reply:
     contact_id = call.int_id("contactId")
     if contact_id not in go.customers:
         raise NotFound("Contact", contact_id)
-    values = posted(CONTACT_PERSON, json_body(call), refuse_unknown=go.settings.refuse_unknown_properties)
+    values = posted(
+        CONTACT_PERSON, json_body(call), refuse_unknown=go.settings.refuse_unknown_properties
+    )
     record = CONTACT_PERSON.blank() | values
     _check(go, record)
     address = record["MailAddress"]

@@ -1,4 +1,5 @@
-"""Customers: creation and change, archiving, deletion. The address has a time of change of its own."""
+"""Customers: creation and change, archiving, deletion. The address has a time of change of its
+own."""
 
 from __future__ import annotations
 
@@ -31,11 +32,17 @@ def list_customers(go: Go, call: Call) -> Reply:
     groups = query.id_list(call, "contactGroupIds")
     if groups and (unknown := [one for one in groups if one not in lookups.CONTACT_GROUPS]):
         ids = ", ".join(map(str, unknown))
-        raise GoError(404, "Object(s) not found", f"Could not find contact group(s) with id = {ids}.")
+        raise GoError(
+            404, "Object(s) not found", f"Could not find contact group(s) with id = {ids}."
+        )
     reference = query.text(call, "externalImportReference")
     tests = [
-        *query.later_than(call, "lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset"),
-        *query.later_than(call, "customerCreatedDateTimeOffsetGreaterThan", "CustomerCreatedDateTimeOffset"),
+        *query.later_than(
+            call, "lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset"
+        ),
+        *query.later_than(
+            call, "customerCreatedDateTimeOffsetGreaterThan", "CustomerCreatedDateTimeOffset"
+        ),
         *query.numbers(call, "customerNos", "Number"),
         *query.numbers(call, "externalNos", "ExternalNumber"),
     ]
@@ -71,7 +78,9 @@ def add_customer(go: Go, record: Record) -> Record:
     """Give a checked record its numbers and times, and keep it."""
     now = go.clock.stamp()
     if record["Number"] is None:
-        record["Number"] = go.next_number("customer number", lambda number: go.customers.find("Number", number) is None)
+        record["Number"] = go.next_number(
+            "customer number", lambda number: go.customers.find("Number", number) is None
+        )
     record |= {
         "Id": go.next_number("contact"),
         "SubledgerAccountId": go.next_number("subledger account"),
@@ -104,7 +113,9 @@ def patch_customer(go: Go, call: Call) -> Reply:
     if change.changed & {"InvoiceDeliveryType", "EmailAddress", "InvoiceEmailAddress"}:
         _check_delivery(record)
     if "IsArchived" in change.changed and record["IsArchived"] and balance_of(go, before["Id"]):
-        raise Invalid(KIND, f"Customer with id = {before['Id']} has an open balance and cannot be archived.")
+        raise Invalid(
+            KIND, f"Customer with id = {before['Id']} has an open balance and cannot be archived."
+        )
     bumped = set(change.values) if go.settings.noop_patch_bumps else set(change.changed)
     if "MailAddress" in change.values:
         record["MailAddress"] = _merged_address(go, before, record, "MailAddress" in bumped)
@@ -128,7 +139,9 @@ def delete_customer(go: Go, call: Call) -> Reply:
     if key not in go.customers:
         raise NotFound(KIND, key)
     if any(one["CustomerId"] == key for one in (*go.orders.rows(), *go.invoices.rows())):
-        raise Conflict("Customer conflict", f"Customer with id = {key} is in use and cannot be deleted.")
+        raise Conflict(
+            "Customer conflict", f"Customer with id = {key} is in use and cannot be deleted."
+        )
     for person in go.contact_persons.rows():
         if person["ContactId"] == key:
             go.contact_persons.remove(person["Id"])
@@ -161,18 +174,32 @@ def _check_values(go: Go, record: Record, own_id: int | None, written: set[str])
     for name in ("ExternalImportReference", "ExternalNumber", "Number"):
         other = go.customers.find(name, record[name]) if name in written else None
         if other is not None and other["Id"] != own_id:
-            raise Invalid(KIND, f"{name} is already in use. '{record[name]}' is used on (contact) Id = {other['Id']}.")
+            raise Invalid(
+                KIND,
+                f"{name} is already in use. '{record[name]}' is used on (contact) Id = "
+                f"{other['Id']}.",
+            )
     if own_id is not None and record["Number"] is None:
         raise Invalid(KIND, "Number is required.")
-    if "Number" in written and record["Number"] is not None and record["Number"] not in NUMBER_SERIES:
-        raise Invalid(KIND, f"Number {record['Number']} is not within a customer sub-ledger number series.")
-    if "CurrencyCode" in written and record["CurrencyCode"] not in {one["Code"] for one in go.currencies}:
+    if (
+        "Number" in written
+        and record["Number"] is not None
+        and record["Number"] not in NUMBER_SERIES
+    ):
+        raise Invalid(
+            KIND, f"Number {record['Number']} is not within a customer sub-ledger number series."
+        )
+    if "CurrencyCode" in written and record["CurrencyCode"] not in {
+        one["Code"] for one in go.currencies
+    }:
         raise Invalid(KIND, f"CurrencyCode '{record['CurrencyCode']}' is not valid.")
     if (record["BillableRate"] or 0) < 0:
         raise Invalid(KIND, "BillableRate must be at least 0.")
     if unknown := [one for one in record["ContactGroupIds"] if one not in lookups.CONTACT_GROUPS]:
         ids = ", ".join(map(str, unknown))
-        raise GoError(404, f"{KIND} validation error(s)", f"Could not find contact group(s) with id = {ids}.")
+        raise GoError(
+            404, f"{KIND} validation error(s)", f"Could not find contact group(s) with id = {ids}."
+        )
     copies = record["InvoiceEmailAddressCC"] or ""
     if len(copies) > CC_LENGTH_MAX or len(copies.split(";")) > CC_ADDRESSES_MAX:
         raise Invalid(KIND, "InvoiceEmailAddressCC holds at most 10 addresses and 2000 characters.")
@@ -187,6 +214,10 @@ def _check_delivery(record: Record) -> None:
     if kind in UNSETTABLE_DELIVERY:
         raise Invalid(KIND, f"InvoiceDeliveryType {kind} {UNSETTABLE_DELIVERY[kind]}.")
     if kind == "PdfByEmail" and not _has_email(record):
-        raise Invalid(KIND, "InvoiceDeliveryType PdfByEmail requires EmailAddress or InvoiceEmailAddress.")
+        raise Invalid(
+            KIND, "InvoiceDeliveryType PdfByEmail requires EmailAddress or InvoiceEmailAddress."
+        )
     if kind == "EHF" and not record["OrganizationNumber"]:
-        raise Invalid(KIND, "InvoiceDeliveryType EHF requires an OrganizationNumber registered as receiver.")
+        raise Invalid(
+            KIND, "InvoiceDeliveryType EHF requires an OrganizationNumber registered as receiver."
+        )

@@ -49,8 +49,12 @@ def load(go: Go, data: str) -> None:
     if data == "empty":
         return
     past = _Past()
-    customer_ids = {one.key: _customer(go, past, one) for one in demo_data.CUSTOMERS if one.in_poweroffice}
-    product_ids = {one.key: _product(go, past, one) for one in demo_data.PRODUCTS if one.in_poweroffice}
+    customer_ids = {
+        one.key: _customer(go, past, one) for one in demo_data.CUSTOMERS if one.in_poweroffice
+    }
+    product_ids = {
+        one.key: _product(go, past, one) for one in demo_data.PRODUCTS if one.in_poweroffice
+    }
     for order in demo_data.ORDERS:
         if order.home != "chargebee":
             _order(go, past, order, customer_ids, product_ids)
@@ -118,7 +122,11 @@ def _product(go: Go, past: _Past, demo: demo_data.DemoProduct) -> int:
 
 
 def _order(
-    go: Go, past: _Past, demo: demo_data.DemoOrder, customer_ids: dict[str, int], product_ids: dict[str, int]
+    go: Go,
+    past: _Past,
+    demo: demo_data.DemoOrder,
+    customer_ids: dict[str, int],
+    product_ids: dict[str, int],
 ) -> None:
     header: Record = {
         "CustomerId": customer_ids[demo.customer_key],

@@ -4,7 +4,8 @@ GoError              ProblemDetails in lower case: {"title", "status", "detail"}
 ├─ NotFound          404 "Object(s) not found"
 ├─ Invalid           400, titled by the entity, e.g. "Customer validation error(s)"
 ├─ Conflict          409
-└─ BindingError      400 of the web framework: {"title", "status", "errors": {field: [messages]}, "traceId"}
+└─ BindingError      400 of the web framework:
+                      {"title", "status", "errors": {field: [messages]}, "traceId"}
 GatewayError         {"statusCode", "message"} of the gateway in front of the API
 EmptyError           status without a body (401 and 403 of the API itself)
 """
@@ -19,7 +20,9 @@ class Refusal(Exception):
 
     is_problem = False
 
-    def __init__(self, status: int, body: dict[str, Any] | None, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, body: dict[str, Any] | None, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(status, body)
         self.status = status
         self.body = body
@@ -34,9 +37,12 @@ class GoError(Refusal):
 
 
 class NotFound(GoError):
-    """`kind` as the vendor words it ("Customer"); `key` names the property searched, "id" or "code"."""
+    """`kind` as the vendor words it ("Customer"); `key` names the property searched, "id" or
+    "code"."""
 
-    def __init__(self, kind: str, value: object, key: str = "id", title: str = "Object(s) not found") -> None:
+    def __init__(
+        self, kind: str, value: object, key: str = "id", title: str = "Object(s) not found"
+    ) -> None:
         shown = f"'{value}'" if key == "code" else value
         super().__init__(404, title, f"{kind} with {key} = {shown} not found.")
 

@@ -1,8 +1,8 @@
 """Property tables: which fields an entity has, of what type, and where each may be written.
 
-A line of a table reads `Name kind use =default`. Use letters: R shown when read, P accepted in POST, U
-patchable. Kinds: str, str(max), email, int, int32, float, percent, bool, date, datetime, uuid, ids, object,
-country, or an enum of `ENUMS`. The default replaces null.
+A line of a table reads `Name kind use =default`. Use letters: R shown when read, P accepted in
+POST, U patchable. Kinds: str, str(max), email, int, int32, float, percent, bool, date, datetime,
+uuid, ids, object, country, or an enum of `ENUMS`. The default replaces null.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class Schema:
         return {name: record.get(name) for name in self.names("R")}
 
 
-def schema(entity: str, label: str, table: str, nested: Mapping[str, Schema] | None = None) -> Schema:
+def schema(
+    entity: str, label: str, table: str, nested: Mapping[str, Schema] | None = None
+) -> Schema:
     lines = [line.split(maxsplit=3) for line in table.strip().splitlines()]
     return Schema(entity, label, tuple(_field(*line) for line in lines), nested or {})
 
@@ -82,7 +84,8 @@ def _field(name: str, kind: str, use: str, default: str = "=null") -> Field:
 
 
 def coerce(spec: Field, value: Any) -> Any:
-    """Check one written value and bring it to the stored form. Raises ValueError with the reason."""
+    """Check one written value and bring it to the stored form. Raises ValueError with the
+    reason."""
     if value is None:
         return spec.default
     if spec.kind in ENUMS:
@@ -91,7 +94,8 @@ def coerce(spec: Field, value: Any) -> Any:
 
 
 def check_lengths(most: Mapping[str, int], values: Mapping[str, Any]) -> None:
-    """Refuse texts longer than `most` says of their property. Raises BindingError, as the web framework does."""
+    """Refuse texts longer than `most` says of their property. Raises BindingError, as the web
+    framework does."""
     errors = {
         name: [f"The field {name} must be a string with a maximum length of {most[name]}."]
         for name, value in values.items()

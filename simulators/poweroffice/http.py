@@ -30,7 +30,8 @@ class Client:
 
 @dataclass(frozen=True)
 class Call:
-    """`ids` are the path's parameters, `query` has lower-case names, `url` is the address without query."""
+    """`ids` are the path's parameters, `query` has lower-case names, `url` is the address without
+    query."""
 
     client: Client
     privileges: frozenset[str]
@@ -81,7 +82,8 @@ def json_body(call: Call) -> Any:
 def posted(schema: Schema, values: Any, *, refuse_unknown: bool, at: str = "$") -> Record:
     """Check a POST body against the P fields of a table; absent ones are left out of the result.
 
-    Names are taken in any letter case. Unknown and read-only ones are ignored unless `refuse_unknown`.
+    Names are taken in any letter case. Unknown and read-only ones are ignored unless
+    `refuse_unknown`.
     """
     if not isinstance(values, dict):
         raise BindingError({at: ["A JSON object is expected."]})
@@ -95,7 +97,9 @@ def posted(schema: Schema, values: Any, *, refuse_unknown: bool, at: str = "$") 
                 errors[f"{at}.{name}"] = [reason]
             continue
         try:
-            record[spec.name] = _posted_value(schema, spec, value, refuse_unknown, f"{at}.{spec.name}")
+            record[spec.name] = _posted_value(
+                schema, spec, value, refuse_unknown, f"{at}.{spec.name}"
+            )
         except ValueError as error:
             errors[f"{at}.{spec.name}"] = [f"The value could not be converted: {error}."]
     if errors:

@@ -21,7 +21,8 @@ def shown_invoice(go: Go, call: Call, record: Record) -> Record:
         | lookups.codes(record, lookups.OF_ORDER)
         | {
             "CustomerNo": customer["Number"] if customer else None,
-            "IsCreatedByCurrentIntegration": record["ApplicationKey"] == call.client.application_key,
+            "IsCreatedByCurrentIntegration": record["ApplicationKey"]
+            == call.client.application_key,
         }
     )
 
@@ -30,7 +31,9 @@ def list_invoices(go: Go, call: Call) -> Reply:
     first, last = query.day(call, "fromDate"), query.day(call, "toDate")
     tests: list[Test] = [
         *query.later_than(call, "sentDateTimeOffsetGreaterThan", "SentDateTimeOffset"),
-        *query.later_than(call, "balanceLastChangedDateTimeOffsetGreaterThan", "BalanceLastChangedDateTimeOffset"),
+        *query.later_than(
+            call, "balanceLastChangedDateTimeOffsetGreaterThan", "BalanceLastChangedDateTimeOffset"
+        ),
         *query.uuids(call, "invoiceIds", "Id"),
         *query.numbers(call, "invoiceNos", "InvoiceNo"),
         *query.numbers(call, "voucherNos", "VoucherNo"),
@@ -64,19 +67,4 @@ def _found(go: Go, call: Call) -> Record:
     record = go.invoices.seen(call.uuid_id())
     if record is None:
         raise NotFound(KIND, call.uuid_id())
-    return record
-
-
-def set_balance(go: Go, invoice_id: str, balance: float) -> Record:
-    """What a payment in the ledger does: `balance` remains, in the client's currency. Raises KeyError."""
-    record = go.invoices.get(invoice_id)
-    if record is None:
-        raise KeyError(invoice_id)
-    now = go.clock.stamp()
-    record = record | {
-        "Balance": balance,
-        "BalanceLastChangedDateTimeOffset": now,
-        "LastChangedDateTimeOffset": now,
-    }
-    go.invoices.put(invoice_id, record)
     return record

@@ -49,12 +49,18 @@ def client_information(go: Go, call: Call) -> Reply:
 
 def shown_account(go: Go, record: Record) -> Record:
     vat = go.vat_code(record["VatCodeId"])
-    return record | lookups.codes(record, lookups.OF_ACCOUNT) | {"VatCode": vat["Code"] if vat else None}
+    return (
+        record
+        | lookups.codes(record, lookups.OF_ACCOUNT)
+        | {"VatCode": vat["Code"] if vat else None}
+    )
 
 
 def list_accounts(go: Go, call: Call) -> Reply:
     tests = [
-        *query.later_than(call, "lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset"),
+        *query.later_than(
+            call, "lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset"
+        ),
         *query.numbers(call, "accountNos", "AccountNo"),
         *query.texts(call, "agricultureDepartments", "AgricultureDepartment"),
     ]
@@ -102,7 +108,9 @@ def delete_account(go: Go, call: Call) -> Reply:
     key = _found(call, go.accounts.get(call.int_id()))["Id"]
     users = (*go.products.rows(), *go.product_groups.rows())
     if any(key in (one["StandardSalesAccountId"], one["OptionalSalesAccountId"]) for one in users):
-        raise Conflict("Object conflict", f"{KIND} with id = {key} is in use and cannot be deleted.")
+        raise Conflict(
+            "Object conflict", f"{KIND} with id = {key} is in use and cannot be deleted."
+        )
     go.accounts.remove(key)
     return Reply(200, changed=True)
 

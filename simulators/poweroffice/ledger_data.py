@@ -69,7 +69,8 @@ def vat_codes() -> list[Record]:
 
 def currencies() -> list[Record]:
     return [
-        CURRENCY.blank() | {"Code": code, "IsActive": is_active, "Notation": code} for code, is_active in _CURRENCIES
+        CURRENCY.blank() | {"Code": code, "IsActive": is_active, "Notation": code}
+        for code, is_active in _CURRENCIES
     ]
 
 

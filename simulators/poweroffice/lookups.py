@@ -1,4 +1,5 @@
-"""Small fixed registers that entities refer to by id, or in POST by code: departments, payment terms etc."""
+"""Small fixed registers that entities refer to by id, or in POST by code: departments, payment
+terms etc."""
 
 from __future__ import annotations
 
@@ -51,7 +52,11 @@ OF_CUSTOMER: Final = (
     Reference("DepartmentId", "DepartmentCode", "Department"),
     Reference("InvoiceBrandingThemeId", "InvoiceBrandingThemeCode", "Branding theme"),
 )
-OF_ORDER: Final = (*_TERMS, *_DIMENSIONS, Reference("BrandingThemeId", "BrandingThemeCode", "Branding theme"))
+OF_ORDER: Final = (
+    *_TERMS,
+    *_DIMENSIONS,
+    Reference("BrandingThemeId", "BrandingThemeCode", "Branding theme"),
+)
 OF_LINE: Final = (
     *_DIMENSIONS,
     Reference("SellersReferenceEmployeeId", "SellersReferenceEmployeeNo", "Employee"),
@@ -59,7 +64,9 @@ OF_LINE: Final = (
 OF_ACCOUNT: Final = (Reference("DepartmentId", "DepartmentCode", "Department"),)
 
 
-def resolve(values: Record, references: tuple[Reference, ...], title: str = "Object(s) not found") -> None:
+def resolve(
+    values: Record, references: tuple[Reference, ...], title: str = "Object(s) not found"
+) -> None:
     """Replace codes by ids in freshly written values; the id wins when both are given.
 
     Raises NotFound (404), titled as the vendor does, for an id or code that no register holds.
@@ -79,4 +86,7 @@ def resolve(values: Record, references: tuple[Reference, ...], title: str = "Obj
 
 def codes(record: Record, references: tuple[Reference, ...]) -> Record:
     """The read-only twins of a record's ids."""
-    return {one.code_name: REGISTERS[one.register].get(record.get(one.id_name) or 0) for one in references}
+    return {
+        one.code_name: REGISTERS[one.register].get(record.get(one.id_name) or 0)
+        for one in references
+    }

@@ -1,4 +1,5 @@
-"""Carries the company's data into a file and back; switches, tokens, faults and the request log are not kept."""
+"""Carries the company's data into a file and back; switches, tokens, faults and the request log are
+not kept."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ _PROGRESS: Final = "progress"
 
 
 class Memory:
-    """Follows a company from its creation on; `flush` after each request makes the file agree with it."""
+    """Follows a company from its creation on; `flush` after each request makes the file agree with
+    it."""
 
     def __init__(self, go: Go, file: StateFile) -> None:
         self._go = go
@@ -22,7 +24,8 @@ class Memory:
         go.on_clear = self._cleared
 
     def restore(self) -> bool:
-        """Fill the company from the file; unfinished sendings are due at once. False when the file is new."""
+        """Fill the company from the file; unfinished sendings are due at once. False when the file
+        is new."""
         if self._file.is_empty():
             return False
         held = {kind: list(self._file.load(kind)) for kind in self._go.tables()}
@@ -41,15 +44,23 @@ class Memory:
         return True
 
     def flush(self, *, is_changed: bool = False) -> None:
-        """Store what has changed since the last flush; `is_changed` when that is no record but a sending."""
+        """Store what has changed since the last flush; `is_changed` when that is no record but a
+        sending."""
         if self._is_dirty or is_changed:
             self._file.put(_PROGRESS, _PROGRESS, self._progress())
             self._file.commit()
             self._is_dirty = False
 
     def _progress(self) -> Record:
-        sendings = {key: [one.request, one.application_key, one.error] for key, one in self._go.sendings.items()}
-        return {"numbers": self._go.numbers(), "ticks": self._go.clock.last_ticks, "sendings": sendings}
+        sendings = {
+            key: [one.request, one.application_key, one.error]
+            for key, one in self._go.sendings.items()
+        }
+        return {
+            "numbers": self._go.numbers(),
+            "ticks": self._go.clock.last_ticks,
+            "sendings": sendings,
+        }
 
     def _changed(self, kind: str, key: Any, record: Record | None) -> None:
         self._is_dirty = True

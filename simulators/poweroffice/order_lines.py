@@ -34,7 +34,9 @@ def get_line(go: Go, call: Call) -> Reply:
 
 def create_line(go: Go, call: Call) -> Reply:
     order = found_order(call, go.orders.get(call.uuid_id()))
-    values = posted(ORDER_LINE, json_body(call), refuse_unknown=go.settings.refuse_unknown_properties)
+    values = posted(
+        ORDER_LINE, json_body(call), refuse_unknown=go.settings.refuse_unknown_properties
+    )
     refuse_locked(go, order)
     next_sort = max((one["SortOrder"] for one in order["Lines"]), default=-1) + 1
     line = new_line(go, values, order["Id"], next_sort)
@@ -78,9 +80,15 @@ def _with_lines(go: Go, order: Record, lines: list[Record], line_id: str) -> Rec
     """Keep the order with these lines and answer with the one written, its amounts computed."""
     check_line_references(lines)
     kept = _keep(go, order, lines)
-    return ORDER_LINE.dto(shown_line(go, next(one for one in kept["Lines"] if one["Id"] == line_id)))
+    return ORDER_LINE.dto(
+        shown_line(go, next(one for one in kept["Lines"] if one["Id"] == line_id))
+    )
 
 
 def _keep(go: Go, order: Record, lines: list[Record]) -> Record:
-    bump = {"LastChangedDateTimeOffset": go.clock.stamp()} if go.settings.line_change_bumps_order else {}
+    bump = (
+        {"LastChangedDateTimeOffset": go.clock.stamp()}
+        if go.settings.line_change_bumps_order
+        else {}
+    )
     return stored(go, order | {"Lines": lines} | bump)

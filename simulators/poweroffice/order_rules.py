@@ -1,4 +1,5 @@
-"""Rules shared by order headers and lines: what may be written when, references, and how both are shown."""
+"""Rules shared by order headers and lines: what may be written when, references, and how both are
+shown."""
 
 from __future__ import annotations
 
@@ -26,14 +27,24 @@ def found_order(call: Call, record: Record | None, name: str = "id") -> Record:
 def refuse_locked(go: Go, order: Record) -> None:
     """Confirmed orders and those being sent cannot be edited; the status code is an assumption."""
     if is_being_sent(go, order["Id"]):
-        raise Invalid(KIND, f"Sales order with id = {order['Id']} is being sent and cannot be changed.")
+        raise Invalid(
+            KIND, f"Sales order with id = {order['Id']} is being sent and cannot be changed."
+        )
     if order["SalesOrderStatus"] == "Confirmed":
-        raise Invalid(KIND, f"Sales order with id = {order['Id']} is confirmed and cannot be changed.")
+        raise Invalid(
+            KIND, f"Sales order with id = {order['Id']} is confirmed and cannot be changed."
+        )
 
 
 def is_being_sent(go: Go, order_id: str) -> bool:
     sending = go.sendings.get(order_id)
     return sending is not None and sending.error is None
+
+
+def check_credit(order: Record) -> None:
+    """Only the draft of a credit note names an invoice."""
+    if order["RelatedInvoiceNo"] is not None and order["TotalAmount"] >= 0:
+        raise Invalid(KIND, "RelatedInvoiceNo can only be set on a credit note draft.")
 
 
 def check_header(go: Go, order: Record, written: set[str]) -> None:
@@ -43,6 +54,10 @@ def check_header(go: Go, order: Record, written: set[str]) -> None:
         raise NotFound("Customer", customer_id)
     if "CustomerReferenceContactPersonId" in written and person_id not in (None, *_person_ids(go)):
         raise NotFound("Contact person", person_id)
+    if "CustomerId" in written and not go.settings.orders_of_archived_customers:
+        customer = go.customers.get(customer_id or 0)
+        if customer is not None and customer["IsArchived"]:
+            raise Invalid(KIND, f"CustomerId: the customer with id = {customer_id} is archived.")
     currency = order["CurrencyCode"]
     if currency is not None and currency not in {one["Code"] for one in go.currencies}:
         raise Invalid(KIND, f"CurrencyCode '{currency}' is not valid.")
@@ -62,14 +77,16 @@ def _check_reference(go: Go, order: Record) -> None:
         if other is not None and other["Id"] != order["Id"]:
             raise Invalid(
                 KIND,
-                f"ExternalImportReference is already in use. '{reference}' is used on Id = {other['Id']}.",
+                f"ExternalImportReference is already in use. '{reference}' is used on Id = "
+                f"{other['Id']}.",
             )
 
 
 def new_line(go: Go, values: Record, order_id: str, next_sort: int) -> Record:
     """A line from posted values: the id wins over the code, an open price or text is the product's.
 
-    Raises NotFound for an unknown product or register entry, Invalid for a product without quantity.
+    Raises NotFound for an unknown product or register entry, Invalid for a product without
+    quantity.
     """
     lookups.resolve(values, lookups.OF_LINE)
     code = values.pop("ProductCode", None)
@@ -86,7 +103,9 @@ def new_line(go: Go, values: Record, order_id: str, next_sort: int) -> Record:
     if product is not None:
         for name, source in (("ProductUnitPrice", "UnitPrice"), ("ProductUnitCost", "UnitCost")):
             line[name] = inherited(go, product, source) if line[name] is None else line[name]
-        line["Description"] = product["Name"] if line["Description"] is None else line["Description"]
+        line["Description"] = (
+            product["Name"] if line["Description"] is None else line["Description"]
+        )
     return line
 
 
@@ -110,7 +129,9 @@ def check_line_references(lines: list[Record]) -> None:
     for line in lines:
         reference = line["ExternalImportReference"]
         if reference is not None and reference in seen:
-            raise Invalid(LINE_KIND, f"ExternalImportReference '{reference}' is already in use on this order.")
+            raise Invalid(
+                LINE_KIND, f"ExternalImportReference '{reference}' is already in use on this order."
+            )
         seen.add(reference)
 
 
@@ -151,7 +172,11 @@ def inherited_header(go: Go, order: Record) -> Record:
 
 def shown_line(go: Go, line: Record) -> Record:
     product = go.products.get(line["ProductId"] or 0)
-    return line | lookups.codes(line, lookups.OF_LINE) | {"ProductCode": product["Code"] if product else None}
+    return (
+        line
+        | lookups.codes(line, lookups.OF_LINE)
+        | {"ProductCode": product["Code"] if product else None}
+    )
 
 
 def inherited_line(go: Go, order: Record, line: Record) -> Record:
@@ -159,7 +184,8 @@ def inherited_line(go: Go, order: Record, line: Record) -> Record:
     customer = go.customers.get(order["CustomerId"] or 0) or {}
     product = go.products.get(line["ProductId"] or 0)
     chain: dict[str, Any] = {
-        name: order[name] for name in ("DepartmentId", "ProjectId", "LocationId", "Dim1Id", "Dim2Id", "Dim3Id")
+        name: order[name]
+        for name in ("DepartmentId", "ProjectId", "LocationId", "Dim1Id", "Dim2Id", "Dim3Id")
     }
     chain["Allowance"] = customer.get("Allowance")
     chain["UseStandardSalesAccount"] = not customer.get("IsVatFree")

@@ -9,6 +9,7 @@ from simulators.poweroffice.errors import BindingError, Conflict, NotFound
 from simulators.poweroffice.fields import Record, check_lengths
 from simulators.poweroffice.http import Call, Reply, json_body, posted
 from simulators.poweroffice.order_rules import (
+    check_credit,
     check_header,
     check_line_references,
     complete_dto,
@@ -21,6 +22,7 @@ from simulators.poweroffice.order_rules import (
 )
 from simulators.poweroffice.patch import patched
 from simulators.poweroffice.query import Test
+from simulators.poweroffice.sales import computed_order
 from simulators.poweroffice.state import Go
 from simulators.poweroffice.tables_sales import ORDER, ORDER_LINE
 
@@ -30,7 +32,9 @@ def list_orders(go: Go, call: Call) -> Reply:
     show_inherited = bool(query.flag(call, "showInherited"))
     only_own = bool(query.flag(call, "onlyCreatedByCurrentIntegration"))
     tests: list[Test] = [
-        *query.later_than(call, "lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset"),
+        *query.later_than(
+            call, "lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset"
+        ),
         *query.numbers(call, "customerNos", "CustomerNo"),
         *_dimension(call, "departmentCodes", "Department"),
         *_dimension(call, "projectCodes", "Project"),
@@ -39,7 +43,9 @@ def list_orders(go: Go, call: Call) -> Reply:
         tests.append(lambda record: record["SalesOrderStatus"] == status)
     if only_own:
         tests.append(lambda record: bool(record["IsCreatedByCurrentIntegration"]))
-    rows = [shown_order(go, call, one, show_inherited=show_inherited) for one in go.orders.seen_rows()]
+    rows = [
+        shown_order(go, call, one, show_inherited=show_inherited) for one in go.orders.seen_rows()
+    ]
     return query.listing(call, go.settings, ORDER, rows, tests, "/SalesOrders")
 
 
@@ -51,7 +57,8 @@ def _dimension(call: Call, parameter: str, name: str) -> list[Test]:
     codes = {part.strip() for part in wanted.split(",")}
     return [
         lambda record: (
-            record[f"{name}Code"] in codes or ("-1" in codes and record[f"{name}Id"] in (None, lookups.EXPLICITLY_NONE))
+            record[f"{name}Code"] in codes
+            or ("-1" in codes and record[f"{name}Id"] in (None, lookups.EXPLICITLY_NONE))
         )
     ]
 
@@ -94,9 +101,12 @@ def add_order(go: Go, values: Record, line_values: list[Record], application_key
         if customer is None:
             raise NotFound("Customer", customer_no, "number")
         order["CustomerId"] = customer["Id"]
-    check_header(go, order, set(values))
-    order["Lines"] = [new_line(go, one, order["Id"], next_sort) for next_sort, one in enumerate(line_values)]
+    check_header(go, order, {"CustomerId", *values})
+    order["Lines"] = [
+        new_line(go, one, order["Id"], next_sort) for next_sort, one in enumerate(line_values)
+    ]
     check_line_references(order["Lines"])
+    check_credit(computed_order(go, order))
     now = go.clock.stamp()
     order |= {"CreatedDateTimeOffset": now, "LastChangedDateTimeOffset": now}
     return stored(go, _numbered(go, order))
@@ -119,6 +129,8 @@ def patch_order(go: Go, call: Call) -> Reply:
     lookups.resolve(change.values, lookups.OF_ORDER)
     order = before | change.values
     check_header(go, order, set(change.changed))
+    if "RelatedInvoiceNo" in change.changed:
+        check_credit(order)
     bumps = bool(change.values if go.settings.noop_patch_bumps else change.changed)
     if bumps:
         order = stored(go, _numbered(go, order | {"LastChangedDateTimeOffset": go.clock.stamp()}))
@@ -128,7 +140,10 @@ def patch_order(go: Go, call: Call) -> Reply:
 def delete_order(go: Go, call: Call) -> Reply:
     order = found_order(call, go.orders.get(call.uuid_id()))
     if order["SalesOrderStatus"] == "Confirmed" or is_being_sent(go, order["Id"]):
-        raise Conflict("Object conflict", f"Sales order with id = {order['Id']} is not a draft and cannot be deleted.")
+        raise Conflict(
+            "Object conflict",
+            f"Sales order with id = {order['Id']} is not a draft and cannot be deleted.",
+        )
     go.orders.remove(order["Id"])
     go.sendings.pop(order["Id"], None)
     return Reply(200, changed=True)

@@ -15,13 +15,17 @@ DECIMAL: Final = ("float", "percent")
 
 
 def fields_of(schema: Schema, record: Mapping[str, Any], use: str) -> list[page.Field]:
-    """Inputs for the properties with one use letter (U or P); nested ones are named `MailAddress/City`."""
+    """Inputs for the properties with one use letter (U or P); nested ones are named
+    `MailAddress/City`."""
     found: list[page.Field] = []
     for name in schema.names(use):
         spec, inner, value = schema.get(name), schema.nested.get(name), record.get(name)
         assert spec is not None
         if inner is not None:
-            found += [_input(f"{name}/{one.name}", one, (value or {}).get(one.name)) for one in _uses(inner, use)]
+            found += [
+                _input(f"{name}/{one.name}", one, (value or {}).get(one.name))
+                for one in _uses(inner, use)
+            ]
         elif spec.kind != "object":
             found.append(_input(name, spec, value))
     return found
@@ -47,16 +51,26 @@ def as_text(value: Any) -> str:
         return ""
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def values_of(schema: Schema, texts: Mapping[str, str], use: str) -> Record:
-    """Properties, flat as in the form, from its texts: empty is null, and what is no number stays text."""
+    """Properties, flat as in the form, from its texts: empty is null, and what is no number stays
+    text."""
     found: Record = {}
     for name in schema.names(use):
         inner = schema.nested.get(name)
         if inner is not None:
-            found |= {f"{name}/{one.name}": _value(one, texts, f"{name}/{one.name}") for one in _uses(inner, use)}
+            found |= {
+                f"{name}/{one.name}": _value(one, texts, f"{name}/{one.name}")
+                for one in _uses(inner, use)
+            }
         elif (spec := schema.get(name)) is not None and spec.kind != "object":
             found[name] = _value(spec, texts, name)
     return found

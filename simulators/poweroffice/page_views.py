@@ -22,7 +22,8 @@ MOST: Final = 500
 
 @dataclass(frozen=True)
 class Kind:
-    """One collection: its `path` in the API and on the page, and the properties that its list shows."""
+    """One collection: its `path` in the API and on the page, and the properties that its list
+    shows."""
 
     path: str
     title: str
@@ -35,11 +36,25 @@ class Kind:
 KINDS: Final = {
     kind.path: kind
     for kind in (
-        Kind("Customers", "Customers", CUSTOMER, ("Number", "Name", "FirstName", "LastName", "EmailAddress")),
         Kind(
-            "ContactPersons", "Contact persons", CONTACT_PERSON, ("FirstName", "LastName", "EmailAddress"), "ContactId"
+            "Customers",
+            "Customers",
+            CUSTOMER,
+            ("Number", "Name", "FirstName", "LastName", "EmailAddress"),
         ),
-        Kind("Products", "Products", PRODUCT, ("Code", "Name", "UnitPrice", "UnitOfMeasureCode", "IsArchived")),
+        Kind(
+            "ContactPersons",
+            "Contact persons",
+            CONTACT_PERSON,
+            ("FirstName", "LastName", "EmailAddress"),
+            "ContactId",
+        ),
+        Kind(
+            "Products",
+            "Products",
+            PRODUCT,
+            ("Code", "Name", "UnitPrice", "UnitOfMeasureCode", "IsArchived"),
+        ),
         Kind("ProductGroups", "Product groups", PRODUCT_GROUP, ("Code", "Name", "UnitPrice")),
         Kind(
             "SalesOrders",
@@ -48,7 +63,12 @@ KINDS: Final = {
             ("SalesOrderNo", "CustomerNo", "SalesOrderStatus", "SalesOrderDate", "TotalAmount"),
             posts_to="/Complete",
         ),
-        Kind("OutgoingInvoices", "Invoices", INVOICE, ("InvoiceNo", "CustomerNo", "DueDate", "TotalAmount", "Balance")),
+        Kind(
+            "OutgoingInvoices",
+            "Invoices",
+            INVOICE,
+            ("InvoiceNo", "CustomerNo", "DueDate", "TotalAmount", "Balance"),
+        ),
     )
 }
 LINKS: Final = {"Overview": "/", **{kind.title: f"/{kind.path}" for kind in KINDS.values()}}
@@ -61,7 +81,11 @@ def is_page(path: str) -> bool:
 
 def table(kind: Kind, rows: list[Record]) -> Html:
     lines = [
-        [page.link(f"/{kind.path}/{row['Id']}", row["Id"]), *(row[name] for name in kind.columns), last_changed(row)]
+        [
+            page.link(f"/{kind.path}/{row['Id']}", row["Id"]),
+            *(row[name] for name in kind.columns),
+            last_changed(row),
+        ]
         for row in rows[:MOST]
     ]
     return page.table(("Id", *kind.columns, "Last changed"), lines)
@@ -69,7 +93,9 @@ def table(kind: Kind, rows: list[Record]) -> Html:
 
 def last_changed(row: Record) -> str:
     address = row.get("MailAddress") or {}
-    return max(row.get("LastChangedDateTimeOffset") or "", address.get("LastChangedDateTimeOffset") or "")
+    return max(
+        row.get("LastChangedDateTimeOffset") or "", address.get("LastChangedDateTimeOffset") or ""
+    )
 
 
 def name(kind: Kind, record: Record) -> str:
@@ -84,7 +110,10 @@ def retyped(fields: list[page.Field], texts: dict[str, str] | None) -> list[page
     """The fields as they were typed, when a form is shown again."""
     if texts is None:
         return fields
-    return [page.Field(one.name, texts.get(one.name, ""), one.label, one.kind, one.options, one.hint) for one in fields]
+    return [
+        page.Field(one.name, texts.get(one.name, ""), one.label, one.kind, one.options, one.hint)
+        for one in fields
+    ]
 
 
 def details(schema: Schema, record: Record) -> Html:
@@ -96,9 +125,14 @@ def words(error: Exception) -> str:
     body = error.body if isinstance(error, Refusal) else None
     if body is None:
         return f"That cannot be read: {error}"
-    more = [body.get("detail"), *(f"{name}: {' '.join(words)}" for name, words in (body.get("errors") or {}).items())]
+    more = [
+        body.get("detail"),
+        *(f"{name}: {' '.join(words)}" for name, words in (body.get("errors") or {}).items()),
+    ]
     return " ".join(str(one) for one in (body.get("title"), *more) if one)
 
 
 def missing() -> Response:
-    return page.reply("Not found", page.note("There is no such page or record.", "error"), LINKS, 404)
+    return page.reply(
+        "Not found", page.note("There is no such page or record.", "error"), LINKS, 404
+    )

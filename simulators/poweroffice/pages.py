@@ -1,4 +1,5 @@
-"""The page at `/`: lists the records and lets a person change one, by the operations that serve the API."""
+"""The page at `/`: lists the records and lets a person change one, by the operations that serve the
+API."""
 
 from __future__ import annotations
 
@@ -14,10 +15,11 @@ from starlette.routing import Route
 from simulators import page
 from simulators.page import Html
 from simulators.poweroffice import page_forms, sending
+from simulators.poweroffice.crediting import WHOLE_PERCENT, credit
+from simulators.poweroffice.entries import reverse, set_balance
 from simulators.poweroffice.errors import Refusal
 from simulators.poweroffice.fields import Record, Schema
 from simulators.poweroffice.http import Call, Client
-from simulators.poweroffice.invoices import set_balance
 from simulators.poweroffice.page_views import (
     KINDS,
     LINKS,
@@ -70,7 +72,9 @@ class Pages:
         kind = "application/json-patch+json" if method == "PATCH" else "application/json"
         content = b"" if body is None else json.dumps(body).encode()
         url = f"http://127.0.0.1{API_PREFIX}{path}"
-        reply = route.handler(self._go, Call(PERSON, frozenset(ALL_PRIVILEGES), ids, {}, content, kind, url))
+        reply = route.handler(
+            self._go, Call(PERSON, frozenset(ALL_PRIVILEGES), ids, {}, content, kind, url)
+        )
         if reply.changed:
             self._on_change()
         return reply.body
@@ -90,9 +94,14 @@ class Pages:
         return found
 
     async def _overview(self, request: Request) -> Response:
-        rows = [(page.link(f"/{kind.path}", kind.title), len(self._rows(kind))) for kind in KINDS.values()]
+        rows = [
+            (page.link(f"/{kind.path}", kind.title), len(self._rows(kind)))
+            for kind in KINDS.values()
+        ]
         words = f"{self._go.settings.client_name}. Records changed here change as by a user of Go."
-        return page.reply(TITLE, page.join([page.paragraph(words), page.table(("Records", "Count"), rows)]), LINKS)
+        return page.reply(
+            TITLE, page.join([page.paragraph(words), page.table(("Records", "Count"), rows)]), LINKS
+        )
 
     async def _listing(self, request: Request) -> Response:
         kind = KINDS.get(request.path_params["kind"])
@@ -129,23 +138,55 @@ class Pages:
         if kind.schema is INVOICE:
             paid = page.Field("balance", page_forms.as_text(record["Balance"]), "Unpaid amount")
             lines = self._call("GET", f"{where}/Lines") or []
-            names = ("Description", "Quantity", "ProductUnitPrice", "NetAmount", "VatAmount", "TotalAmount")
+            names = (
+                "Description",
+                "Quantity",
+                "ProductUnitPrice",
+                "NetAmount",
+                "VatAmount",
+                "TotalAmount",
+            )
             rows = [[line[name] for name in names] for line in lines]
+            percent = page.Field("percent", f"{WHOLE_PERCENT:g}", "Percent to credit")
             return [
                 page.form(f"{where}/balance", [paid], "Book"),
+                page.button(f"{where}/balance", "Register payment in full", {"balance": "0"}),
+                page.form(f"{where}/credit", [percent], "Make a credit note draft"),
+                page.button(
+                    f"{where}/credit", "Credit in full at once", {"percent": "100", "send": "true"}
+                ),
+                page.button(f"{where}/reverse", "Reverse"),
                 page.table(names, rows),
                 details(kind.schema, record),
             ]
         parts = [edit(where, kind.schema, record, texts)]
         if kind.schema is ORDER:
-            parts = [*self._order_parts(where), *parts, page.button(f"{where}/send", "Send as invoice")]
+            parts = [
+                *self._order_parts(where),
+                *parts,
+                page.button(f"{where}/send", "Send as invoice"),
+            ]
         return [*parts, page.button(f"{where}/delete", "Delete"), details(kind.schema, record)]
 
     def _order_parts(self, where: str) -> list[Html]:
         lines = self._call("GET", f"{where}/Lines") or []
-        names = ("Description", "ProductCode", "Quantity", "ProductUnitPrice", "Allowance", "NetAmount", "TotalAmount")
-        rows = [[page.link(f"{where}/Lines/{one['Id']}", "Edit"), *(one[name] for name in names)] for one in lines]
-        return [page.table(("", *names), rows), page.paragraph(page.link(f"{where}/Lines/new", "New line"))]
+        names = (
+            "Description",
+            "ProductCode",
+            "Quantity",
+            "ProductUnitPrice",
+            "Allowance",
+            "NetAmount",
+            "TotalAmount",
+        )
+        rows = [
+            [page.link(f"{where}/Lines/{one['Id']}", "Edit"), *(one[name] for name in names)]
+            for one in lines
+        ]
+        return [
+            page.table(("", *names), rows),
+            page.paragraph(page.link(f"{where}/Lines/new", "New line")),
+        ]
 
     async def _line(self, request: Request) -> Response:
         order = f"/SalesOrders/{request.path_params['id']}"
@@ -164,13 +205,17 @@ class Pages:
 
         def shown(texts: dict[str, str] | None, note: Html) -> Html:
             gone = page.button(where, "Delete", {"action": "delete"})
-            return page.join([note, edit(where, ORDER_LINE, line, texts), gone, details(ORDER_LINE, line)])
+            return page.join(
+                [note, edit(where, ORDER_LINE, line, texts), gone, details(ORDER_LINE, line)]
+            )
 
         return await self._form(request, "Order line", save, shown)
 
     async def _new_line(self, request: Request) -> Response:
         order = f"/SalesOrders/{request.path_params['id']}"
-        return await self._made(request, "New line", ORDER_LINE, lambda _: f"{order}/Lines", lambda _: order)
+        return await self._made(
+            request, "New line", ORDER_LINE, lambda _: f"{order}/Lines", lambda _: order
+        )
 
     async def _new(self, request: Request) -> Response:
         kind = KINDS.get(request.path_params["kind"])
@@ -184,7 +229,9 @@ class Pages:
         def after(made: Record) -> str:
             return f"/{kind.path}/{made['Id']}"
 
-        return await self._made(request, f"New: {kind.title}", kind.schema, target, after, kind.parent)
+        return await self._made(
+            request, f"New: {kind.title}", kind.schema, target, after, kind.parent
+        )
 
     async def _made(
         self,
@@ -220,9 +267,20 @@ class Pages:
                 is_sent = str(record["Id"]) in self._go.invoices
                 return f"/OutgoingInvoices/{record['Id']}" if is_sent else where
             elif action == "balance" and kind.schema is INVOICE:
-                set_balance(self._go, str(record["Id"]), float(texts["balance"].replace(",", ".")))
+                set_balance(self._go, str(record["Id"]), _number(texts["balance"]))
                 self._on_change()
                 return where
+            elif action == "reverse" and kind.schema is INVOICE:
+                reverse(self._go, str(record["Id"]))
+                self._on_change()
+                return where
+            elif action == "credit" and kind.schema is INVOICE:
+                is_sent = texts.get("send") == "true"
+                made = credit(
+                    self._go, str(record["Id"]), _number(texts["percent"]), is_sent=is_sent
+                )
+                self._on_change()
+                return f"/{'OutgoingInvoices' if is_sent else 'SalesOrders'}/{made['Id']}"
             return f"/{kind.path}"
 
         return await self._form(request, kind.title, act, lambda _, note: note)
@@ -234,13 +292,22 @@ class Pages:
         save: Callable[[dict[str, str]], str],
         shown: Callable[[dict[str, str] | None, Html], Html],
     ) -> Response:
-        """Show a form, or take it: on to the address that `save` gives, or the form again with the refusal."""
+        """Show a form, or take it: on to the address that `save` gives, or the form again with the
+        refusal."""
         if request.method != "POST":
             return page.reply(title, shown(None, Html("")), LINKS)
         if not page.is_same_origin(request.headers):
-            return page.reply(title, page.note("This form came from another site.", "error"), LINKS, 403)
-        texts = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+            return page.reply(
+                title, page.note("This form came from another site.", "error"), LINKS, 403
+            )
+        texts = dict(
+            parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
+        )
         try:
             return RedirectResponse(save(texts), 303)
         except (Refusal, ValueError, KeyError) as error:
             return page.reply(title, shown(texts, page.note(words(error), "error")), LINKS, 400)
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))

@@ -1,7 +1,7 @@
 """JSON Patch as the API takes it: patchable properties only, all operations or none.
 
-Paths must be in exact PascalCase; other casings follow the setting `patch_other_case` (a public integration
-saw camelCase names ignored without an error).
+Paths must be in exact PascalCase; other casings follow the setting `patch_other_case` (a public
+integration saw camelCase names ignored without an error).
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ OPERATIONS = ("add", "replace", "remove", "test", "copy", "move")
 
 @dataclass(frozen=True)
 class Patched:
-    """`values` are the touched properties with their new values; `changed` those that really differ."""
+    """`values` are the touched properties with their new values; `changed` those that really
+    differ."""
 
     values: Record
     changed: frozenset[str]
@@ -29,7 +30,8 @@ class Patched:
 def patched(call: Call, settings: Settings, schema: Schema, record: Record) -> Patched:
     """Apply the call's patch to the patchable part of a record.
 
-    Raises Invalid for an unknown path, a bad value or a failing `test`, BindingError for a malformed body.
+    Raises Invalid for an unknown path, a bad value or a failing `test`, BindingError for a
+    malformed body.
     """
     is_sent = bool(call.content_type or call.body.strip())
     if is_sent and call.content_type.split(";")[0].strip().lower() != "application/json-patch+json":
@@ -44,7 +46,9 @@ def patched(call: Call, settings: Settings, schema: Schema, record: Record) -> P
 
 def _operations(body: Any) -> list[dict[str, Any]]:
     if not isinstance(body, list) or not all(isinstance(one, dict) for one in body):
-        raise BindingError({"$": ["The JSON patch document was malformed and could not be parsed."]})
+        raise BindingError(
+            {"$": ["The JSON patch document was malformed and could not be parsed."]}
+        )
     return [{name.lower(): value for name, value in one.items()} for one in body]
 
 
@@ -124,7 +128,9 @@ class _Run:
     def _position(self, values: list[Any], text: str, last: int) -> int:
         position = last if text == "-" else int(text)
         if not 0 <= position <= last:
-            raise self._invalid(f"The index value provided by path segment '{text}' is out of bounds.")
+            raise self._invalid(
+                f"The index value provided by path segment '{text}' is out of bounds."
+            )
         return position
 
     def _test(self, path: list[str], expected: Any) -> None:
@@ -132,7 +138,8 @@ class _Run:
         if not self.settings.ignore_test_ops and not same(found, expected):
             shown = "/".join(path)
             raise self._invalid(
-                f"The current value '{found}' at path '{shown}' is not equal to the test value '{expected}'."
+                f"The current value '{found}' at path '{shown}' is not equal to the test value "
+                f"'{expected}'."
             )
 
     def _remove(self, path: list[str]) -> None:
@@ -156,7 +163,9 @@ class _Run:
     def _set_item(self, values: list[Any], path: list[str], value: Any, *, adding: bool) -> None:
         position = self._position(values, path[1], len(values) if adding else len(values) - 1)
         rest = values[position:] if adding else values[position + 1 :]
-        self.document[path[0]] = self._value(self.schema, path[0], [*values[:position], value, *rest])
+        self.document[path[0]] = self._value(
+            self.schema, path[0], [*values[:position], value, *rest]
+        )
 
     def _value(self, schema: Schema, name: str, value: Any) -> Any:
         spec = schema.get(name, "U")
@@ -178,10 +187,14 @@ class _Run:
             if spec is None:
                 raise self._unknown(name)
             given[spec.name] = self._value(inner, spec.name, one)
-        return {one.name: given.get(one.name, one.default) for one in inner.fields if "U" in one.use}
+        return {
+            one.name: given.get(one.name, one.default) for one in inner.fields if "U" in one.use
+        }
 
     def _unknown(self, part: str) -> Invalid:
-        return self._invalid(f"The target location specified by path segment '{part}' was not found.")
+        return self._invalid(
+            f"The target location specified by path segment '{part}' was not found."
+        )
 
     def _invalid(self, detail: str) -> Invalid:
         return Invalid(self.schema.label, f"{self.schema.entity}PatchDto: {detail}")
@@ -192,7 +205,9 @@ def _patchable(schema: Schema, record: Record) -> Record:
     view: Record = {}
     for name in schema.names("U"):
         value, inner = record.get(name), schema.nested.get(name)
-        view[name] = _patchable(inner, value) if inner and value is not None else copy.deepcopy(value)
+        view[name] = (
+            _patchable(inner, value) if inner and value is not None else copy.deepcopy(value)
+        )
     return view
 
 
@@ -201,5 +216,7 @@ def same(found: Any, expected: Any) -> bool:
     if isinstance(found, bool) or isinstance(expected, bool):
         return found is expected
     if isinstance(found, dict) and isinstance(expected, dict):
-        return set(expected) <= set(found) and all(same(found[name], expected.get(name)) for name in found)
+        return set(expected) <= set(found) and all(
+            same(found[name], expected.get(name)) for name in found
+        )
     return bool(found == expected)

@@ -30,7 +30,9 @@ ALL_PRIVILEGES: Final = (
 def granted(removed: Iterable[str]) -> frozenset[str]:
     """All privileges less the removed ones; removing `X` removes `X_Full` with it."""
     gone = set(removed)
-    return frozenset(one for one in ALL_PRIVILEGES if one not in gone and one.removesuffix("_Full") not in gone)
+    return frozenset(
+        one for one in ALL_PRIVILEGES if one not in gone and one.removesuffix("_Full") not in gone
+    )
 
 
 def read(*names: str) -> frozenset[str]:

@@ -46,7 +46,9 @@ def list_products(go: Go, call: Call) -> Reply:
 
 def list_groups(go: Go, call: Call) -> Reply:
     rows = [shown_group(go, one) for one in go.product_groups.seen_rows()]
-    return query.listing(call, go.settings, PRODUCT_GROUP, rows, _common_tests(call), "/ProductGroups")
+    return query.listing(
+        call, go.settings, PRODUCT_GROUP, rows, _common_tests(call), "/ProductGroups"
+    )
 
 
 def get_product(go: Go, call: Call) -> Reply:
@@ -72,7 +74,9 @@ def create_product(go: Go, call: Call) -> Reply:
         record["ProductGroupId"] = group["Id"] if group else None
     _check_product(go, record)
     add_product(go, record)
-    return Reply(go.settings.product_post_status, PRODUCT.dto(shown_product(go, record)), changed=True)
+    return Reply(
+        go.settings.product_post_status, PRODUCT.dto(shown_product(go, record)), changed=True
+    )
 
 
 def add_product(go: Go, record: Record) -> Record:
@@ -85,7 +89,9 @@ def add_product(go: Go, record: Record) -> Record:
 
 
 def create_group(go: Go, call: Call) -> Reply:
-    values = posted(PRODUCT_GROUP, json_body(call), refuse_unknown=go.settings.refuse_unknown_properties)
+    values = posted(
+        PRODUCT_GROUP, json_body(call), refuse_unknown=go.settings.refuse_unknown_properties
+    )
     _accounts_to_ids(go, "Product group", values)
     record = PRODUCT_GROUP.blank() | values
     _check_code(go, "Product group", go.product_groups, record)
@@ -107,7 +113,9 @@ def patch_product(go: Go, call: Call) -> Reply:
         record["LastChangedDateTimeOffset"] = go.clock.stamp()
     if bumped:
         go.products.put(record["Id"], record)
-    return Reply(200, PRODUCT.dto(shown_product(go, record, _reserved(go, record))), changed=bool(bumped))
+    return Reply(
+        200, PRODUCT.dto(shown_product(go, record, _reserved(go, record))), changed=bool(bumped)
+    )
 
 
 def patch_group(go: Go, call: Call) -> Reply:
@@ -127,7 +135,9 @@ def delete_product(go: Go, call: Call) -> Reply:
     key = _found("Product", call, go.products.get(call.int_id()))["Id"]
     documents = (*go.orders.rows(), *go.invoices.rows())
     if any(line["ProductId"] == key for one in documents for line in one["Lines"]):
-        raise Conflict("Object conflict", f"Product with id = {key} is in use and cannot be deleted.")
+        raise Conflict(
+            "Object conflict", f"Product with id = {key} is in use and cannot be deleted."
+        )
     go.products.remove(key)
     return Reply(200, changed=True)
 
@@ -135,14 +145,18 @@ def delete_product(go: Go, call: Call) -> Reply:
 def delete_group(go: Go, call: Call) -> Reply:
     key = _found("Product group", call, go.product_groups.get(call.int_id()))["Id"]
     if any(one["ProductGroupId"] == key for one in go.products.rows()):
-        raise Conflict("Object conflict", f"Product group with id = {key} is in use and cannot be deleted.")
+        raise Conflict(
+            "Object conflict", f"Product group with id = {key} is in use and cannot be deleted."
+        )
     go.product_groups.remove(key)
     return Reply(200, changed=True)
 
 
 def _common_tests(call: Call) -> list[Test]:
     tests = [
-        *query.later_than(call, "lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset"),
+        *query.later_than(
+            call, "lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset"
+        ),
         *query.later_than(call, "createdDateTimeOffsetGreaterThan", "CreatedDateTimeOffset"),
         *query.texts(call, "codes", "Code"),
         *query.texts(call, "names", "Name"),
@@ -161,7 +175,9 @@ def _reserved(go: Go, product: Record) -> float:
     if not product["IsStockItem"]:
         return 0.0
     confirmed = (one for one in go.orders.rows() if one["SalesOrderStatus"] == "Confirmed")
-    lines = (line for one in confirmed for line in one["Lines"] if line["ProductId"] == product["Id"])
+    lines = (
+        line for one in confirmed for line in one["Lines"] if line["ProductId"] == product["Id"]
+    )
     return sum((line["Quantity"] or 0.0) for line in lines)
 
 
@@ -209,7 +225,11 @@ def _check_product(go: Go, record: Record) -> None:
     if not go.settings.allow_duplicate_product_code:
         _check_code(go, "Product", go.products, record)
     if record["ProductGroupId"] is not None and record["ProductGroupId"] not in go.product_groups:
-        raise GoError(400, "Object(s) not found", f"Product group with id = {record['ProductGroupId']} not found.")
+        raise GoError(
+            400,
+            "Object(s) not found",
+            f"Product group with id = {record['ProductGroupId']} not found.",
+        )
     if record["StockOnHand"] is not None and not record["IsStockItem"]:
         raise Invalid("Product", "StockOnHand can be set only when IsStockItem is true.")
     _check_account_ids(go, "Product", record)
@@ -218,4 +238,6 @@ def _check_product(go: Go, record: Record) -> None:
 def _check_code(go: Go, kind: str, table: Table[int], record: Record) -> None:
     other = table.find("Code", record["Code"])
     if other is not None and other["Id"] != record["Id"]:
-        raise Invalid(kind, f"Code is already in use. '{record['Code']}' is used on Id = {other['Id']}.")
+        raise Invalid(
+            kind, f"Code is already in use. '{record['Code']}' is used on Id = {other['Id']}."
+        )

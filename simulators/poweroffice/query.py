@@ -27,7 +27,8 @@ def text(call: Call, name: str) -> str | None:
 
 
 def _bound(call: Call, name: str, parse: Callable[[str], Any]) -> Any:
-    """A parameter the web framework binds: anything unreadable, blank too, is its validation problem."""
+    """A parameter the web framework binds: anything unreadable, blank too, is its validation
+    problem."""
     value = call.query.get(name.lower())
     if value is None:
         return None
@@ -38,7 +39,9 @@ def _bound(call: Call, name: str, parse: Callable[[str], Any]) -> Any:
 
 
 def flag(call: Call, name: str) -> bool | None:
-    found: bool | None = _bound(call, name, lambda value: ("false", "true").index(value.lower()) == 1)
+    found: bool | None = _bound(
+        call, name, lambda value: ("false", "true").index(value.lower()) == 1
+    )
     return found
 
 
@@ -48,7 +51,9 @@ def integer(call: Call, name: str, default: int) -> int:
 
 
 def day(call: Call, name: str) -> str | None:
-    found: str | None = _bound(call, name, lambda value: date.fromisoformat(value.split("T")[0]).isoformat())
+    found: str | None = _bound(
+        call, name, lambda value: date.fromisoformat(value.split("T")[0]).isoformat()
+    )
     return found
 
 
@@ -61,7 +66,8 @@ def enum(call: Call, name: str, of: str) -> str | None:
 
 
 def later_than(call: Call, name: str, field: str) -> Iterable[Test]:
-    """`...GreaterThan` filters: strictly greater at seven digits; fixed-width texts are compared."""
+    """`...GreaterThan` filters: strictly greater at seven digits; fixed-width texts are
+    compared."""
     bound: str | None = _bound(call, name, lambda value: instant_text(instant_ticks(value)))
     if bound is not None:
         yield lambda record: record.get(field) is not None and record[field] > bound
@@ -81,7 +87,10 @@ def numbers(call: Call, name: str, field: str) -> Iterable[Test]:
     if wanted is not None:
         ranges = [_range(name, part.strip()) for part in wanted.split(",")]
         yield (
-            lambda record: record.get(field) is not None and any(low <= record[field] <= high for low, high in ranges)
+            lambda record: (
+                record.get(field) is not None
+                and any(low <= record[field] <= high for low, high in ranges)
+            )
         )
 
 
@@ -105,7 +114,8 @@ def id_list(call: Call, name: str) -> list[int] | None:
         raise GoError(
             400,
             "Unable to cast object(s)",
-            f"{name} contains negative numbers and/or range of numbers. '-' is not allowed, only comma ',' "
+            f"{name} contains negative numbers and/or range of numbers. '-' is not allowed, only "
+            f"comma ',' "
             "separated single positive numbers are allowed.",
         )
     return [int(part) for part in parts]
@@ -117,7 +127,9 @@ def uuids(call: Call, name: str, field: str) -> Iterable[Test]:
         try:
             values = {str(UUID(part.strip())) for part in wanted.split(",")}
         except ValueError:
-            raise GoError(400, "Unable to cast object(s)", f"{name} holds a value that is no uuid.") from None
+            raise GoError(
+                400, "Unable to cast object(s)", f"{name} holds a value that is no uuid."
+            ) from None
         yield lambda record: record.get(field) in values
 
 
@@ -156,16 +168,24 @@ def listing(
 def _refuse_odata(call: Call) -> None:
     for name in call.query:
         if name.startswith("$"):
-            raise GoError(400, "Invalid resourceParameter", f"Query option '{name}' is not supported.")
+            raise GoError(
+                400, "Invalid resourceParameter", f"Query option '{name}' is not supported."
+            )
 
 
 def _paging(call: Call, settings: Settings) -> tuple[int, int]:
     page = integer(call, "PageNumber", 1)
     size = integer(call, "PageSize", settings.page_size_default)
     if page < 1 or size < 1:
-        raise GoError(400, "Invalid resourceParameter", "PageNumber and PageSize must be at least 1.")
+        raise GoError(
+            400, "Invalid resourceParameter", "PageNumber and PageSize must be at least 1."
+        )
     if size > settings.page_size_max:
-        raise GoError(400, "Invalid resourceParameter", f"PageSize cannot be larger than {settings.page_size_max}.")
+        raise GoError(
+            400,
+            "Invalid resourceParameter",
+            f"PageSize cannot be larger than {settings.page_size_max}.",
+        )
     return page, size
 
 
@@ -181,7 +201,9 @@ def _order(call: Call, schema: Schema) -> list[tuple[str, bool]]:
         if not words:
             continue
         if len(words) > 2 or (len(words) == 2 and words[1].lower() not in ("asc", "desc")):
-            raise GoError(400, "Invalid resourceParameter", f"OrderBy '{part.strip()}' is not valid.")
+            raise GoError(
+                400, "Invalid resourceParameter", f"OrderBy '{part.strip()}' is not valid."
+            )
         order.append((_known(schema, words[0]), words[-1].lower() == "desc"))
     return order
 
@@ -189,7 +211,11 @@ def _order(call: Call, schema: Schema) -> list[tuple[str, bool]]:
 def _known(schema: Schema, name: str) -> str:
     spec = schema.find(name.strip(), "R")
     if spec is None:
-        raise GoError(400, "Invalid resourceParameter", f"Property '{name.strip()}' was not found on {schema.entity}.")
+        raise GoError(
+            400,
+            "Invalid resourceParameter",
+            f"Property '{name.strip()}' was not found on {schema.entity}.",
+        )
     return spec.name
 
 
@@ -202,6 +228,8 @@ def _sort_key(value: Any) -> tuple[bool, Any]:
 def _pagination(call: Call, page: int, size: int, total: int) -> str:
     if page * size >= total:
         return json.dumps({"nextPageLink": None})
-    query = {name: value for name, value in call.query.items() if name not in ("pagenumber", "pagesize")}
+    query = {
+        name: value for name, value in call.query.items() if name not in ("pagenumber", "pagesize")
+    }
     link = f"{call.url}?{urlencode(query | {'PageNumber': str(page + 1), 'PageSize': str(size)})}"
     return json.dumps({"nextPageLink": link})

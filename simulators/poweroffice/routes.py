@@ -57,8 +57,15 @@ ROUTES: Final = (
     _route("GET", "/ContactPersons", contact_persons.list_persons, _PERSON),
     _route("POST", "/ContactPersons/{contactId:int}", contact_persons.create_person, _PERSON_W),
     _route("GET", "/ContactPersons/{contactId:int}/{id:int}", contact_persons.get_person, _PERSON),
-    _route("PATCH", "/ContactPersons/{contactId:int}/{id:int}", contact_persons.patch_person, _PERSON_W),
-    _route("DELETE", "/ContactPersons/{contactId:int}/{id:int}", contact_persons.delete_person, _PERSON_W),
+    _route(
+        "PATCH", "/ContactPersons/{contactId:int}/{id:int}", contact_persons.patch_person, _PERSON_W
+    ),
+    _route(
+        "DELETE",
+        "/ContactPersons/{contactId:int}/{id:int}",
+        contact_persons.delete_person,
+        _PERSON_W,
+    ),
     _route("GET", "/Products", products.list_products, _PRODUCT),
     _route("POST", "/Products", products.create_product, _PRODUCT_W),
     _route("GET", "/Products/{id:int}", products.get_product, _PRODUCT),
@@ -80,8 +87,12 @@ ROUTES: Final = (
     _route("POST", "/SalesOrders/{id:uuid}/Lines", order_lines.create_line, _ORDER_W),
     _route("GET", "/SalesOrders/{id:uuid}/Lines/{lineId:uuid}", order_lines.get_line, _ORDER),
     _route("PATCH", "/SalesOrders/{id:uuid}/Lines/{lineId:uuid}", order_lines.patch_line, _ORDER_W),
-    _route("DELETE", "/SalesOrders/{id:uuid}/Lines/{lineId:uuid}", order_lines.delete_line, _ORDER_W),
-    _route("POST", "/SalesOrders/{id:uuid}/createAndSendInvoice", sending.create_and_send, _ORDER_W),
+    _route(
+        "DELETE", "/SalesOrders/{id:uuid}/Lines/{lineId:uuid}", order_lines.delete_line, _ORDER_W
+    ),
+    _route(
+        "POST", "/SalesOrders/{id:uuid}/createAndSendInvoice", sending.create_and_send, _ORDER_W
+    ),
     _route("GET", "/OutgoingInvoices", invoices.list_invoices, _INVOICE),
     _route("GET", "/OutgoingInvoices/{id:uuid}", invoices.get_invoice, _INVOICE),
     _route("GET", "/OutgoingInvoices/{id:uuid}/Lines", invoices.list_lines, _INVOICE),

@@ -1,7 +1,8 @@
 """What a line costs: effective price, discount, sales account, VAT, and the sums of an order.
 
-The API computes a line only when product (with an account), quantity and price are present. Its rounding is
-not documented; here line amounts have two decimals, halves away from zero, and headers are sums of lines.
+The API computes a line only when product (with an account), quantity and price are present. Its
+rounding is not documented; here line amounts have two decimals, halves away from zero, and headers
+are sums of lines.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ NO_AMOUNTS: Record = {
 def line_amounts(
     quantity: float, unit_price: float, allowance_percent: float, vat_rate: float
 ) -> tuple[Decimal, Decimal, Decimal]:
-    """(net, VAT, total) in the order's currency; `vat_rate` is a fraction, positive allowance a discount."""
+    """(net, VAT, total) in the order's currency; `vat_rate` is a fraction, positive allowance a
+    discount."""
     factor = (Decimal(100) - exact(allowance_percent)) / 100
     net = cents(exact(quantity) * exact(unit_price) * factor)
     vat = cents(net * exact(vat_rate))

@@ -1,11 +1,12 @@
-"""Sending: a request is queued, and after a delay the order becomes an outgoing invoice under the same Id."""
+"""Sending: a request is queued, and after a delay the order becomes an outgoing invoice under the
+same Id."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 from uuid import UUID
 
-from simulators.poweroffice import lookups
+from simulators.poweroffice import entries, lookups
 from simulators.poweroffice.errors import BindingError, GoError, Invalid, NotFound
 from simulators.poweroffice.fields import Record
 from simulators.poweroffice.http import Call, Reply, json_body, posted
@@ -25,7 +26,9 @@ from simulators.poweroffice.tables_sales import INVOICE, INVOICE_LINE, SEND_REQU
 
 def create_and_send(go: Go, call: Call) -> Reply:
     if SEND_INVOICE not in call.privileges:
-        raise GoError(400, "Missing privilege", "The integration lacks the privilege to send invoices.")
+        raise GoError(
+            400, "Missing privilege", "The integration lacks the privilege to send invoices."
+        )
     order = found_order(call, go.orders.get(call.uuid_id()))
     body = json_body(call) if call.body.strip() else {}
     values = posted(SEND_REQUEST, body, refuse_unknown=go.settings.refuse_unknown_properties)
@@ -65,21 +68,35 @@ def settle(go: Go) -> None:
         del go.sendings[order_id]
         order = go.orders.get(order_id)
         if order is not None:
-            invoice_from(go, order, sending.request, sending.application_key, go.clock.stamp())
+            entries.settle(
+                go,
+                invoice_from(go, order, sending.request, sending.application_key, go.clock.stamp()),
+            )
 
 
 def invoice_from(
-    go: Go, order: Record, request: Record, application_key: str, sent_at: str, invoice_no: int | None = None
+    go: Go,
+    order: Record,
+    request: Record,
+    application_key: str,
+    sent_at: str,
+    invoice_no: int | None = None,
 ) -> Record:
-    """Turn an order into an invoice: same Id, new line ids, numbers assigned, inherited values made fixed."""
+    """Turn an order into an invoice: same Id, new line ids, numbers assigned, inherited values made
+    fixed."""
     shown = order | inherited_header(go, order)
     voucher_date = request["VoucherDate"] or sent_at[:10]
     rate = exact(order["CurrencyExchangeRate"] or 1.0)
     days = lookups.REGISTERS["Payment term"][shown["PaymentTermId"]]
-    due_date = request["OverrideDueDate"] or (date.fromisoformat(voucher_date) + timedelta(days=int(days))).isoformat()
+    due_date = (
+        request["OverrideDueDate"]
+        or (date.fromisoformat(voucher_date) + timedelta(days=int(days))).isoformat()
+    )
     total_posted = float(cents(exact(order["TotalAmount"]) * rate))
     if invoice_no is None:
-        invoice_no = go.next_number("invoice number", lambda one: go.invoices.find("InvoiceNo", one) is None)
+        invoice_no = go.next_number(
+            "invoice number", lambda one: go.invoices.find("InvoiceNo", one) is None
+        )
     invoice: Record = {name: shown.get(name) for name in INVOICE.names("R")} | {
         "OrderNo": order["SalesOrderNo"],
         "OrderDate": order["SalesOrderDate"] or voucher_date,
@@ -101,7 +118,10 @@ def invoice_from(
         "CreatedDateTimeOffset": order["CreatedDateTimeOffset"],
         "LastChangedDateTimeOffset": sent_at,
         "ApplicationKey": application_key,
+        "CreditedId": order.get("CreditedId"),
     }
+    if not go.settings.credit_names_invoice:
+        invoice["RelatedInvoiceNo"] = None
     invoice |= _delivery_address(go, order)
     invoice["Lines"] = [_invoice_line(go, order, one) for one in order["Lines"]]
     go.orders.remove(order["Id"])
@@ -149,7 +169,8 @@ def _invoice_line(go: Go, order: Record, line: Record) -> Record:
 
 
 def sent_state(go: Go, call: Call) -> Reply:
-    """State of one order by id, or of all that are being sent; 204 for an order never asked to be sent."""
+    """State of one order by id, or of all that are being sent; 204 for an order never asked to be
+    sent."""
     if "id" not in call.query:
         rows = [_pending(order_id, one) for order_id, one in go.sendings.items()]
         return Reply(200, rows) if rows else Reply(204)

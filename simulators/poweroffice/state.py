@@ -30,12 +30,14 @@ FIRST_NUMBERS = {
     "voucher number": 1,
     "invoice number": 50_001,
     "cid": 1,
+    "match": 1,
 }
 
 
 @dataclass
 class Sending:
-    """A send request under way: done when `due_s` on the clock has passed, or failed with `error`."""
+    """A send request under way: done when `due_s` on the clock has passed, or failed with
+    `error`."""
 
     due_s: float
     request: Record
@@ -53,7 +55,8 @@ def _nothing() -> None:
 
 @dataclass
 class Go:
-    """The data, the clock and the switches; handlers get it with every call. `on_change` hears of every write."""
+    """The data, the clock and the switches; handlers get it with every call. `on_change` hears of
+    every write."""
 
     settings: Settings
 
@@ -67,7 +70,9 @@ class Go:
         """Forget everything but the ledger set-up and the product groups of the client."""
         self._next = dict(FIRST_NUMBERS)
         unique = ("ExternalImportReference",)
-        self.customers: Table[int] = Table(self.settings, self.clock, (*unique, "Number", "ExternalNumber"))
+        self.customers: Table[int] = Table(
+            self.settings, self.clock, (*unique, "Number", "ExternalNumber")
+        )
         self.contact_persons: Table[int] = Table(self.settings, self.clock, ("ExternalCode",))
         self.product_groups: Table[int] = Table(self.settings, self.clock, ("Code",))
         self.products: Table[int] = Table(self.settings, self.clock, ("Code",))
@@ -82,7 +87,9 @@ class Go:
         self.currencies = ledger_data.currencies()
         for record in ledger_data.accounts(self.next_number, self.clock.stamp):
             self.accounts.put(record["Id"], record)
-        for record in ledger_data.product_groups(self.next_number, self.clock.stamp, self.account_id):
+        for record in ledger_data.product_groups(
+            self.next_number, self.clock.stamp, self.account_id
+        ):
             self.product_groups.put(record["Id"], record)
 
     def tables(self) -> dict[str, Table[Any]]:

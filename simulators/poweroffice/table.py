@@ -1,7 +1,7 @@
 """Records by key, with indexes for unique properties and a memory of the recent past.
 
-A stored record is never changed in place: a write puts a new one. So a reader may hold a record without
-copying, and a lagging read can be answered from the versions just replaced.
+A stored record is never changed in place: a write puts a new one. So a reader may hold a record
+without copying, and a lagging read can be answered from the versions just replaced.
 """
 
 from __future__ import annotations

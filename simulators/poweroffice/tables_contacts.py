@@ -1,4 +1,5 @@
-"""Property tables of contacts. `SubLedgerNumberSeriesId` and the `...Code` twins exist in POST only."""
+"""Property tables of contacts. `SubLedgerNumberSeriesId` and the `...Code` twins exist in POST
+only."""
 
 from __future__ import annotations
 

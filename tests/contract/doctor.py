@@ -1,4 +1,5 @@
-"""What the tests of the checks share: the settings of a tenant, its results, and the real webhook route on a port."""
+"""What the tests of the checks share: the settings of a tenant, its results, and the real webhook
+route on a port."""
 
 import asyncio
 import socket
@@ -22,17 +23,35 @@ Told = list[tuple[str, str, str]]
 DECIDED: dict[str, Any] = {"invoicing": {"by": "chargebee"}, "start": {"orders": "2026-01-01"}}
 
 
-def settings(name: str, *, chargebee: dict[str, Any] | None = None, go: dict[str, Any] | None = None, port: int = 0,
-             **tenant: Any) -> Settings:  # fmt: skip
+def settings(
+    name: str,
+    *,
+    chargebee: dict[str, Any] | None = None,
+    go: dict[str, Any] | None = None,
+    port: int = 0,
+    **tenant: Any,
+) -> Settings:
     """One tenant; what is given replaces what would be asked nowhere."""
     nowhere = "http://127.0.0.1:1"
     held = {
-        "chargebee": {"base_url": f"{nowhere}/api/v2", "api_key": "none", "prices": "net",
-                      "requests_per_minute": 60_000, **(chargebee or {})},
-        "poweroffice": {"base_url": f"{nowhere}/v2", "token_url": f"{nowhere}/OAuth/Token", "application_key": "none",
-                        "client_key": "none", "subscription_key": "none", "requests_per_second": 1000, **(go or {})},
+        "chargebee": {
+            "base_url": f"{nowhere}/api/v2",
+            "api_key": "none",
+            "prices": "net",
+            "requests_per_minute": 60_000,
+            **(chargebee or {}),
+        },
+        "poweroffice": {
+            "base_url": f"{nowhere}/v2",
+            "token_url": f"{nowhere}/OAuth/Token",
+            "application_key": "none",
+            "client_key": "none",
+            "subscription_key": "none",
+            "requests_per_second": 1000,
+            **(go or {}),
+        },
         **tenant,
-    }  # fmt: skip
+    }
     return Settings.model_validate({"ports": {"chargebee_adapter": port}, "tenants": {name: held}})
 
 
@@ -61,7 +80,9 @@ def serving(*routes: BaseRoute) -> Iterator[int]:
     """A server with these routes; its port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(Starlette(routes=list(routes)), log_level="critical", lifespan="off")
+        config = uvicorn.Config(
+            Starlette(routes=list(routes)), log_level="critical", lifespan="off"
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -85,7 +106,8 @@ def adapter(receivers: dict[str, Receiver]) -> Iterator[int]:
 
 @contextmanager
 def other_program(status: int, asked: list[Request]) -> Iterator[int]:
-    """A server that has nothing to do with us; with 401 it wants credentials of its own. Requests go to `asked`."""
+    """A server that has nothing to do with us; with 401 it wants credentials of its own. Requests
+    go to `asked`."""
 
     async def hello(request: Request) -> Response:
         asked.append(request)

@@ -1,4 +1,5 @@
-"""The vendor's OpenAPI description of Go, overlaid where it is known to be wrong, for tests that validate against it.
+"""The vendor's OpenAPI description of Go, overlaid where it is known to be wrong, for tests that
+validate against it.
 
 The description lies beside the checkout and may be absent; then the tests that need it are skipped.
 """
@@ -25,7 +26,8 @@ NULLABLE_OBJECTS: Final = {
     "ContactPersonPostDto": "MailAddress",
     "SalesOrderLinePostDto": "Accrual",
 }
-"""References to objects cannot say in OpenAPI 3.0 that they may be null, and they are null when never set."""
+"""References to objects cannot say in OpenAPI 3.0 that they may be null, and they are null when
+never set."""
 
 PATCHED: Final = {
     "/Customers/{id}": "CustomerPostDto",
@@ -36,13 +38,16 @@ PATCHED: Final = {
     "/SalesOrders/{id}/Lines/{lineId}": "SalesOrderLinePostDto",
     "/GeneralLedgerAccounts/{id}": "GeneralLedgerAccountPostDto",
 }
-"""Patch bodies do not list their fields: those of POST, less the twins of ids and what is set once."""
+"""Patch bodies do not list their fields: those of POST, less the twins of ids and what is set
+once."""
 
 POST_ONLY: Final = re.compile(
     r".*(Code|EmployeeNumber|EmployeeNo)|CustomerNo|PaymentTerm|DeliveryTerm|SalesOrderLines|AccountNo|"
     r"(Standard|Optional)SalesAccount(AgricultureDepartment)?|SubLedgerNumberSeriesId"
 )
-PATCHABLE_CODES: Final = frozenset({"Code", "CurrencyCode", "UnitOfMeasureCode", "CountryCode", "ExternalCode"})
+PATCHABLE_CODES: Final = frozenset(
+    {"Code", "CurrencyCode", "UnitOfMeasureCode", "CountryCode", "ExternalCode"}
+)
 
 NO_CONTENT: Final[Json] = {"description": "Deleted"}
 UNBOUND: Final[Json] = {
@@ -109,17 +114,22 @@ def patchable(schema: Json) -> Json:
 
 
 def _operations(fields: Json, with_test: bool) -> list[Json]:
-    """What may be done to each field, a path below the record; arrays may be written by element too."""
+    """What may be done to each field, a path below the record; arrays may be written by element
+    too."""
     operations: list[Json] = []
     for name, value in fields.items():
         path = {"enum": [f"/{name}"]}
-        operations.append(_operation({"op": {"enum": ["add", "replace"]}, "path": path, "value": value}))
+        operations.append(
+            _operation({"op": {"enum": ["add", "replace"]}, "path": path, "value": value})
+        )
         operations.append(_operation({"op": {"enum": ["remove"]}, "path": path}))
         if with_test:
             operations.append(_operation({"op": {"enum": ["test"]}, "path": path, "value": value}))
         if value.get("type") == "array":
             element = {"enum": [f"/{name}/-", f"/{name}/0"]}
-            operations.append(_operation({"op": {"enum": ["add"]}, "path": element, "value": value["items"]}))
+            operations.append(
+                _operation({"op": {"enum": ["add"]}, "path": element, "value": value["items"]})
+            )
             operations.append(_operation({"op": {"enum": ["remove"]}, "path": element}))
     return operations
 

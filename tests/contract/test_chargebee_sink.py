@@ -1,5 +1,5 @@
-"""The Chargebee sink at its edges, against the simulator: what it holds back, what it finds before it creates, whether
-it wrote, and what guards a write."""
+"""The Chargebee sink at its edges, against the simulator: what it holds back, what it finds before
+it creates, whether it wrote, and what guards a write."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,29 +11,49 @@ import msgspec
 import pytest
 
 from contracts.messages import Outcome
-from runtime.vendor import READ, RateLimiter, Refused, Retriable, VendorHttp
+from runtime.transport import VendorTransport
+from runtime.vendor import READ, RateLimiter, Refused, Retriable
 from services.chargebee_adapter import mapping
 from services.chargebee_adapter.client import ChargebeeClient
 from services.chargebee_adapter.sink import Sink
-from tests.contract.test_chargebee_adapter import PERSON, PRODUCT, World, _order, address, run, world
+from tests.contract.test_chargebee_adapter import (
+    PERSON,
+    PRODUCT,
+    World,
+    _order,
+    address,
+    run,
+    world,
+)
+from tests.transports import Showing
+from tests.unit.bench import NEXT
 
 __all__ = ["address"]
 
 LONG_PHONE = "+47 22 33 44 55 (direkte, men bare etter klokken tolv og ikke fredag)"
 PLACE = {"line1": "Gate 2", "city": "Bergen", "zip": "5003", "country": "NO"}
-COMPANY = {"kind": "company", "company": "Samtidig AS", "email": "post@samtidig.example",
-           "organisation_number": "923609016"}  # fmt: skip
+COMPANY = {
+    "kind": "company",
+    "company": "Samtidig AS",
+    "email": "post@samtidig.example",
+    "organisation_number": "923609016",
+}
 
 
 async def someone(here: World) -> None:
-    await here.act("/customers", id="c1", first_name="Ola", last_name="Moen", phone="1", email="a@eksempel.no")
+    await here.act(
+        "/customers", id="c1", first_name="Ola", last_name="Moen", phone="1", email="a@eksempel.no"
+    )
 
 
 async def update(here: World, expected: dict[str, Any] | None = None, **fields: Any) -> Outcome:
-    return await here.apply("customer", "update", target_id="c1", fields=fields, expected=expected or {})
+    return await here.apply(
+        "customer", "update", target_id="c1", fields=fields, expected=expected or {}
+    )
 
 
-# --- what Chargebee cannot take -----------------------------------------------------------------------------
+# --- what Chargebee cannot take
+# -----------------------------------------------------------------------------
 
 
 def test_a_phone_that_is_too_long_is_held_back_and_the_email_crosses(address: str) -> None:
@@ -42,13 +62,21 @@ def test_a_phone_that_is_too_long_is_held_back_and_the_email_crosses(address: st
             await someone(here)
             outcome = await update(here, phone=LONG_PHONE, email="ny@example.no")
             assert (outcome.result, outcome.wrote) == ("applied", True)
-            words = "Chargebee's phone holds 50 characters, this has 69; shorten it in PowerOffice Go"
+            words = (
+                "Chargebee's phone holds 50 characters, this has 69; shorten it in PowerOffice Go"
+            )
             assert outcome.skipped == {"phone": words}
             assert outcome.data is not None
             assert (outcome.data["phone"], outcome.data["email"]) == ("1", "ny@example.no")
             alone = await update(here, phone=LONG_PHONE)
-            assert (alone.result, alone.wrote, alone.skipped) == ("applied", False, {"phone": words})
-            made = await here.apply("customer", "create", stamp="go-1", fields={**PERSON, "phone": LONG_PHONE})
+            assert (alone.result, alone.wrote, alone.skipped) == (
+                "applied",
+                False,
+                {"phone": words},
+            )
+            made = await here.apply(
+                "customer", "create", stamp="go-1", fields={**PERSON, "phone": LONG_PHONE}
+            )
             assert (made.result, made.id, made.skipped) == ("applied", "go-1", {"phone": words})
             assert made.data is not None
             assert (made.data["phone"], made.data["email"]) == (None, PERSON["email"])
@@ -59,17 +87,27 @@ def test_a_phone_that_is_too_long_is_held_back_and_the_email_crosses(address: st
 def test_of_a_product_only_what_fits_is_written(address: str) -> None:
     async def scenario() -> None:
         async with world(address) as here:
-            made = await here.apply("product", "create", stamp="go-9", fields={**PRODUCT, "description": "x" * 501})
+            made = await here.apply(
+                "product", "create", stamp="go-9", fields={**PRODUCT, "description": "x" * 501}
+            )
             assert made.data is not None
-            assert (made.result, list(made.skipped), made.data["description"]) == ("applied", ["description"], None)
+            assert (made.result, list(made.skipped), made.data["description"]) == (
+                "applied",
+                ["description"],
+                None,
+            )
             changes = {"name": "x" * 101, "unit": "HUR"}
             outcome = await here.apply("product", "update", target_id="go-9", fields=changes)
             assert outcome.data is not None
             assert (list(outcome.skipped), outcome.data["name"], outcome.data["unit"]) == (
-                ["name"], PRODUCT["name"], "HUR",
-            )  # fmt: skip
+                ["name"],
+                PRODUCT["name"],
+                "HUR",
+            )
             with pytest.raises(Refused, match="name holds 100 characters, this has 101"):
-                await here.apply("product", "create", stamp="go-10", fields={**PRODUCT, "name": "x" * 101})
+                await here.apply(
+                    "product", "create", stamp="go-10", fields={**PRODUCT, "name": "x" * 101}
+                )
 
     run(scenario())
 
@@ -89,20 +127,36 @@ def test_a_reference_that_is_too_long_does_not_stop_an_order(address: str) -> No
 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
-    [("email", "ingen", "email validation failed"), ("address", {**PLACE, "country": "QQ"}, "invalid country code")],
+    [
+        ("email", "ingen", "email validation failed"),
+        ("address", {**PLACE, "country": "QQ"}, "invalid country code"),
+    ],
 )
-def test_a_value_that_chargebee_refuses_by_name_is_held_back(address: str, field: str, value: Any, words: str) -> None:
+def test_a_value_that_chargebee_refuses_by_name_is_held_back(
+    address: str, field: str, value: Any, words: str
+) -> None:
     async def scenario() -> None:
         async with world(address) as here:
             await someone(here)
             outcome = await update(here, **{"phone": "2", field: value})
-            assert (outcome.result, outcome.wrote, list(outcome.skipped)) == ("applied", True, [field])
+            assert (outcome.result, outcome.wrote, list(outcome.skipped)) == (
+                "applied",
+                True,
+                [field],
+            )
             assert words in outcome.skipped[field]
             assert (await here.get("/customers/c1"))["phone"] == "2"
-            made = await here.apply("customer", "create", stamp="go-1", fields={**PERSON, field: value})
+            made = await here.apply(
+                "customer", "create", stamp="go-1", fields={**PERSON, field: value}
+            )
             assert (made.result, made.id, list(made.skipped)) == ("applied", "go-1", [field])
             alone = await update(here, **{field: value})
-            assert (alone.result, alone.wrote, list(alone.skipped), alone.id) == ("applied", False, [field], "c1")
+            assert (alone.result, alone.wrote, list(alone.skipped), alone.id) == (
+                "applied",
+                False,
+                [field],
+                "c1",
+            )
 
     run(scenario())
 
@@ -117,10 +171,16 @@ def test_two_values_that_chargebee_refuses_are_a_refusal(address: str) -> None:
     run(scenario())
 
 
-# --- twins --------------------------------------------------------------------------------------------------
+# --- twins
+# --------------------------------------------------------------------------------------------------
 
-THEIRS = {"id": "sam-1", "company": "Samtidig AS", "email": "post@samtidig.example", "vat_number": "NO923609016MVA",
-          "billing_address__country": "NO"}  # fmt: skip
+THEIRS = {
+    "id": "sam-1",
+    "company": "Samtidig AS",
+    "email": "post@samtidig.example",
+    "vat_number": "NO923609016MVA",
+    "billing_address__country": "NO",
+}
 KARI = {"id": "kari", "first_name": "Åse", "last_name": "bøe", "email": PERSON["email"]}
 NAMELESS = {"kind": "company", "company": "Samtidig AS", "organisation_number": "923609016"}
 TWINS: list[tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = [
@@ -146,13 +206,25 @@ def test_a_customer_is_not_created_beside_its_twin(
     async def scenario() -> None:
         async with world(address) as here:
             await here.act("/customers", **theirs)
-            outcome = await here.apply("customer", "create", stamp="go-1", fields=wanted, look_for_twins=True)
+            outcome = await here.apply(
+                "customer", "create", stamp="go-1", fields=wanted, look_for_twins=True
+            )
             if twins:
-                assert (outcome.result, outcome.twins, outcome.id, outcome.data) == ("stale", twins, None, None)
+                assert (outcome.result, outcome.twins, outcome.id, outcome.data) == (
+                    "stale",
+                    twins,
+                    None,
+                    None,
+                )
                 assert (outcome.wrote, outcome.calls) == (False, 1)
                 assert await here.writes() == {}
             else:
-                assert (outcome.result, outcome.id, outcome.twins, outcome.wrote) == ("applied", "go-1", (), True)
+                assert (outcome.result, outcome.id, outcome.twins, outcome.wrote) == (
+                    "applied",
+                    "go-1",
+                    (),
+                    True,
+                )
             unasked = await here.apply("customer", "create", stamp="go-2", fields=wanted)
             assert (unasked.result, unasked.id) == ("applied", "go-2")
 
@@ -164,8 +236,14 @@ def test_an_own_earlier_attempt_is_adopted_and_no_twin(address: str) -> None:
         async with world(address) as here:
             await here.apply("customer", "create", stamp="go-1", fields=COMPANY)
             for look_first in (False, True):
-                outcome = await here.apply("customer", "create", stamp="go-1", fields=COMPANY, look_for_twins=True,
-                                           look_first=look_first)  # fmt: skip
+                outcome = await here.apply(
+                    "customer",
+                    "create",
+                    stamp="go-1",
+                    fields=COMPANY,
+                    look_for_twins=True,
+                    look_first=look_first,
+                )
                 assert (outcome.result, outcome.id, outcome.twins) == ("adopted", "go-1", ())
 
     run(scenario())
@@ -173,29 +251,44 @@ def test_an_own_earlier_attempt_is_adopted_and_no_twin(address: str) -> None:
 
 @pytest.mark.parametrize(
     ("theirs", "is_twin"),
-    [({"id": "3201", "name": "Noe annet"}, True), ({"id": "x", "name": PRODUCT["name"]}, True),
-     ({"id": "x", "name": PRODUCT["name"], "external_name": "Brett"}, False), ({"id": "x", "name": "Brett"}, False),
-     ({"id": "go-99", "name": PRODUCT["name"]}, False)],
-)  # fmt: skip
-def test_a_product_is_not_created_beside_its_twin(address: str, theirs: dict[str, Any], is_twin: bool) -> None:
+    [
+        ({"id": "3201", "name": "Noe annet"}, True),
+        ({"id": "x", "name": PRODUCT["name"]}, True),
+        ({"id": "x", "name": PRODUCT["name"], "external_name": "Brett"}, False),
+        ({"id": "x", "name": "Brett"}, False),
+        ({"id": "go-99", "name": PRODUCT["name"]}, False),
+    ],
+)
+def test_a_product_is_not_created_beside_its_twin(
+    address: str, theirs: dict[str, Any], is_twin: bool
+) -> None:
     async def scenario() -> None:
         async with world(address) as here:
             await here.act("/item_families", id="tandem", name="tandem")
             await here.act("/items", type="charge", item_family_id="tandem", **theirs)
-            outcome = await here.apply("product", "create", stamp="go-9", fields=PRODUCT, look_for_twins=True)
+            outcome = await here.apply(
+                "product", "create", stamp="go-9", fields=PRODUCT, look_for_twins=True
+            )
             if is_twin:
-                assert (outcome.result, outcome.twins, outcome.wrote) == ("stale", (theirs["id"],), False)
+                assert (outcome.result, outcome.twins, outcome.wrote) == (
+                    "stale",
+                    (theirs["id"],),
+                    False,
+                )
                 assert await here.writes() == {}
             else:
                 assert (outcome.result, outcome.id, outcome.twins) == ("applied", "go-9", ())
             await here.act(f"/items/{theirs['id']}/delete")
-            again = await here.apply("product", "create", stamp="go-9", fields=PRODUCT, look_for_twins=True)
+            again = await here.apply(
+                "product", "create", stamp="go-9", fields=PRODUCT, look_for_twins=True
+            )
             assert again.twins == ()
 
     run(scenario())
 
 
-# --- whether anything was written ---------------------------------------------------------------------------
+# --- whether anything was written
+# ---------------------------------------------------------------------------
 
 
 def test_an_outcome_says_whether_anything_was_written(address: str) -> None:
@@ -208,14 +301,18 @@ def test_an_outcome_says_whether_anything_was_written(address: str) -> None:
             stale = await update(here, {"phone": "1"}, phone="3")
             assert (stale.result, stale.wrote) == ("stale", False)
             # An earlier attempt may have been the one that wrote it.
-            again = await here.apply("customer", "update", target_id="c1", fields={"phone": "2"}, look_first=True)
+            again = await here.apply(
+                "customer", "update", target_id="c1", fields={"phone": "2"}, look_first=True
+            )
             assert again.wrote
             assert not (await here.apply("customer", "verify", target_id="c1")).wrote
             assert (await here.apply("customer", "stamp", target_id="c1", stamp="go-5")).wrote
             assert not (await here.apply("customer", "stamp", target_id="c1", stamp="go-5")).wrote
             made = await here.apply("product", "create", stamp="go-9", fields=PRODUCT)
             assert made.wrote
-            assert not (await here.apply("product", "update", target_id="go-9", fields={"unit": "EA"})).wrote
+            assert not (
+                await here.apply("product", "update", target_id="go-9", fields={"unit": "EA"})
+            ).wrote
 
     run(scenario())
 
@@ -228,9 +325,14 @@ class Interrupting(ChargebeeClient):
     def at(self, priority: int) -> ChargebeeClient:
         return self
 
-    async def post(self, kind: str, resource_path: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        await self.here.act("/customers/c1/update_billing_info", billing_address__city="Hamar",
-                            billing_address__zip="2317")  # fmt: skip
+    async def post(
+        self, kind: str, resource_path: str, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        await self.here.act(
+            "/customers/c1/update_billing_info",
+            billing_address__city="Hamar",
+            billing_address__zip="2317",
+        )
         return await super().post(kind, resource_path, params)
 
 
@@ -241,8 +343,15 @@ def test_half_an_update_was_a_write(address: str) -> None:
             client = Interrupting(here.settings.chargebee, here.http)
             client.here = here
             sink = Sink("demo", here.settings, client, clock=lambda: datetime.now(UTC))
-            outcome = await sink.apply(here.command("customer", "update", target_id="c1", expected={"address": None},
-                                                    fields={"phone": "2", "address": PLACE}))  # fmt: skip
+            outcome = await sink.apply(
+                here.command(
+                    "customer",
+                    "update",
+                    target_id="c1",
+                    expected={"address": None},
+                    fields={"phone": "2", "address": PLACE},
+                )
+            )
             assert (outcome.result, outcome.done, outcome.wrote) == ("stale", ("phone",), True)
 
     run(scenario())
@@ -254,44 +363,65 @@ def test_half_an_update_that_was_stopped_may_have_written(address: str) -> None:
             await someone(here)
             match = "POST /customers/{id}/update_billing_info"
             await here.control("faults", {"faults": [{"kind": "429", "match": match}]})
-            command = here.command("customer", "update", target_id="c1", fields={"phone": "2", "address": PLACE})
+            command = here.command(
+                "customer", "update", target_id="c1", fields={"phone": "2", "address": PLACE}
+            )
             with pytest.raises(Retriable) as stopped:
                 await here.sink.apply(command)
             assert stopped.value.maybe_applied
-            await here.act("/customers/c1/update_billing_info", billing_address__city="Bergen",
-                           billing_address__zip="5003", billing_address__line1="Gate 2",
-                           billing_address__country="NO")  # fmt: skip
+            await here.act(
+                "/customers/c1/update_billing_info",
+                billing_address__city="Bergen",
+                billing_address__zip="5003",
+                billing_address__line1="Gate 2",
+                billing_address__country="NO",
+            )
             outcome = await here.sink.apply(msgspec.structs.replace(command, look_first=True))
             assert (outcome.result, outcome.wrote) == ("applied", True)
 
     run(scenario())
 
 
-# --- an older mapping ---------------------------------------------------------------------------------------
+# --- an older mapping
+# ---------------------------------------------------------------------------------------
 
 
-def test_an_update_planned_from_an_older_mapping_is_stale(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_update_planned_from_an_older_mapping_is_stale(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scenario() -> None:
         async with world(address) as here:
             await someone(here)
             await here.apply("product", "create", stamp="go-9", fields=PRODUCT)
-            monkeypatch.setattr(mapping, "MAPPING", 2)
+            monkeypatch.setattr(mapping, "MAPPING", NEXT)
             await here.control("requests/clear", {})
             outcome = await update(here, phone="2")
-            assert (outcome.result, outcome.wrote, outcome.mapping, outcome.done) == ("stale", False, 2, ())
+            assert (outcome.result, outcome.wrote, outcome.mapping, outcome.done) == (
+                "stale",
+                False,
+                NEXT,
+                (),
+            )
             assert outcome.data is not None
             assert (outcome.id, outcome.data["phone"]) == ("c1", "1")
-            product = await here.apply("product", "update", target_id="go-9", fields={"name": "Nytt"})
+            product = await here.apply(
+                "product", "update", target_id="go-9", fields={"name": "Nytt"}
+            )
             assert (product.result, product.id) == ("stale", "go-9")
             assert await here.writes() == {}
-            planned_now = await here.apply("customer", "update", target_id="c1", fields={"phone": "2"}, mapping=2)
+            planned_now = await here.apply(
+                "customer", "update", target_id="c1", fields={"phone": "2"}, mapping=NEXT
+            )
             assert (planned_now.result, planned_now.wrote) == ("applied", True)
-            assert (await here.apply("customer", "create", stamp="go-1", fields=PERSON)).result == "applied"
+            assert (
+                await here.apply("customer", "create", stamp="go-1", fields=PERSON)
+            ).result == "applied"
 
     run(scenario())
 
 
-# --- the guard ----------------------------------------------------------------------------------------------
+# --- the guard
+# ----------------------------------------------------------------------------------------------
 
 
 class Watched(RateLimiter):
@@ -309,13 +439,36 @@ class Watched(RateLimiter):
 UPDATES: list[tuple[Any, Any, dict[str, Any]]] = [
     ("customer", "update", {"target_id": "go-17", "fields": {"phone": "2"}}),
     ("customer", "update", {"target_id": "go-17", "fields": {"address": PLACE}}),
-    ("customer", "update", {"target_id": "go-17", "fields": {"phone": "3", "address": {**PLACE, "city": "Hamar"}}}),
+    (
+        "customer",
+        "update",
+        {"target_id": "go-17", "fields": {"phone": "3", "address": {**PLACE, "city": "Hamar"}}},
+    ),
     ("product", "update", {"target_id": "go-9", "fields": {"name": "Ny"}}),
-    ("product", "update", {"target_id": "go-9", "fields": {"price": {"amount": "1", "currency": "NOK"}}}),
-    ("product", "update", {"target_id": "go-9", "fields": {"name": "Ni", "price": {"amount": "2", "currency": "NOK"}}}),
+    (
+        "product",
+        "update",
+        {"target_id": "go-9", "fields": {"price": {"amount": "1", "currency": "NOK"}}},
+    ),
+    (
+        "product",
+        "update",
+        {
+            "target_id": "go-9",
+            "fields": {"name": "Ni", "price": {"amount": "2", "currency": "NOK"}},
+        },
+    ),
     ("order", "update", {"target_id": "go-8", "fields": {"order_date": "2026-10-06"}}),
-    ("customer", "create", {"stamp": "go-18", "fields": {**PERSON, "email": "x@eksempel.no"}, "look_for_twins": True}),
-    ("product", "create", {"stamp": "go-10", "fields": {"name": "B", "code": "b"}, "look_for_twins": True}),
+    (
+        "customer",
+        "create",
+        {"stamp": "go-18", "fields": {**PERSON, "email": "x@eksempel.no"}, "look_for_twins": True},
+    ),
+    (
+        "product",
+        "create",
+        {"stamp": "go-10", "fields": {"name": "B", "code": "b"}, "look_for_twins": True},
+    ),
 ]
 
 
@@ -326,12 +479,9 @@ def test_nothing_is_waited_for_between_the_read_and_the_write_it_guards(address:
             await here.apply("product", "create", stamp="go-9", fields=PRODUCT)
             await here.apply("order", "create", stamp="go-8", fields=_order("go-17", "go-9"))
             limiter = Watched()
-            http = VendorHttp(limiter)
-
-            async def note(request: httpx.Request) -> None:
-                limiter.seen.append(request.method)
-
-            http.http.event_hooks = {"request": [note], "response": []}
+            http = VendorTransport(
+                limiter, inner=Showing(lambda request: limiter.seen.append(request.method))
+            )
             client = ChargebeeClient(here.settings.chargebee, http)
             sink = Sink("demo", here.settings, client, clock=lambda: datetime.now(UTC))
             # The family and the items of prices are known from the first command on.
@@ -348,7 +498,7 @@ def test_nothing_is_waited_for_between_the_read_and_the_write_it_guards(address:
                 assert "wait" not in between, (entity, op, facts, limiter.seen)
                 # What was not needed is given back.
                 assert limiter.taken - taken == http.calls - used, (entity, op, facts)
-            await http.close()
+            await http.aclose()
 
     run(scenario())
 
@@ -357,31 +507,35 @@ def test_no_other_request_takes_the_connection_in_between(address: str) -> None:
     async def scenario() -> None:
         async with world(address) as here:
             await someone(here)
-            http = VendorHttp(RateLimiter(0, 1, 1), connections=1)
             seen: list[str] = []
 
-            async def note(request: httpx.Request) -> None:
+            def note(request: httpx.Request) -> None:
                 seen.append(f"{request.method} {request.url.path.removeprefix('/api/v2')}")
 
-            http.http.event_hooks = {"request": [note], "response": []}
+            http = VendorTransport(RateLimiter(0, 1, 1), connections=1, inner=Showing(note))
             client = ChargebeeClient(here.settings.chargebee, http)
             sink = Sink("demo", here.settings, client, clock=lambda: datetime.now(UTC))
-            command = here.command("customer", "update", target_id="c1", fields={"phone": "2", "address": PLACE})
+            command = here.command(
+                "customer", "update", target_id="c1", fields={"phone": "2", "address": PLACE}
+            )
             polls = [asyncio.create_task(client.get("/events")) for _ in range(5)]
             outcome = asyncio.create_task(sink.apply(command))
             polls += [asyncio.create_task(client.get("/events")) for _ in range(5)]
             await asyncio.gather(outcome, *polls)
-            await http.close()
+            await http.aclose()
             start = seen.index("GET /customers/c1")
             assert seen[start : start + 3] == [
-                "GET /customers/c1", "POST /customers/c1", "POST /customers/c1/update_billing_info",
-            ]  # fmt: skip
+                "GET /customers/c1",
+                "POST /customers/c1",
+                "POST /customers/c1/update_billing_info",
+            ]
 
     run(scenario())
 
 
 class Napping(ChargebeeClient):
-    """The process is stopped for an hour while the answer of a read is under way, and a person edits meanwhile."""
+    """The process is stopped for an hour while the answer of a read is under way, and a person
+    edits meanwhile."""
 
     here: World
     naps = 1
@@ -390,7 +544,9 @@ class Napping(ChargebeeClient):
     def at(self, priority: int) -> ChargebeeClient:
         return self
 
-    async def get(self, resource_path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+    async def get(
+        self, resource_path: str, params: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         found = await super().get(resource_path, params)
         if self.naps and resource_path.startswith(("/customers/", "/items/")):
             self.naps -= 1
@@ -401,9 +557,12 @@ class Napping(ChargebeeClient):
 
 
 @pytest.mark.parametrize(
-    ("entity", "target_id", "field", "held"), [("customer", "c1", "phone", "9"), ("product", "go-9", "name", "Brett")]
+    ("entity", "target_id", "field", "held"),
+    [("customer", "c1", "phone", "9"), ("product", "go-9", "name", "Brett")],
 )
-def test_a_sink_that_was_asleep_reads_again(address: str, entity: Any, target_id: str, field: str, held: str) -> None:
+def test_a_sink_that_was_asleep_reads_again(
+    address: str, entity: Any, target_id: str, field: str, held: str
+) -> None:
     async def scenario() -> None:
         async with world(address) as here:
             await someone(here)
@@ -411,10 +570,23 @@ def test_a_sink_that_was_asleep_reads_again(address: str, entity: Any, target_id
             assert made.data is not None
             client = Napping(here.settings.chargebee, here.http)
             client.here = here
-            sink = Sink("demo", here.settings, client, clock=lambda: datetime.now(UTC), monotonic=lambda: Napping.now)
+            sink = Sink(
+                "demo",
+                here.settings,
+                client,
+                clock=lambda: datetime.now(UTC),
+                monotonic=lambda: Napping.now,
+            )
             expected = {"phone": "1", "name": made.data["name"]}
-            outcome = await sink.apply(here.command(entity, "update", target_id=target_id, fields={field: "ours"},
-                                                    expected={field: expected[field]}))  # fmt: skip
+            outcome = await sink.apply(
+                here.command(
+                    entity,
+                    "update",
+                    target_id=target_id,
+                    fields={field: "ours"},
+                    expected={field: expected[field]},
+                )
+            )
             assert (outcome.result, outcome.wrote) == ("stale", False)
             assert outcome.data is not None
             assert outcome.data[field] == held
@@ -429,10 +601,20 @@ def test_a_sink_that_cannot_stay_awake_writes_nothing(address: str) -> None:
             await here.apply("product", "create", stamp="go-9", fields=PRODUCT)
             client = Napping(here.settings.chargebee, here.http)
             client.here, client.naps = here, 99
-            sink = Sink("demo", here.settings, client, clock=lambda: datetime.now(UTC), monotonic=lambda: Napping.now)
+            sink = Sink(
+                "demo",
+                here.settings,
+                client,
+                clock=lambda: datetime.now(UTC),
+                monotonic=lambda: Napping.now,
+            )
             await here.control("requests/clear", {})
-            with pytest.raises(Retriable, match="3 readings in a row took longer than 2 s") as tired:
-                await sink.apply(here.command("customer", "update", target_id="c1", fields={"phone": "ours"}))
+            with pytest.raises(
+                Retriable, match="3 readings in a row took longer than 2 s"
+            ) as tired:
+                await sink.apply(
+                    here.command("customer", "update", target_id="c1", fields={"phone": "ours"})
+                )
             assert not tired.value.maybe_applied
             assert await here.writes() == {}
 

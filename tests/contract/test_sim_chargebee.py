@@ -1,4 +1,5 @@
-"""The Chargebee simulator, seen from outside: over plain HTTP and through the vendor's own Python SDK."""
+"""The Chargebee simulator, seen from outside: over plain HTTP and through the vendor's own Python
+SDK."""
 
 import base64
 import json
@@ -43,8 +44,19 @@ CALM: dict[str, Any] = {
     "product_catalog_version": "v2",
     "webhook_speed": 1,
     "webhook_retry_delays_s": [0.05, 0.05, 0.05],
-    "generate_orders_for_imported_invoices": False,
+    "orders_for_imported_invoices": True,
     "orders_enabled": True,
+    "order_invoice_statuses": [],
+    "include_non_shippable_in_orders": False,
+    "late_orders_s": 0,
+    "shipments_per_invoice": 1,
+    "shipment_remainder": "last_line",
+    "imported_orders_hold": "all",
+    "imported_lines_may_be_negative": False,
+    "credit_notes_move_orders": False,
+    "void_cancels_orders": False,
+    "void_with_credit_note": False,
+    "price_type": "tax_exclusive",
     "customer_delete_delay_s": 0,
     "clock_offset_s": 0,
     "list_lag_s": 0,
@@ -57,12 +69,17 @@ CALM: dict[str, Any] = {
 
 
 class Simulator:
-    """A running simulator: `api` speaks as the key named tandem, `person` as the one named console."""
+    """A running simulator: `api` speaks as the key named tandem, `person` as the one named
+    console."""
 
     def __init__(self, address: str) -> None:
         self.api = httpx.Client(base_url=address, auth=(KEY, ""), trust_env=False, timeout=WAIT_S)
-        self.person = httpx.Client(base_url=address, auth=(PERSON_KEY, ""), trust_env=False, timeout=WAIT_S)
-        self.control = httpx.Client(base_url=address.removesuffix("/api/v2") + "/_sim", trust_env=False, timeout=WAIT_S)
+        self.person = httpx.Client(
+            base_url=address, auth=(PERSON_KEY, ""), trust_env=False, timeout=WAIT_S
+        )
+        self.control = httpx.Client(
+            base_url=address.removesuffix("/api/v2") + "/_sim", trust_env=False, timeout=WAIT_S
+        )
         self.port = int(httpx.URL(address).port or 0)
 
     def reset(self, data: str = "empty") -> None:
@@ -72,7 +89,9 @@ class Simulator:
         assert self.control.post("/reset", json={"data": data}).status_code == 200
 
     def post(self, path: str, form: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
-        reply = self.api.post(path, data=form or {}, headers={n.replace("_", "-"): v for n, v in headers.items()})
+        reply = self.api.post(
+            path, data=form or {}, headers={n.replace("_", "-"): v for n, v in headers.items()}
+        )
         assert reply.status_code == 200, reply.text
         body: dict[str, Any] = reply.json()
         return body
@@ -98,7 +117,13 @@ class Simulator:
     def add_catalog(self) -> None:
         self.post("/item_families", {"id": "varer", "name": "Varer"})
         for id_, is_shippable in (("leser", "true"), ("kurs", "false")):
-            item = {"id": id_, "name": id_, "type": "charge", "item_family_id": "varer", "is_shippable": is_shippable}
+            item = {
+                "id": id_,
+                "name": id_,
+                "type": "charge",
+                "item_family_id": "varer",
+                "is_shippable": is_shippable,
+            }
             self.post("/items", item)
             price = {
                 "id": f"{id_}-NOK",
@@ -117,15 +142,33 @@ class Simulator:
             "item_prices[quantity][0]": "3",
             "item_prices[item_price_id][1]": "kurs-NOK",
         }
-        base = {"customer_id": "ola-1", "currency_code": "NOK", "po_number": "PO-7", **lines, **form}
-        created: dict[str, Any] = self.post("/invoices/create_for_charge_items_and_charges", base)["invoice"]
+        base = {
+            "customer_id": "ola-1",
+            "currency_code": "NOK",
+            "po_number": "PO-7",
+            **lines,
+            **form,
+        }
+        created: dict[str, Any] = self.post("/invoices/create_for_charge_items_and_charges", base)[
+            "invoice"
+        ]
         return created
 
 
 @contextmanager
 def launched(*arguments: str) -> Iterator[Simulator]:
     """A simulator in a process of its own, empty unless the arguments say otherwise."""
-    command = [sys.executable, "-m", "simulators.chargebee", "--port", "0", "--api-key", KEY, "--data", "empty"]
+    command = [
+        sys.executable,
+        "-m",
+        "simulators.chargebee",
+        "--port",
+        "0",
+        "--api-key",
+        KEY,
+        "--data",
+        "empty",
+    ]
     command += ["--extra-api-key", f"console={PERSON_KEY}", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -186,7 +229,12 @@ class Receiver:
 
 
 def test_only_a_known_key_gets_in(simulator: Simulator) -> None:
-    reply = httpx.get(simulator.api.base_url.join("customers"), auth=("wrong", ""), trust_env=False, timeout=PATIENCE_S)
+    reply = httpx.get(
+        simulator.api.base_url.join("customers"),
+        auth=("wrong", ""),
+        trust_env=False,
+        timeout=PATIENCE_S,
+    )
     assert reply.status_code == 401
     assert reply.json()["api_error_code"] == "api_authentication_failed"
     assert simulator.get("/customers") == {"list": []}
@@ -217,7 +265,9 @@ def test_nested_forms_lists_and_both_metadata_spellings(simulator: Simulator) ->
 
 def test_billing_info_erases_what_is_left_out(simulator: Simulator) -> None:
     simulator.post("/customers", {**NORDMANN, **ADDRESS, "vat_number": "912400018"})
-    changed = simulator.post("/customers/ola-1/update_billing_info", {"billing_address[city]": "Bergen"})["customer"]
+    changed = simulator.post(
+        "/customers/ola-1/update_billing_info", {"billing_address[city]": "Bergen"}
+    )["customer"]
     assert changed["billing_address"] == {
         "city": "Bergen",
         "validation_status": "not_validated",
@@ -231,12 +281,24 @@ def test_duplicates_limits_and_references_are_refused(simulator: Simulator) -> N
     simulator.add_catalog()
     simulator.post("/customers", NORDMANN)
     assert simulator.refusal("/customers", NORDMANN) == (400, "duplicate_entry", "id")
-    assert simulator.refusal("/customers", {"email": "no mail"}) == (400, "param_wrong_value", "email")
+    assert simulator.refusal("/customers", {"email": "no mail"}) == (
+        400,
+        "param_wrong_value",
+        "email",
+    )
     too_long = {"billing_address[city]": "x" * 51}
-    assert simulator.refusal("/customers", too_long) == (400, "param_wrong_value", "billing_address[city]")
+    assert simulator.refusal("/customers", too_long) == (
+        400,
+        "param_wrong_value",
+        "billing_address[city]",
+    )
     item = {"id": "leser", "name": "ny", "type": "charge", "item_family_id": "varer"}
     assert simulator.refusal("/items", item) == (400, "duplicate_entry", "id")
-    assert simulator.refusal("/items", {**item, "id": "x", "name": "leser"}) == (400, "duplicate_entry", "name")
+    assert simulator.refusal("/items", {**item, "id": "x", "name": "leser"}) == (
+        400,
+        "duplicate_entry",
+        "name",
+    )
     orphan = {**item, "id": "x", "item_family_id": "ukjent"}
     assert simulator.refusal("/items", orphan) == (404, "resource_not_found", "item_family_id")
     assert simulator.refusal("/items/leser/delete", {})[:2] == (409, "invalid_state_for_request")
@@ -256,7 +318,12 @@ def test_pages_are_walked_by_an_opaque_cursor(simulator: Simulator) -> None:
             break
         params["offset"] = page["next_offset"]
     assert seen == [f"c{number}" for number in reversed(range(25))]
-    for bad in ({"limit": "101"}, {"created_at[is]": "1"}, {"taxability[is]": "x"}, {"offset": "zz"}):
+    for bad in (
+        {"limit": "101"},
+        {"created_at[is]": "1"},
+        {"taxability[is]": "x"},
+        {"offset": "zz"},
+    ):
         assert simulator.api.get("/customers", params=bad).status_code == 400
 
 
@@ -290,13 +357,29 @@ def test_a_paid_invoice_with_a_shippable_line_generates_an_order(simulator: Simu
     order = simulator.get(f"/invoices/{invoice['id']}/orders")["list"][0]["order"]
     assert paid["linked_orders"][0]["id"] == order["id"]
     assert order["id"].isdigit()
-    assert (order["status"], order["order_type"], order["payment_status"]) == ("queued", "system_generated", "paid")
-    assert (order["customer_id"], order["total"], order["discount"]) == ("ola-1", 50063, 150)
-    first, second = order["order_line_items"]
-    assert (first["entity_type"], first["entity_id"], first["sku"]) == ("charge_item_price", "leser-NOK", "SKU-leser")
-    assert (first["unit_price"], first["fulfillment_quantity"], first["amount"]) == (10050, 3, 30150)
-    assert (first["discount_amount"], first["tax_amount"], first["fulfillment_amount"]) == (150, 7500, 37500)
-    assert (first["is_shippable"], second["is_shippable"]) == (True, False)
+    assert (order["status"], order["order_type"], order["payment_status"]) == (
+        "queued",
+        "system_generated",
+        "paid",
+    )
+    assert (order["customer_id"], order["total"], order["discount"]) == ("ola-1", 37500, 150)
+    (first,) = order["order_line_items"]
+    assert (first["entity_type"], first["entity_id"], first["sku"]) == (
+        "charge_item_price",
+        "leser-NOK",
+        "SKU-leser",
+    )
+    assert (first["unit_price"], first["fulfillment_quantity"], first["amount"]) == (
+        10050,
+        3,
+        30150,
+    )
+    assert (first["discount_amount"], first["tax_amount"], first["fulfillment_amount"]) == (
+        150,
+        7500,
+        37500,
+    )
+    assert "is_shippable" not in first
     refusal = simulator.refusal(f"/invoices/{invoice['id']}/record_payment", payment)
     assert refusal[:2] == (409, "invalid_state_for_request")
     assert simulator.post("/item_prices/leser-NOK/delete")["item_price"]["status"] == "archived"
@@ -313,7 +396,9 @@ def test_orders_change_only_where_they_may(simulator: Simulator) -> None:
     simulator.add_catalog()
     simulator.post("/customers", NORDMANN)
     invoice = simulator.invoice()
-    simulator.post(f"/invoices/{invoice['id']}/record_payment", {"transaction[payment_method]": "cash"})
+    simulator.post(
+        f"/invoices/{invoice['id']}/record_payment", {"transaction[payment_method]": "cash"}
+    )
     line = simulator.get("/orders/1")["order"]["order_line_items"][0]
     form = {
         "status": "delivered",
@@ -327,7 +412,10 @@ def test_orders_change_only_where_they_may(simulator: Simulator) -> None:
     assert simulator.event_types()[-2:] == ["order_updated", "order_delivered"]
     cancelled = simulator.post("/orders/1/cancel", {"cancellation_reason": "others"})["order"]
     assert cancelled["status"] == "cancelled"
-    assert simulator.refusal("/orders/1", {"status": "queued"})[:2] == (409, "invalid_state_for_request")
+    assert simulator.refusal("/orders/1", {"status": "queued"})[:2] == (
+        409,
+        "invalid_state_for_request",
+    )
     assert simulator.refusal("/orders/1/delete", {})[:2] == (409, "invalid_state_for_request")
 
 
@@ -365,12 +453,21 @@ IMPORT_ORDER = {
 
 
 def test_an_invoice_and_its_order_are_imported(simulator: Simulator) -> None:
+    simulator.control.post("/settings", json={"orders_for_imported_invoices": False})
     simulator.add_catalog()
     simulator.post("/customers", NORDMANN)
     wrong_total = {**IMPORT, "total": "25124"}
-    assert simulator.refusal("/invoices/import_invoice", wrong_total) == (400, "param_wrong_value", "total")
+    assert simulator.refusal("/invoices/import_invoice", wrong_total) == (
+        400,
+        "param_wrong_value",
+        "total",
+    )
     foreign = {**IMPORT, "currency_code": "DKK"}
-    assert simulator.refusal("/invoices/import_invoice", foreign) == (400, "param_wrong_value", "currency_code")
+    assert simulator.refusal("/invoices/import_invoice", foreign) == (
+        400,
+        "param_wrong_value",
+        "currency_code",
+    )
     invoice = simulator.post("/invoices/import_invoice", IMPORT)["invoice"]
     assert (invoice["status"], invoice["tax"], invoice["amount_paid"]) == ("paid", 5025, 25125)
     assert simulator.refusal("/invoices/import_invoice", IMPORT) == (400, "duplicate_entry", "id")
@@ -384,8 +481,8 @@ def test_an_invoice_and_its_order_are_imported(simulator: Simulator) -> None:
     assert len(simulator.get("/orders", include_deleted="true")["list"]) == 1
 
 
-def test_the_site_may_generate_orders_for_imported_invoices(simulator: Simulator) -> None:
-    simulator.control.post("/settings", json={"generate_orders_for_imported_invoices": True})
+def test_the_site_may_orders_for_imported_invoices(simulator: Simulator) -> None:
+    simulator.control.post("/settings", json={"orders_for_imported_invoices": True})
     simulator.add_catalog()
     simulator.post("/customers", NORDMANN)
     invoice = simulator.post("/invoices/import_invoice", IMPORT)["invoice"]
@@ -397,7 +494,9 @@ def test_each_change_is_an_event_with_its_author(simulator: Simulator) -> None:
     simulator.person.post("/customers/ola-1", data={"phone": "+47 22"})
     simulator.post("/customers/ola-1", {"phone": "+47 33"}, chargebee_event_email="all-disabled")
     simulator.post("/customers/ola-1", {"phone": "+47 44"}, chargebee_event_actions="all-disabled")
-    listed = simulator.get("/events", **{"sort_by[asc]": "occurred_at", "occurred_at[after]": "1"})["list"]
+    listed = simulator.get("/events", **{"sort_by[asc]": "occurred_at", "occurred_at[after]": "1"})[
+        "list"
+    ]
     events = [entry["event"] for entry in listed]
     assert [(e["event_type"], e["user"]) for e in events] == [
         ("customer_created", "tandem"),
@@ -421,7 +520,9 @@ def test_a_change_behind_the_back_moves_no_version_and_makes_no_event(simulator:
     assert changed.status_code == 200
     assert simulator.get("/customers/ola-1")["customer"] == {**before, "phone": "+47 00"}
     assert simulator.event_types() == ["customer_created"]
-    assert simulator.control.post("/records/customer/none", json={}).json() == {"error": "no customer none"}
+    assert simulator.control.post("/records/customer/none", json={}).json() == {
+        "error": "no customer none"
+    }
 
 
 def test_a_customer_deletion_completes_by_itself(simulator: Simulator) -> None:
@@ -480,21 +581,31 @@ def test_errors_can_be_switched_on(simulator: Simulator) -> None:
 
 
 def test_an_idempotency_key_replays_the_reply(simulator: Simulator) -> None:
-    first = simulator.api.post("/customers", data={"first_name": "A"}, headers={"chargebee-idempotency-key": "k1"})
-    again = simulator.api.post("/customers", data={"first_name": "A"}, headers={"chargebee-idempotency-key": "k1"})
-    other = simulator.api.post("/customers", data={"first_name": "B"}, headers={"chargebee-idempotency-key": "k1"})
+    first = simulator.api.post(
+        "/customers", data={"first_name": "A"}, headers={"chargebee-idempotency-key": "k1"}
+    )
+    again = simulator.api.post(
+        "/customers", data={"first_name": "A"}, headers={"chargebee-idempotency-key": "k1"}
+    )
+    other = simulator.api.post(
+        "/customers", data={"first_name": "B"}, headers={"chargebee-idempotency-key": "k1"}
+    )
     assert first.json() == again.json()
     assert "chargebee-idempotency-replayed" not in first.headers
     assert again.headers["chargebee-idempotency-replayed"] == "true"
     assert (other.status_code, other.json()["api_error_code"]) == (422, "unable_to_process_request")
     simulator.control.post("/settings", json={"clock_offset_s": 31 * 60})
-    late = simulator.api.post("/customers", data={"first_name": "A"}, headers={"chargebee-idempotency-key": "k1"})
+    late = simulator.api.post(
+        "/customers", data={"first_name": "A"}, headers={"chargebee-idempotency-key": "k1"}
+    )
     assert late.json()["customer"]["id"] != first.json()["customer"]["id"]
 
 
 def test_the_minute_is_shared_by_all_keys(simulator: Simulator) -> None:
     simulator.control.post("/settings", json={"rate_limit_per_minute": 3})
-    statuses = [client.get("/customers").status_code for client in (simulator.api, simulator.person) * 2]
+    statuses = [
+        client.get("/customers").status_code for client in (simulator.api, simulator.person) * 2
+    ]
     assert statuses == [200, 200, 200, 429]
     refused = simulator.api.get("/customers")
     assert refused.json()["api_error_code"] == "api_request_limit_exceeded"
@@ -516,32 +627,52 @@ def test_the_demo_data_lies_in_the_past_without_events(simulator: Simulator) -> 
                 break
             params["offset"] = page["next_offset"]
         counts[kind] = total
-    assert counts == {"customer": 95, "item": 22, "item_price": 23, "order": 46, "invoice": 46, "event": 0}
+    assert counts == {
+        "customer": 95,
+        "item": 22,
+        "item_price": 23,
+        "order": 46,
+        "invoice": 53,
+        "event": 0,
+    }
     customer = simulator.get("/customers/kari-nordmann-0")["customer"]
     assert customer["created_at"] == 1738570500
     assert customer["billing_address"]["zip"] == "0150"
-    assert simulator.post("/customers", {"id": "ny"})["customer"]["resource_version"] > customer["resource_version"]
+    assert (
+        simulator.post("/customers", {"id": "ny"})["customer"]["resource_version"]
+        > customer["resource_version"]
+    )
 
 
 @pytest.fixture
 def sdk(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> chargebee.Chargebee:
     monkeypatch.setattr(chargebee.Chargebee, "verify_ca_certs", False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    return chargebee.Chargebee(api_key=KEY, site="127", chargebee_domain=f"0.0.1:{simulator.port}", protocol="http")
+    return chargebee.Chargebee(
+        api_key=KEY, site="127", chargebee_domain=f"0.0.1:{simulator.port}", protocol="http"
+    )
 
 
 def test_sdk_writes_and_reads_a_customer(sdk: chargebee.Chargebee) -> None:
-    params = {**NORDMANN, "billing_address": {"line1": "Storgata 1", "country": "NO"}, "meta_data": {"Key": 1}}
+    params = {
+        **NORDMANN,
+        "billing_address": {"line1": "Storgata 1", "country": "NO"},
+        "meta_data": {"Key": 1},
+    }
     created = sdk.Customer.create(params).customer
     assert created.billing_address.line1 == "Storgata 1"
     assert created.meta_data == {"key": 1}
     assert created.company is None
-    found = sdk.Customer.list({"email": {"is": "ola@eksempel.no"}, "sort_by": {"asc": "updated_at"}})
+    found = sdk.Customer.list(
+        {"email": {"is": "ola@eksempel.no"}, "sort_by": {"asc": "updated_at"}}
+    )
     assert [entry.customer.id for entry in found.list] == ["ola-1"]
     assert found.next_offset is None
 
 
-def test_sdk_sees_errors_as_its_own_exceptions(sdk: chargebee.Chargebee, simulator: Simulator) -> None:
+def test_sdk_sees_errors_as_its_own_exceptions(
+    sdk: chargebee.Chargebee, simulator: Simulator
+) -> None:
     sdk.Customer.create(NORDMANN)
     with pytest.raises(chargebee.InvalidRequestError) as duplicate:
         sdk.Customer.create(NORDMANN)
@@ -552,7 +683,9 @@ def test_sdk_sees_errors_as_its_own_exceptions(sdk: chargebee.Chargebee, simulat
     assert limited.value.http_headers["retry-after"] == "5"
 
 
-def test_sdk_filters_the_catalog_with_its_list_spelling(sdk: chargebee.Chargebee, simulator: Simulator) -> None:
+def test_sdk_filters_the_catalog_with_its_list_spelling(
+    sdk: chargebee.Chargebee, simulator: Simulator
+) -> None:
     simulator.add_catalog()
     sdk.Item.update("kurs", {"status": "archived"})
     both = sdk.Item.list({"status": {"in": ["active", "archived"]}, "sort_by": {"asc": "name"}})
@@ -562,25 +695,35 @@ def test_sdk_filters_the_catalog_with_its_list_spelling(sdk: chargebee.Chargebee
     assert sdk.Configuration.list().configurations[0].product_catalog_version == "v2"
 
 
-def test_sdk_follows_an_invoice_to_its_order(sdk: chargebee.Chargebee, simulator: Simulator) -> None:
+def test_sdk_follows_an_invoice_to_its_order(
+    sdk: chargebee.Chargebee, simulator: Simulator
+) -> None:
     simulator.add_catalog()
     sdk.Customer.create(NORDMANN)
     lines = [{"item_price_id": "leser-NOK", "quantity": 2}]
     charges = {"customer_id": "ola-1", "currency_code": "NOK", "item_prices": lines}
     invoice = sdk.Invoice.create_for_charge_items_and_charges(charges).invoice
-    paid = sdk.Invoice.record_payment(invoice.id, {"transaction": {"payment_method": "other", "amount": invoice.total}})
+    paid = sdk.Invoice.record_payment(
+        invoice.id, {"transaction": {"payment_method": "other", "amount": invoice.total}}
+    )
     order = sdk.Order.retrieve(paid.invoice.linked_orders[0].id).order
     assert order.order_line_items[0].fulfillment_quantity == 2
-    cancelled = sdk.Order.cancel(order.id, {"cancellation_reason": "others", "credit_note": {"total": 100}}).order
+    cancelled = sdk.Order.cancel(
+        order.id, {"cancellation_reason": "others", "credit_note": {"total": 100}}
+    ).order
     assert cancelled.linked_credit_notes[0].amount == 100
 
 
-def test_sdk_reads_events_and_parses_a_webhook(sdk: chargebee.Chargebee, simulator: Simulator) -> None:
+def test_sdk_reads_events_and_parses_a_webhook(
+    sdk: chargebee.Chargebee, simulator: Simulator
+) -> None:
     with Receiver() as receiver:
         simulator.control.post("/settings", json={"webhook_url": receiver.url})
         sdk.Customer.create(NORDMANN, headers={"chargebee-idempotency-key": "once"})
         _, body = receiver.deliveries.get(timeout=WAIT_S)
-    listed = sdk.Event.list({"event_type": {"is": "customer_created"}, "occurred_at": {"after": 1700000000}})
+    listed = sdk.Event.list(
+        {"event_type": {"is": "customer_created"}, "occurred_at": {"after": 1700000000}}
+    )
     event = sdk.Event.deserialize(json.dumps(body))
     assert event.id == listed.list[0].event.id
     assert event.event_type == "customer_created"

@@ -1,7 +1,7 @@
 """Every error class of the Chargebee simulator as the vendor's own Python SDK sees it."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import chargebee
 import httpx
@@ -11,7 +11,15 @@ from chargebee.request import send
 from chargebee.retry_config import RetryConfig
 
 from tests.contract.test_sim_chargebee import KEY, NORDMANN, Simulator, launched
-from tests.contract.test_sim_chargebee_sdk import IMPORT, IMPORT_ORDER, order_of, sdk, shop, simulator, sold
+from tests.contract.test_sim_chargebee_sdk import (
+    IMPORT,
+    IMPORT_ORDER,
+    order_of,
+    sdk,
+    shop,
+    simulator,
+    sold,
+)
 from tests.waiting import NEVER_S, wait_for
 
 __all__ = ["sdk", "shop", "simulator"]
@@ -24,17 +32,21 @@ ROLES = {
     "checkout": "publishable_extended",
     "editor": "update_access",
 }
-Sdk = chargebee.Chargebee
+Sdk: TypeAlias = chargebee.Chargebee
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Simulator]:
-    with launched(*(f"--extra-api-key={name}=key_{name}:{role}" for name, role in ROLES.items())) as simulator:
+    with launched(
+        *(f"--extra-api-key={name}=key_{name}:{role}" for name, role in ROLES.items())
+    ) as simulator:
         yield simulator
 
 
 def client(simulator: Simulator, key: str) -> Sdk:
-    return chargebee.Chargebee(key, "127", chargebee_domain=f"0.0.1:{simulator.port}", protocol="http")
+    return chargebee.Chargebee(
+        key, "127", chargebee_domain=f"0.0.1:{simulator.port}", protocol="http"
+    )
 
 
 def refusal(call: Callable[[], object]) -> tuple[type[APIError], int, str | None, str, str | None]:
@@ -99,7 +111,10 @@ WRONG_VALUES: list[tuple[Callable[[Sdk], object], str]] = [
     (of_customer(meta_data="[1]"), "meta_data"),
     (of_customer(cf_unknown="1"), "cf_unknown"),
     (of_customer(vat_number="x" * 21), "vat_number"),
-    (of_customer(entity_identifiers=[{"scheme": "s"}, {"scheme": "x" * 51}]), "entity_identifiers[scheme][1]"),
+    (
+        of_customer(entity_identifiers=[{"scheme": "s"}, {"scheme": "x" * 51}]),
+        "entity_identifiers[scheme][1]",
+    ),
     (of_address(city="x" * 51), "billing_address[city]"),
     (of_address(country="QQ"), "billing_address[country]"),
     (of_address(country="NO", zip="123"), "billing_address[zip]"),
@@ -129,7 +144,10 @@ WRONG_VALUES: list[tuple[Callable[[Sdk], object], str]] = [
     (of_price(accounting_detail={"sku": "x" * 101}), "accounting_detail[sku]"),
     (of_invoice(customer_id=None), "customer_id"),
     (of_invoice(currency_code="EUR"), "item_prices[item_price_id][0]"),
-    (of_invoice(item_prices=[{"item_price_id": "leser-NOK", "quantity": 0}]), "item_prices[quantity][0]"),
+    (
+        of_invoice(item_prices=[{"item_price_id": "leser-NOK", "quantity": 0}]),
+        "item_prices[quantity][0]",
+    ),
     (of_invoice(item_prices=[]), "item_prices[item_price_id][0]"),
     (of_import(total=1), "total"),
     (of_import(payments=[]), "payments[amount][0]"),
@@ -140,8 +158,12 @@ WRONG_VALUES: list[tuple[Callable[[Sdk], object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "param"), WRONG_VALUES, ids=[f"{n}-{p}" for n, (_, p) in enumerate(WRONG_VALUES)])
-def test_a_wrong_value_names_its_parameter(shop: Sdk, call: Callable[[Sdk], object], param: str) -> None:
+@pytest.mark.parametrize(
+    ("call", "param"), WRONG_VALUES, ids=[f"{n}-{p}" for n, (_, p) in enumerate(WRONG_VALUES)]
+)
+def test_a_wrong_value_names_its_parameter(
+    shop: Sdk, call: Callable[[Sdk], object], param: str
+) -> None:
     expected = (InvalidRequestError, 400, "invalid_request", "param_wrong_value", param)
     assert refusal(lambda: call(shop)) == expected
 
@@ -155,7 +177,10 @@ def test_a_wrong_value_names_its_parameter(shop: Sdk, call: Callable[[Sdk], obje
         (of_price(id="kurs-NOK"), "id"),
         (of_price(name="kurs NOK"), "name"),
         (lambda sdk: sdk.ItemFamily.create({"id": "varer", "name": "x"}), "id"),
-        (lambda sdk: (sdk.Invoice.import_invoice(IMPORT), sdk.Invoice.import_invoice(IMPORT)), "id"),
+        (
+            lambda sdk: (sdk.Invoice.import_invoice(IMPORT), sdk.Invoice.import_invoice(IMPORT)),
+            "id",
+        ),
     ],
 )
 def test_a_second_one_is_a_duplicate(shop: Sdk, call: Callable[[Sdk], object], param: str) -> None:
@@ -186,7 +211,9 @@ def test_a_second_one_is_a_duplicate(shop: Sdk, call: Callable[[Sdk], object], p
         ),
     ],
 )
-def test_what_is_not_there_is_not_found(shop: Sdk, call: Callable[[Sdk], object], param: str | None) -> None:
+def test_what_is_not_there_is_not_found(
+    shop: Sdk, call: Callable[[Sdk], object], param: str | None
+) -> None:
     expected = (InvalidRequestError, 404, "invalid_request", "resource_not_found", param)
     assert refusal(lambda: call(shop)) == expected
 
@@ -205,7 +232,9 @@ def cancelled(sdk: Sdk) -> str:
         lambda sdk: sdk.Order.reopen(order_of(sdk).id),
         lambda sdk: sdk.Order.delete(order_of(sdk).id),
         lambda sdk: sdk.Order.assign_order_number(order_of(sdk).id),
-        lambda sdk: sdk.Invoice.record_payment(sold(sdk).id, {"transaction": {"payment_method": "cash"}}),
+        lambda sdk: sdk.Invoice.record_payment(
+            sold(sdk).id, {"transaction": {"payment_method": "cash"}}
+        ),
     ],
     ids=["item", "family", "moved", "cancelled", "open", "generated", "numbered", "paid"],
 )
@@ -214,7 +243,9 @@ def test_what_the_state_forbids_is_a_conflict(shop: Sdk, call: Callable[[Sdk], o
     assert refusal(lambda: call(shop)) == expected
 
 
-def test_an_order_cannot_be_created_nor_listed_where_orders_are_off(shop: Sdk, simulator: Simulator) -> None:
+def test_an_order_cannot_be_created_nor_listed_where_orders_are_off(
+    shop: Sdk, simulator: Simulator
+) -> None:
     expected = (APIError, 400, None, "configuration_incompatible", None)
     assert refusal(lambda: shop.Order.create({"invoice_id": sold(shop).id})) == expected
     simulator.control.post("/settings", json={"orders_enabled": False})
@@ -224,7 +255,10 @@ def test_an_order_cannot_be_created_nor_listed_where_orders_are_off(shop: Sdk, s
 def test_a_used_item_price_keeps_its_terms(shop: Sdk) -> None:
     sold(shop)
     expected = (InvalidRequestError, 400, "invalid_request", "param_wrong_value", "pricing_model")
-    assert refusal(lambda: shop.ItemPrice.update("leser-NOK", {"pricing_model": "flat_fee"})) == expected
+    assert (
+        refusal(lambda: shop.ItemPrice.update("leser-NOK", {"pricing_model": "flat_fee"}))
+        == expected
+    )
 
 
 def test_a_payment_is_no_more_than_what_is_due_and_has_a_method(shop: Sdk) -> None:
@@ -232,9 +266,15 @@ def test_a_payment_is_no_more_than_what_is_due_and_has_a_method(shop: Sdk) -> No
     given = {"customer_id": "ola-1", "currency_code": "NOK", "item_prices": lines}
     invoice_id = shop.Invoice.create_for_charge_items_and_charges(given).invoice.id
     too_much: Any = {"transaction": {"payment_method": "cash", "amount": 99999}}
-    assert refusal(lambda: shop.Invoice.record_payment(invoice_id, too_much))[4] == "transaction[amount]"
+    assert (
+        refusal(lambda: shop.Invoice.record_payment(invoice_id, too_much))[4]
+        == "transaction[amount]"
+    )
     nameless: Any = {"transaction": {"amount": 1}}
-    assert refusal(lambda: shop.Invoice.record_payment(invoice_id, nameless))[4] == "transaction[payment_method]"
+    assert (
+        refusal(lambda: shop.Invoice.record_payment(invoice_id, nameless))[4]
+        == "transaction[payment_method]"
+    )
 
 
 def test_only_an_imported_invoice_takes_an_imported_order(shop: Sdk) -> None:
@@ -292,7 +332,13 @@ def test_a_role_allows_or_forbids(
     if is_allowed:
         assert call(caller).http_status_code == 200
     else:
-        assert refusal(lambda: call(caller)) == (APIError, 403, None, "api_authorization_failed", None)
+        assert refusal(lambda: call(caller)) == (
+            APIError,
+            403,
+            None,
+            "api_authorization_failed",
+            None,
+        )
 
 
 @pytest.mark.parametrize(
@@ -304,21 +350,29 @@ def test_a_role_allows_or_forbids(
         ("read_only", (OperationFailedError, 503, "operation_failed", "site_read_only_mode", None)),
     ],
 )
-def test_a_site_may_be_away(sdk: Sdk, simulator: Simulator, state: str, expected: tuple[Any, ...]) -> None:
+def test_a_site_may_be_away(
+    sdk: Sdk, simulator: Simulator, state: str, expected: tuple[Any, ...]
+) -> None:
     simulator.control.post("/settings", json={"site_state": state})
     assert refusal(lambda: sdk.Customer.create(NORDMANN)) == expected
     if state == "read_only":
         assert sdk.Customer.list().list == []
 
 
-@pytest.mark.parametrize(("method", "path"), [("post", "/events"), ("post", "/currencies/list"), ("put", "/customers")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("post", "/events"), ("post", "/currencies/list"), ("put", "/customers")]
+)
 def test_another_method_is_not_supported(sdk: Sdk, method: str, path: str) -> None:
     found = refusal(lambda: send(method, path, sdk.env))
     assert found == (InvalidRequestError, 405, "invalid_request", "http_method_not_supported", None)
 
 
 def test_an_unknown_path_is_not_found(sdk: Sdk) -> None:
-    assert refusal(lambda: sdk.Subscription.list({}))[1:4] == (404, "invalid_request", "resource_not_found")
+    assert refusal(lambda: sdk.Subscription.list({}))[1:4] == (
+        404,
+        "invalid_request",
+        "resource_not_found",
+    )
 
 
 def test_an_idempotency_key_belongs_to_one_payload(sdk: Sdk) -> None:
@@ -336,7 +390,10 @@ def test_the_minute_is_full_until_it_is_over(sdk: Sdk, simulator: Simulator) -> 
         sdk.Customer.list()
     with pytest.raises(OperationFailedError) as full:
         sdk.Customer.list()
-    assert (full.value.http_status_code, full.value.api_error_code) == (429, "api_request_limit_exceeded")
+    assert (full.value.http_status_code, full.value.api_error_code) == (
+        429,
+        "api_request_limit_exceeded",
+    )
     assert 1 <= int(full.value.http_headers["retry-after"]) <= 60
     simulator.control.post("/settings", json={"clock_offset_s": 61})
     assert sdk.Customer.list().list == []
@@ -396,11 +453,20 @@ def test_every_error_can_be_switched_on(
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(400, "invalid_request"), (401, "api_authentication_failed"), (403, "api_authorization_failed"),
-     (404, "resource_not_found"), (409, "invalid_state_for_request"), (429, "api_request_limit_exceeded"),
-     (500, "internal_error"), (503, "internal_temporary_error")],
-)  # fmt: skip
-def test_a_status_alone_stands_for_its_usual_error(sdk: Sdk, simulator: Simulator, status: int, code: str) -> None:
+    [
+        (400, "invalid_request"),
+        (401, "api_authentication_failed"),
+        (403, "api_authorization_failed"),
+        (404, "resource_not_found"),
+        (409, "invalid_state_for_request"),
+        (429, "api_request_limit_exceeded"),
+        (500, "internal_error"),
+        (503, "internal_temporary_error"),
+    ],
+)
+def test_a_status_alone_stands_for_its_usual_error(
+    sdk: Sdk, simulator: Simulator, status: int, code: str
+) -> None:
     inject(simulator, kind="error", status=status)
     assert refusal(lambda: sdk.Customer.list())[1::2] == (status, code)
 
@@ -415,9 +481,16 @@ def test_a_lock_timeout_is_no_full_minute(sdk: Sdk, simulator: Simulator) -> Non
 
 @pytest.mark.parametrize(
     "fault",
-    [{"kind": "error"}, {"kind": "error", "status": 200}, {"kind": "other"}, {"kind": "slow", "colour": "red"}],
+    [
+        {"kind": "error"},
+        {"kind": "error", "status": 200},
+        {"kind": "other"},
+        {"kind": "slow", "colour": "red"},
+    ],
 )
-def test_a_fault_that_makes_no_sense_is_refused(simulator: Simulator, fault: dict[str, Any]) -> None:
+def test_a_fault_that_makes_no_sense_is_refused(
+    simulator: Simulator, fault: dict[str, Any]
+) -> None:
     assert simulator.control.post("/faults", json=fault).status_code == 400
 
 
@@ -439,7 +512,9 @@ def test_a_connection_breaks(sdk: Sdk, simulator: Simulator, kind: str) -> None:
 def test_a_slow_answer_times_out_but_is_committed(sdk: Sdk, simulator: Simulator) -> None:
     inject(simulator, kind="drop_reply_after_commit", match="POST /customers", delay_s=NEVER_S)
     domain = f"0.0.1:{simulator.port}"
-    hasty = chargebee.Chargebee(KEY, "127", chargebee_domain=domain, protocol="http", read_time_out=0.2)
+    hasty = chargebee.Chargebee(
+        KEY, "127", chargebee_domain=domain, protocol="http", read_time_out=0.2
+    )
     with pytest.raises(httpx.ReadTimeout):
         hasty.Customer.create(NORDMANN)
     (made,) = wait_for("it is committed", lambda: sdk.Customer.list().list)
@@ -460,7 +535,9 @@ def test_a_list_can_be_empty_or_cut_off_without_a_word(sdk: Sdk, simulator: Simu
 
 
 def test_the_sdk_repeats_what_may_be_repeated(sdk: Sdk, simulator: Simulator) -> None:
-    sdk.update_retry_config(RetryConfig(enabled=True, max_retries=3, delay_ms=1, retry_on=[500, 503]))
+    sdk.update_retry_config(
+        RetryConfig(enabled=True, max_retries=3, delay_ms=1, retry_on=[500, 503])
+    )
     for status in (500, 503):
         inject(simulator, kind="error", status=status, match="POST /customers")
     inject(simulator, kind="lock_timeout", match="POST /customers")

@@ -1,4 +1,5 @@
-"""What a first run may meet at a vendor can be produced in the simulators, as the vendors' documents describe it."""
+"""What a first run may meet at a vendor can be produced in the simulators, as the vendors'
+documents describe it."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,15 +37,21 @@ def ahead(answer: httpx.Response) -> timedelta:
     return parsedate_to_datetime(answer.headers["date"]) - datetime.now(UTC)
 
 
-def test_a_key_without_the_privilege_is_refused_before_its_record_is_looked_for(simulator: Simulator) -> None:
-    """403 for the reader and 404 for the full key, so that the two can be told apart without writing anything."""
+def test_a_key_without_the_privilege_is_refused_before_its_record_is_looked_for(
+    simulator: Simulator,
+) -> None:
+    """403 for the reader and 404 for the full key, so that the two can be told apart without
+    writing anything."""
     address = simulator.api.base_url.join("customers/nobody")
     answers = [
-        httpx.post(address, auth=(key, ""), trust_env=False, timeout=PATIENCE_S) for key in ("reader-key", KEY, "wrong")
+        httpx.post(address, auth=(key, ""), trust_env=False, timeout=PATIENCE_S)
+        for key in ("reader-key", KEY, "wrong")
     ]
     assert [(each.status_code, each.json()["api_error_code"]) for each in answers] == [
-        (403, "api_authorization_failed"), (404, "resource_not_found"), (401, "api_authentication_failed"),
-    ]  # fmt: skip
+        (403, "api_authorization_failed"),
+        (404, "resource_not_found"),
+        (401, "api_authentication_failed"),
+    ]
 
 
 def test_the_endpoint_of_the_webhooks_is_listed_without_its_password(
@@ -52,20 +59,33 @@ def test_the_endpoint_of_the_webhooks_is_listed_without_its_password(
 ) -> None:
     """None while no address is set; the SDK reads the rest."""
     assert sdk.WebhookEndpoint.list().list == []
-    hook = {"webhook_url": "http://127.0.0.1:1/hook", "webhook_username": "u", "webhook_password": "secret-1"}
+    hook = {
+        "webhook_url": "http://127.0.0.1:1/hook",
+        "webhook_username": "u",
+        "webhook_password": "secret-1",
+    }
     simulator.control.post("/settings", json=hook)
     endpoint = sdk.WebhookEndpoint.list({"limit": 5}).list[0].webhook_endpoint
-    assert (endpoint.id, endpoint.url, endpoint.disabled) == ("whv2_1", "http://127.0.0.1:1/hook", False)
+    assert (endpoint.id, endpoint.url, endpoint.disabled) == (
+        "whv2_1",
+        "http://127.0.0.1:1/hook",
+        False,
+    )
     assert (endpoint.api_version, endpoint.chargebee_response_schema_type) == ("v2", "items")
     assert "secret-1" not in simulator.api.get("/webhook_endpoints").text
     assert sdk.WebhookEndpoint.retrieve("whv2_1").webhook_endpoint.url == endpoint.url
-    assert simulator.api.get("/webhook_endpoints/other").json()["api_error_code"] == "resource_not_found"
+    assert (
+        simulator.api.get("/webhook_endpoints/other").json()["api_error_code"]
+        == "resource_not_found"
+    )
 
 
 def test_a_disabled_endpoint_is_sent_nothing(simulator: Simulator) -> None:
     """The event says so; enabled again, the next one is delivered."""
     with Receiver() as receiver:
-        simulator.control.post("/settings", json={"webhook_url": receiver.url, "webhook_disabled": True})
+        simulator.control.post(
+            "/settings", json={"webhook_url": receiver.url, "webhook_disabled": True}
+        )
         simulator.post("/customers", {"id": "a"})
         simulator.control.post("/settings", json={"webhook_disabled": False})
         simulator.post("/customers", {"id": "b"})
@@ -79,7 +99,10 @@ def test_a_site_may_have_the_old_product_catalogue(simulator: Simulator) -> None
     """The configuration says so; another version is refused in words."""
     simulator.control.post("/settings", json={"product_catalog_version": "v1"})
     assert simulator.get("/configurations")["configurations"][0]["product_catalog_version"] == "v1"
-    assert simulator.control.post("/settings", json={"product_catalog_version": "v3"}).status_code == 400
+    assert (
+        simulator.control.post("/settings", json={"product_catalog_version": "v3"}).status_code
+        == 400
+    )
 
 
 def test_the_date_of_chargebees_answers_follows_its_clock(simulator: Simulator) -> None:
@@ -100,11 +123,18 @@ def test_the_date_of_gos_answers_follows_its_clock(go: Api) -> None:
 
 
 def test_a_slow_answer_comes_when_the_faults_are_cleared(simulator: Simulator) -> None:
-    """So that a test can hold a request for as long as it takes, whatever the machine does beside it."""
-    simulator.control.post("/faults", json={"kind": "slow", "match": "POST /customers", "delay_s": NEVER_S})
+    """So that a test can hold a request for as long as it takes, whatever the machine does beside
+    it."""
+    simulator.control.post(
+        "/faults", json={"kind": "slow", "match": "POST /customers", "delay_s": NEVER_S}
+    )
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(simulator.post, "/customers", {"id": "late"})
-        wait_for("the request is held", lambda: simulator.control.get("/faults").json()["faults"], lambda due: not due)
+        wait_for(
+            "the request is held",
+            lambda: simulator.control.get("/faults").json()["faults"],
+            lambda due: not due,
+        )
         assert simulator.get("/customers") == {"list": []}
         simulator.control.post("/faults", json={"clear": True})
         assert answer.result()["customer"]["id"] == "late"

@@ -25,7 +25,8 @@ SPEC = Path(__file__).parents[3] / "shared" / "specs" / "poweroffice-go-v2.subse
 
 @dataclass
 class Api:
-    """A client of the simulator: `http` carries the keys of one integration, `base` is host and port."""
+    """A client of the simulator: `http` carries the keys of one integration, `base` is host and
+    port."""
 
     base: str
     http: httpx.Client
@@ -41,11 +42,17 @@ class Api:
 
     def patch(self, path: str, *operations: tuple[Any, ...]) -> httpx.Response:
         body = [{"op": op, "path": where, "value": value} for op, where, value in operations]
-        return self.http.patch(f"/v2{path}", content=json.dumps(body), headers={"Content-Type": PATCH_TYPE})
+        return self.http.patch(
+            f"/v2{path}", content=json.dumps(body), headers={"Content-Type": PATCH_TYPE}
+        )
 
     def sim(self, path: str, body: Any = None) -> Any:
         url = f"{self.base}/_sim{path}"
-        reply = httpx.get(url, timeout=PATIENCE_S) if body is None else httpx.post(url, json=body, timeout=PATIENCE_S)
+        reply = (
+            httpx.get(url, timeout=PATIENCE_S)
+            if body is None
+            else httpx.post(url, json=body, timeout=PATIENCE_S)
+        )
         assert reply.status_code == 200, reply.text
         return reply.json()
 
@@ -55,7 +62,9 @@ class Api:
         return reply.json()
 
 
-def token_reply(base: str, application_key: str, client_key: str, subscription_key: str) -> httpx.Response:
+def token_reply(
+    base: str, application_key: str, client_key: str, subscription_key: str
+) -> httpx.Response:
     return httpx.post(
         f"{base}/OAuth/Token",
         auth=(application_key, client_key),
@@ -65,7 +74,9 @@ def token_reply(base: str, application_key: str, client_key: str, subscription_k
     )
 
 
-def signed_in(base: str, application_key: str, client_key: str, subscription_key: str) -> httpx.Client:
+def signed_in(
+    base: str, application_key: str, client_key: str, subscription_key: str
+) -> httpx.Client:
     token = token_reply(base, application_key, client_key, subscription_key).json()["access_token"]
     headers = {"Authorization": f"Bearer {token}", "Ocp-Apim-Subscription-Key": subscription_key}
     return httpx.Client(base_url=base, headers=headers, timeout=PATIENCE_S)
@@ -75,7 +86,14 @@ def signed_in(base: str, application_key: str, client_key: str, subscription_key
 def base() -> Iterator[str]:
     """A simulator process on a free port, without rate limit."""
     command = [sys.executable, "-m", "simulators.poweroffice", "--port", "0", "--rate-limit", "0"]
-    command += ["--application-key", APPLICATION_KEY, "--client-key", CLIENT_KEY, "--extra-client", PERSON]
+    command += [
+        "--application-key",
+        APPLICATION_KEY,
+        "--client-key",
+        CLIENT_KEY,
+        "--extra-client",
+        PERSON,
+    ]
     command += ["--subscription-key", SUBSCRIPTION_KEY, "--data", "empty"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -122,9 +140,13 @@ def address() -> dict[str, Any]:
 def order(go: Api, **more: Any) -> Any:
     """A draft of one company with two units at 100.10 less 10 %: net 180.18, VAT 45.05."""
     customer = go.made("/Customers", company(**more.pop("customer", {})))
-    product = go.made("/Products", {"Name": "Vare", "ProductGroupCode": "varer", "UnitPrice": 100.10})
+    product = go.made(
+        "/Products", {"Name": "Vare", "ProductGroupCode": "varer", "UnitPrice": 100.10}
+    )
     line = {"ProductId": product["Id"], "Quantity": 2, "Allowance": 10, **more.pop("line", {})}
-    return go.made("/SalesOrders/Complete", {"CustomerId": customer["Id"], "SalesOrderLines": [line], **more})
+    return go.made(
+        "/SalesOrders/Complete", {"CustomerId": customer["Id"], "SalesOrderLines": [line], **more}
+    )
 
 
 def test_token_is_given_for_the_right_keys_only(go: Api) -> None:
@@ -139,9 +161,13 @@ def test_token_is_given_for_the_right_keys_only(go: Api) -> None:
 
 def test_requests_without_keys_are_refused(go: Api) -> None:
     url = f"{go.base}/v2/Customers"
-    no_subscription = httpx.get(url, headers={"Authorization": go.http.headers["Authorization"]}, timeout=PATIENCE_S)
+    no_subscription = httpx.get(
+        url, headers={"Authorization": go.http.headers["Authorization"]}, timeout=PATIENCE_S
+    )
     assert no_subscription.status_code == 401 and no_subscription.json()["statusCode"] == 401
-    no_bearer = httpx.get(url, headers={"Ocp-Apim-Subscription-Key": SUBSCRIPTION_KEY}, timeout=PATIENCE_S)
+    no_bearer = httpx.get(
+        url, headers={"Ocp-Apim-Subscription-Key": SUBSCRIPTION_KEY}, timeout=PATIENCE_S
+    )
     assert (no_bearer.status_code, no_bearer.content) == (401, b"")
     go.sim("/tokens/expire", {})
     assert go.get("/Customers").status_code == 401
@@ -199,7 +225,9 @@ def test_change_filter_is_strictly_greater_at_seven_digits(go: Api) -> None:
     assert go.get("/Customers", **{name: stamp}).status_code == 204
     found = go.get("/Customers", **{name: first["LastChangedDateTimeOffset"]}).json()
     assert [row["Id"] for row in found] == [second["Id"]]
-    one_tick_less = f"{stamp[:20]}{int(stamp[20:27]) - 1:07d}Z" if stamp[20:27] != "0000000" else None
+    one_tick_less = (
+        f"{stamp[:20]}{int(stamp[20:27]) - 1:07d}Z" if stamp[20:27] != "0000000" else None
+    )
     if one_tick_less:
         assert go.get("/Customers", **{name: one_tick_less}).status_code == 200
     unencoded_plus = go.http.get(f"/v2/Customers?{name}={stamp}")
@@ -207,7 +235,9 @@ def test_change_filter_is_strictly_greater_at_seven_digits(go: Api) -> None:
 
 
 def test_number_filters_take_ranges(go: Api) -> None:
-    numbers = [go.made("/Customers", company(Number=number))["Number"] for number in (10100, 10200, 10300)]
+    numbers = [
+        go.made("/Customers", company(Number=number))["Number"] for number in (10100, 10200, 10300)
+    ]
     found = go.get("/Customers", customerNos="10000-10150, 10300-").json()
     assert [row["Number"] for row in found] == [numbers[0], numbers[2]]
     refused = go.get("/Customers", contactGroupIds="1-5")
@@ -233,7 +263,9 @@ def test_customers_lacking_what_is_required_are_refused(go: Api, body: dict[str,
 
 
 def test_customer_defaults(go: Api) -> None:
-    made = go.made("/Customers", {"name": "Liten AS", "invoiceDeliveryType": "print", "MailAddress": address()})
+    made = go.made(
+        "/Customers", {"name": "Liten AS", "invoiceDeliveryType": "print", "MailAddress": address()}
+    )
     assert made["InvoiceDeliveryType"] == "Print" and made["MailAddress"]["CountryCode"] == "NO"
     assert made["IsPerson"] is False and made["CurrencyCode"] == "NOK" and made["Number"] >= 10000
     assert made["SendPaymentReminders"] is True and made["ExternalImportReference"] is None
@@ -254,7 +286,9 @@ def test_patch_changes_named_properties_only(go: Api) -> None:
     changed = reply.json()
     assert changed["Name"] == "Fjordbygg Norge AS" and changed["ExternalImportReference"] == "cb-17"
     assert changed["PhoneNumber"] is None
-    assert changed["MailAddress"]["City"] == "Bergen" and changed["MailAddress"]["ZipCode"] == "0150"
+    assert (
+        changed["MailAddress"]["City"] == "Bergen" and changed["MailAddress"]["ZipCode"] == "0150"
+    )
     whole = go.patch(path, ("replace", "/MailAddress", {"City": "Moss", "ZipCode": "1530"})).json()
     assert whole["MailAddress"]["AddressLine1"] is None and whole["MailAddress"]["City"] == "Moss"
     assert whole["MailAddress"]["Id"] == made["MailAddress"]["Id"]
@@ -309,7 +343,8 @@ def test_references_and_codes_are_unique(go: Api) -> None:
     assert second.status_code == 400
     assert second.json()["title"] == "Customer validation error(s)"
     assert second.json()["detail"] == (
-        f"ExternalImportReference is already in use. 'cb-1' is used on (contact) Id = {first['Id']}."
+        f"ExternalImportReference is already in use. 'cb-1' is used on (contact) Id = "
+        f"{first['Id']}."
     )
     found = go.get("/Customers", externalImportReference="cb-1").json()
     assert [row["Id"] for row in found] == [first["Id"]]
@@ -324,7 +359,9 @@ def test_references_and_codes_are_unique(go: Api) -> None:
 def test_products_take_account_and_unit_from_group_codes(go: Api) -> None:
     groups = {row["Code"] for row in go.get("/ProductGroups").json()}
     assert groups == {"abonnement", "tillegg", "varer"}
-    made = go.made("/Products", {"Name": "Fjord", "Code": "F", "UnitPrice": 299, "ProductGroupCode": "tillegg"})
+    made = go.made(
+        "/Products", {"Name": "Fjord", "Code": "F", "UnitPrice": 299, "ProductGroupCode": "tillegg"}
+    )
     assert made["ProductGroupCode"] == "tillegg" and made["StandardSalesAccountId"] is None
     accounts = go.get("/GeneralLedgerAccounts", accountNos="3000-3100").json()
     vat = {row["AccountNo"]: row["VatCode"] for row in accounts}
@@ -343,13 +380,17 @@ def test_order_totals_and_vat(go: Api) -> None:
     assert (line["VatCode"], line["VatRate"], line["ProductUnitPrice"]) == ("3", 0.25, 100.1)
     assert made["SalesOrderStatus"] == "Draft" and made["SalesOrderNo"] is not None
     path = f"/SalesOrders/{made['Id']}"
-    added = go.made(f"{path}/Lines", {"ProductId": line["ProductId"], "Quantity": -1, "ProductUnitPrice": 0.1})
+    added = go.made(
+        f"{path}/Lines", {"ProductId": line["ProductId"], "Quantity": -1, "ProductUnitPrice": 0.1}
+    )
     assert (added["SortOrder"], added["TotalAmount"]) == (1, -0.13)
     go.made(f"{path}/Lines", {"LineType": "Text", "Description": "Takk for handelen"})
     header = go.get(path).json()
     assert (header["LineCount"], header["NetAmount"], header["TotalAmount"]) == (3, 180.08, 225.10)
     assert header["LastChangedDateTimeOffset"] > made["LastChangedDateTimeOffset"]
-    patched = go.patch(f"{path}/Lines/{added['Id']}", ("replace", "/UseStandardSalesAccount", False)).json()
+    patched = go.patch(
+        f"{path}/Lines/{added['Id']}", ("replace", "/UseStandardSalesAccount", False)
+    ).json()
     assert (patched["VatAmount"], patched["TotalAmount"]) == (0.0, -0.1)
     assert go.delete(f"{path}/Lines/{added['Id']}").status_code == 200
     assert len(go.get(f"{path}/Lines").json()) == 2
@@ -388,7 +429,9 @@ def test_sending_moves_the_order(go: Api) -> None:
     assert state[0]["IsInvoiceBeingProcessed"] is False and state[0]["DueDate"] == "2026-11-15"
     assert go.get(path).status_code == 404
     invoice = go.get(f"/OutgoingInvoices/{made['Id']}").json()
-    assert invoice["InvoiceNo"] == state[0]["InvoiceNo"] and invoice["OrderNo"] == made["SalesOrderNo"]
+    assert (
+        invoice["InvoiceNo"] == state[0]["InvoiceNo"] and invoice["OrderNo"] == made["SalesOrderNo"]
+    )
     assert (invoice["Balance"], invoice["TotalAmount"]) == (225.23, 225.23)
     assert invoice["ExternalImportReference"] == "cb-9"
     lines = go.get(f"/OutgoingInvoices/{made['Id']}/Lines").json()
@@ -406,13 +449,20 @@ def test_a_slow_or_failing_sending_is_seen_in_sent_state(go: Api) -> None:
     go.sim("/settings", {"send_delay_s": 3600})
     slow = order(go)
     assert go.post(f"/SalesOrders/{slow['Id']}/createAndSendInvoice", {}).status_code == 202
-    assert go.get("/SalesOrders/sentState", id=slow["Id"]).json()[0]["IsInvoiceBeingProcessed"] is True
-    assert go.patch(f"/SalesOrders/{slow['Id']}", ("replace", "/ContractNo", "x")).status_code == 400
+    assert (
+        go.get("/SalesOrders/sentState", id=slow["Id"]).json()[0]["IsInvoiceBeingProcessed"] is True
+    )
+    assert (
+        go.patch(f"/SalesOrders/{slow['Id']}", ("replace", "/ContractNo", "x")).status_code == 400
+    )
     go.sim("/settings", {"send_delay_s": 0, "send_error_message": "mottaker ukjent"})
     failed = order(go, customer={"EmailAddress": "b@eksempel.no"})
     go.post(f"/SalesOrders/{failed['Id']}/createAndSendInvoice", {})
     state = go.get("/SalesOrders/sentState", id=failed["Id"]).json()[0]
-    assert (state["IsInvoiceBeingProcessed"], state["LastErrorMessage"]) == (False, "mottaker ukjent")
+    assert (state["IsInvoiceBeingProcessed"], state["LastErrorMessage"]) == (
+        False,
+        "mottaker ukjent",
+    )
     assert go.get(f"/SalesOrders/{failed['Id']}").status_code == 200
 
 
@@ -448,7 +498,9 @@ def test_the_rate_limit_is_counted_per_subscription_key(go: Api, person: Api) ->
 def test_privileges_can_be_taken_away(go: Api) -> None:
     made = order(go)
     go.sim("/settings", {"removed_privileges": ["Customer_Full", "OutgoingInvoice", "SendInvoice"]})
-    assert go.post("/Customers", company()).status_code == 201  # privileges are frozen into the token
+    assert (
+        go.post("/Customers", company()).status_code == 201
+    )  # privileges are frozen into the token
     go.sim("/settings", {"privileges_at_once": True})
     refused = go.post("/Customers", company())
     assert (refused.status_code, refused.content) == (403, b"")
@@ -457,7 +509,11 @@ def test_privileges_can_be_taken_away(go: Api) -> None:
     sending = go.post(f"/SalesOrders/{made['Id']}/createAndSendInvoice", {})
     assert sending.status_code == 400 and sending.json()["title"] == "Missing privilege"
     information = go.get("/ClientIntegrationInformation").json()
-    assert set(information["InvalidPrivileges"]) == {"Customer_Full", "OutgoingInvoice", "SendInvoice"}
+    assert set(information["InvalidPrivileges"]) == {
+        "Customer_Full",
+        "OutgoingInvoice",
+        "SendInvoice",
+    }
     assert "Product_Full" in information["ValidPrivileges"]
 
 
@@ -467,7 +523,10 @@ def test_the_request_log_tells_users_apart_and_counts_writes(go: Api, person: Ap
     person.patch(f"/Customers/{made['Id']}", ("replace", "/Name", "Nytt navn AS"))
     go.post("/Customers", {})
     report = go.sim("/requests?user=tandem")
-    assert report["counts"] == {"GET /Customers/{id}": 1, "POST /Customers": 2} and report["writes"] == 1
+    assert (
+        report["counts"] == {"GET /Customers/{id}": 1, "POST /Customers": 2}
+        and report["writes"] == 1
+    )
     theirs = go.sim("/requests?user=person")
     assert theirs["writes"] == 1 and theirs["counts"]["PATCH /Customers/{id}"] == 1
     assert theirs["log"][-1]["body"][0]["path"] == "/Name" and theirs["log"][-1]["status"] == 200
@@ -498,7 +557,10 @@ def test_demo_data(go: Api) -> None:
     customers = go.get("/Customers").json()
     assert len(customers) == 40 and len({row["Number"] for row in customers}) == 40
     stamps = [row["LastChangedDateTimeOffset"] for row in customers]
-    assert len(set(stamps)) == 40 and max(stamps) < go.made("/Customers", company())["LastChangedDateTimeOffset"]
+    assert (
+        len(set(stamps)) == 40
+        and max(stamps) < go.made("/Customers", company())["LastChangedDateTimeOffset"]
+    )
     assert len(go.get("/Products").json()) == 12
     assert len(go.get("/SalesOrders").json()) == 5
     invoices = go.get("/OutgoingInvoices").json()
@@ -506,11 +568,14 @@ def test_demo_data(go: Api) -> None:
     assert sum(row["Balance"] == 0 for row in invoices) == 8
     for row in invoices:
         lines = go.get(f"/OutgoingInvoices/{row['Id']}/Lines").json()
-        assert sum(Decimal(str(line["TotalAmount"])) for line in lines) == Decimal(str(row["TotalAmount"]))
+        assert sum(Decimal(str(line["TotalAmount"])) for line in lines) == Decimal(
+            str(row["TotalAmount"])
+        )
 
 
 NULL_OBJECTS = {"MailAddress", "Accrual"}
-"""References to objects: the description cannot say that they may be null, and they are when never set."""
+"""References to objects: the description cannot say that they may be null, and they are when never
+set."""
 
 
 def fits(schemas: dict[str, Any], wanted: dict[str, Any], value: Any) -> bool:
@@ -533,7 +598,9 @@ def fits(schemas: dict[str, Any], wanted: dict[str, Any], value: Any) -> bool:
     return isinstance(value, kinds[wanted["type"]]) and is_bool == (wanted["type"] == "boolean")
 
 
-@pytest.mark.skipif(not SPEC.exists(), reason="the vendor's API description is not beside the checkout")
+@pytest.mark.skipif(
+    not SPEC.exists(), reason="the vendor's API description is not beside the checkout"
+)
 def test_records_have_exactly_the_documented_properties(go: Api) -> None:
     go.sim("/reset", {"data": "demo"})
     contact = go.get("/Customers", OrderBy="Id").json()[0]["Id"]
@@ -556,18 +623,29 @@ def test_records_have_exactly_the_documented_properties(go: Api) -> None:
     }.items():
         for row in go.get(path).json():
             assert set(row) == set(schemas[name]["properties"]), path
-            faulty = {key for key, value in row.items() if not fits(schemas, schemas[name]["properties"][key], value)}
+            faulty = {
+                key
+                for key, value in row.items()
+                if not fits(schemas, schemas[name]["properties"][key], value)
+            }
             assert faulty <= NULL_OBJECTS, path
 
 
 def test_faults_of_tokens_privileges_and_listings_strike_once(go: Api) -> None:
     created = go.post("/Customers", company())
     assert created.status_code == 201
-    for kind, status in (("privilege_lost", 403), ("empty_list", 204), ("truncated_list", 204), ("token_expired", 401)):
+    for kind, status in (
+        ("privilege_lost", 403),
+        ("empty_list", 204),
+        ("truncated_list", 204),
+        ("token_expired", 401),
+    ):
         go.sim("/faults", {"faults": [{"kind": kind, "match": "GET /Customers"}]})
         assert go.get("/Customers").status_code == status, kind
     assert (
-        httpx.post(f"{go.base}/_sim/faults", json={"faults": [{"kind": "no_such"}]}, timeout=PATIENCE_S).status_code
+        httpx.post(
+            f"{go.base}/_sim/faults", json={"faults": [{"kind": "no_such"}]}, timeout=PATIENCE_S
+        ).status_code
         == 400
     )
 
@@ -575,7 +653,9 @@ def test_faults_of_tokens_privileges_and_listings_strike_once(go: Api) -> None:
 def test_a_change_behind_the_back_moves_no_time(go: Api) -> None:
     made = go.made("/Customers", company(MailAddress=address()))
     changed = httpx.post(
-        f"{go.base}/_sim/records/customer/{made['Id']}", json={"MailAddress": {"City": "Moss"}}, timeout=PATIENCE_S
+        f"{go.base}/_sim/records/customer/{made['Id']}",
+        json={"MailAddress": {"City": "Moss"}},
+        timeout=PATIENCE_S,
     )
     assert changed.status_code == 200
     found = go.get(f"/Customers/{made['Id']}").json()

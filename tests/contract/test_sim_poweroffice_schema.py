@@ -1,6 +1,8 @@
-"""Schemathesis on the PowerOffice simulator: every operation of the vendor's description, no answer that it denies.
+"""Schemathesis on the PowerOffice simulator: every operation of the vendor's description, no answer
+that it denies.
 
-Ids that the generator cannot guess are replaced by those of the demo company, so that most requests reach a record.
+Ids that the generator cannot guess are replaced by those of the demo company, so that most requests
+reach a record.
 """
 
 from __future__ import annotations
@@ -73,12 +75,16 @@ FILTERS: Final[dict[str, list[str]]] = {
     "GreaterThan": ["2025-09-25 08:03:00.123456+00:00", "2026-01-01T00:00:00.1234567Z"],
     "Date": ["2026-01-31", "31.01.2026"],
 }
-PAGING: Final = {"Fields": ["Id", "Name,Id", "Nonsense"], "OrderBy": ["Id desc", "Id, LastChangedDateTimeOffset", ""]}
+PAGING: Final = {
+    "Fields": ["Id", "Name,Id", "Nonsense"],
+    "OrderBy": ["Id desc", "Id, LastChangedDateTimeOffset", ""],
+}
 
 
 @dataclass
 class Served:
-    """A running simulator; `ids` are the path parameters of one existing record each, by path template."""
+    """A running simulator; `ids` are the path parameters of one existing record each, by path
+    template."""
 
     base: str
     http: httpx.Client
@@ -89,11 +95,16 @@ class Served:
         return f"{self.base}/v2"
 
     def renew(self) -> None:
-        """Start anew with the demo company, and a customer, contact person and group that nothing refers to."""
+        """Start anew with the demo company, and a customer, contact person and group that nothing
+        refers to."""
         self.http.post("/_sim/reset", json={"data": "demo"}).raise_for_status()
         group = self._made("ProductGroups", {"Name": "Tjenester", "Code": "tjenester"})
         customer = self._made("Customers", {"Name": "Fjordbygg AS", "InvoiceDeliveryType": "Print"})
-        first = {"Customers": customer, "Products": self._rows("Products")[0]["Id"], "ProductGroups": group}
+        first = {
+            "Customers": customer,
+            "Products": self._rows("Products")[0]["Id"],
+            "ProductGroups": group,
+        }
         draft = self._rows("SalesOrders", orderStatus="Draft")[0]["Id"]
         person = self._made(f"ContactPersons/{customer}", {"FirstName": "Kari", "LastName": "Bøe"})
         self.ids = {f"/{path}/{{id}}": {"id": record_id} for path, record_id in first.items()} | {
@@ -116,7 +127,8 @@ class Served:
         return rows
 
     def of(self, path: str) -> dict[str, Any]:
-        """The path parameters of an existing record for a template: its own or those of the longest part of it."""
+        """The path parameters of an existing record for a template: its own or those of the longest
+        part of it."""
         known = [one for one in self.ids if path == one or path.startswith(f"{one}/")]
         return self.ids[max(known, key=len)] if known else {}
 
@@ -140,7 +152,9 @@ def served() -> Iterator[Served]:
 def _headers(base: str) -> dict[str, str]:
     subscription = {"Ocp-Apim-Subscription-Key": KEYS[2]}
     grant = {"grant_type": "client_credentials"}
-    reply = httpx.post(f"{base}/OAuth/Token", auth=KEYS[:2], data=grant, headers=subscription, timeout=PATIENCE_S)
+    reply = httpx.post(
+        f"{base}/OAuth/Token", auth=KEYS[:2], data=grant, headers=subscription, timeout=PATIENCE_S
+    )
     return subscription | {"Authorization": f"Bearer {reply.json()['access_token']}"}
 
 
@@ -174,11 +188,16 @@ def _name_values(schema: Json, known: dict[str, list[Any]]) -> None:
     for field in schema["properties"]:
         if field in known:
             schema["properties"][field] = {"enum": known[field]}
-        elif field.endswith(NEVER) and field not in go_description.PATCHABLE_CODES | {"AccountNo", "ContractNo"}:
+        elif field.endswith(NEVER) and field not in go_description.PATCHABLE_CODES | {
+            "AccountNo",
+            "ContractNo",
+        }:
             schema["properties"][field] = {"enum": [None]}
         elif schema["properties"][field].get("type") == "number":
             schema["properties"][field] |= {"minimum": -1_000_000, "maximum": 1_000_000}
-    schema["required"] = sorted({*schema.get("required", []), *(set(REQUIRED) & set(schema["properties"]))})
+    schema["required"] = sorted(
+        {*schema.get("required", []), *(set(REQUIRED) & set(schema["properties"]))}
+    )
 
 
 def _name_filters(operation: Json) -> None:
@@ -192,7 +211,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "path" not in metafunc.fixturenames or not go_description.FILE.exists():
         return
     paths = go_description.read()["paths"]
-    operations = [(m.upper(), path) for path, item in paths.items() for m in go_description.METHODS if m in item]
+    operations = [
+        (m.upper(), path)
+        for path, item in paths.items()
+        for m in go_description.METHODS
+        if m in item
+    ]
     metafunc.parametrize(("method", "path"), operations)
 
 
@@ -206,11 +230,15 @@ def path() -> str:
     pytest.skip(go_description.ABSENT)
 
 
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
+@pytest.mark.parametrize(
+    "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"]
+)
 def test_answers_are_as_described(
     method: str, path: str, mode: GenerationMode, served: Served, request: pytest.FixtureRequest
 ) -> None:
-    operation: APIOperation[Any, Any, Any, Any] = request.getfixturevalue("description")[path][method]
+    operation: APIOperation[Any, Any, Any, Any] = request.getfixturevalue("description")[path][
+        method
+    ]
     if mode is GenerationMode.NEGATIVE and not [*operation.iter_parameters(), *operation.body]:
         pytest.skip("nothing that could be invalid is sent")
     served.renew()
@@ -229,7 +257,9 @@ def test_answers_are_as_described(
         if method != "GET" and any(status < 300 for status in statuses[-1:]):
             served.renew()
         _address(case, served, path, mode)
-        reply = case.call_and_validate(base_url=served.api, headers=dict(served.http.headers), checks=CHECKS)
+        reply = case.call_and_validate(
+            base_url=served.api, headers=dict(served.http.headers), checks=CHECKS
+        )
         statuses.append(reply.status_code)
 
     answers()
@@ -238,7 +268,8 @@ def test_answers_are_as_described(
 
 
 def _address(case: Case[Any], served: Served, path: str, mode: GenerationMode) -> None:
-    """Let a request go to an existing record, but for a few, and those that are invalid in their path alone."""
+    """Let a request go to an existing record, but for a few, and those that are invalid in their
+    path alone."""
     drawn, ids = dict(case.path_parameters or {}), served.of(path)
     is_kept = sum(map(ord, str(drawn))) % 7 == 0
     if mode is GenerationMode.NEGATIVE:
@@ -255,9 +286,19 @@ def test_every_operation_of_the_file_is_served_and_tried(request: pytest.Fixture
     description = request.getfixturevalue("description")
     raw = json.loads(go_description.FILE.read_text(encoding="utf-8"))
     methods = {"get", "post", "put", "patch", "delete"}
-    held = {(method.upper(), path) for path, item in raw["paths"].items() for method in item if method in methods}
+    held = {
+        (method.upper(), path)
+        for path, item in raw["paths"].items()
+        for method in item
+        if method in methods
+    }
     overlaid = go_description.read()["paths"]
-    tried = {(m.upper(), path) for path, item in overlaid.items() for m in go_description.METHODS if m in item}
+    tried = {
+        (m.upper(), path)
+        for path, item in overlaid.items()
+        for m in go_description.METHODS
+        if m in item
+    }
     assert tried == held
     assert len(held) >= OPERATIONS
     assert all(description[path][method] is not None for method, path in held)

@@ -1,4 +1,5 @@
-"""What the vendor's documents leave open is a switch of the Go simulator: each is turned both ways."""
+"""What the vendor's documents leave open is a switch of the Go simulator: each is turned both
+ways."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,9 @@ def links_of_pages(go: Api) -> bool:
 
 
 def product_status(go: Api) -> int:
-    return go.post("/Products", {"Name": "Vare", "ProductGroupCode": "varer", "UnitPrice": 1}).status_code
+    return go.post(
+        "/Products", {"Name": "Vare", "ProductGroupCode": "varer", "UnitPrice": 1}
+    ).status_code
 
 
 def unknown_property(go: Api) -> int:
@@ -33,7 +36,11 @@ def reference_of_a_sent_order(go: Api) -> int:
     sent = order(go, ExternalImportReference="cb-1")
     go.post(f"/SalesOrders/{sent['Id']}/createAndSendInvoice", {"DeliveryType": "Auto"})
     assert go.get(f"/OutgoingInvoices/{sent['Id']}").status_code == 200
-    body = {"CustomerId": sent["CustomerId"], "ExternalImportReference": "cb-1", "SalesOrderLines": []}
+    body = {
+        "CustomerId": sent["CustomerId"],
+        "ExternalImportReference": "cb-1",
+        "SalesOrderLines": [],
+    }
     return go.post("/SalesOrders/Complete", body).status_code
 
 
@@ -41,7 +48,10 @@ def line_edit_moves_the_order(go: Api) -> bool:
     made = order(go)
     line = made["SalesOrderLines"][0]["Id"]
     before = go.get(f"/SalesOrders/{made['Id']}").json()["LastChangedDateTimeOffset"]
-    assert go.patch(f"/SalesOrders/{made['Id']}/Lines/{line}", ("replace", "/Quantity", 3)).status_code == 200
+    assert (
+        go.patch(f"/SalesOrders/{made['Id']}/Lines/{line}", ("replace", "/Quantity", 3)).status_code
+        == 200
+    )
     moved: bool = go.get(f"/SalesOrders/{made['Id']}").json()["LastChangedDateTimeOffset"] > before
     return moved
 
@@ -70,7 +80,9 @@ def total_of_a_group_without_account(go: Api) -> float:
     product = go.made("/Products", {"Name": "Vare", "ProductGroupCode": "bare", "UnitPrice": 100})
     customer = go.made("/Customers", company())
     line = {"ProductId": product["Id"], "Quantity": 1}
-    made = go.made("/SalesOrders/Complete", {"CustomerId": customer["Id"], "SalesOrderLines": [line]})
+    made = go.made(
+        "/SalesOrders/Complete", {"CustomerId": customer["Id"], "SalesOrderLines": [line]}
+    )
     total: float = made["TotalAmount"]
     return total
 
@@ -99,12 +111,19 @@ SWITCHES: tuple[tuple[str, Any, Look, Any, Any], ...] = (
     ("order_number_at_creation", False, number_of_a_draft, True, False),
     ("client_sales_accounts", False, total_of_a_group_without_account, 125.0, 0.0),
     ("patch_other_case", "accept", a_camel_case_path, (200, False), (200, True)),
-    ("problem_media_type", "application/problem+json", media_type_of_a_problem, "application/json",
-     "application/problem+json"),
-)  # fmt: skip
+    (
+        "problem_media_type",
+        "application/problem+json",
+        media_type_of_a_problem,
+        "application/json",
+        "application/problem+json",
+    ),
+)
 
 
-@pytest.mark.parametrize(("name", "value", "look", "usual", "switched"), SWITCHES, ids=[each[0] for each in SWITCHES])
+@pytest.mark.parametrize(
+    ("name", "value", "look", "usual", "switched"), SWITCHES, ids=[each[0] for each in SWITCHES]
+)
 def test_a_silence_of_the_documents_is_a_switch(
     go: Api, name: str, value: Any, look: Look, usual: Any, switched: Any
 ) -> None:
@@ -119,19 +138,30 @@ def test_a_silence_of_the_documents_is_a_switch(
     ("values", "why"),
     [
         ({"EmailAddress": "post@fjordvik"}, "an e-mail needs a domain with a dot"),
-        ({"MailAddress": {"AddressLine1": "x" * 201, "City": "Moss", "ZipCode": "1530"}}, "200 characters a line"),
+        (
+            {"MailAddress": {"AddressLine1": "x" * 201, "City": "Moss", "ZipCode": "1530"}},
+            "200 characters a line",
+        ),
         ({"MailAddress": {"City": "x" * 101, "ZipCode": "1530"}}, "100 characters for a city"),
         ({"MailAddress": {"City": "Moss", "ZipCode": "1" * 51}}, "50 characters for a zip code"),
         ({"MailAddress": {"City": "Moss", "ZipCode": " "}}, "a zip code is demanded"),
-        ({"MailAddress": {"City": "Prishtina", "ZipCode": "10000", "CountryCode": "XK"}}, "no code of ISO 3166-1"),
+        (
+            {"MailAddress": {"City": "Prishtina", "ZipCode": "10000", "CountryCode": "XK"}},
+            "no code of ISO 3166-1",
+        ),
         ({"ExternalImportReference": "x" * 51}, "50 characters for a reference"),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused_in_post_and_patch(go: Api, values: dict[str, Any], why: str) -> None:
+def test_a_value_that_does_not_fit_is_refused_in_post_and_patch(
+    go: Api, values: dict[str, Any], why: str
+) -> None:
     """Of two readings the harsher: what POST demands of an address, PATCH does too."""
     assert go.post("/Customers", company(**values)).status_code == 400, why
     made = go.made("/Customers", company())
-    changed = go.patch(f"/Customers/{made['Id']}", *(("replace", f"/{name}", each) for name, each in values.items()))
+    changed = go.patch(
+        f"/Customers/{made['Id']}",
+        *(("replace", f"/{name}", each) for name, each in values.items()),
+    )
     assert changed.status_code == 400, why
     for name, each in values.items():
         assert name in changed.text or any(part in changed.text for part in each)
@@ -160,9 +190,19 @@ def test_a_draft_is_deleted_with_its_lines_and_a_confirmed_order_is_not(go: Api)
     assert go.delete(f"/SalesOrders/{made['Id']}").status_code in (200, 204)
     assert go.get(f"/SalesOrders/{made['Id']}/Complete").status_code == 404
     locked = order(go)
-    assert go.patch(f"/SalesOrders/{locked['Id']}", ("replace", "/SalesOrderStatus", "Confirmed")).status_code == 200
+    assert (
+        go.patch(
+            f"/SalesOrders/{locked['Id']}", ("replace", "/SalesOrderStatus", "Confirmed")
+        ).status_code
+        == 200
+    )
     assert go.delete(f"/SalesOrders/{locked['Id']}").status_code == 409
-    assert go.patch(f"/SalesOrders/{locked['Id']}", ("replace", "/PurchaseOrderReference", "x")).status_code == 400
+    assert (
+        go.patch(
+            f"/SalesOrders/{locked['Id']}", ("replace", "/PurchaseOrderReference", "x")
+        ).status_code
+        == 400
+    )
 
 
 def test_archiving_is_refused_with_an_open_balance(go: Api) -> None:
@@ -170,7 +210,10 @@ def test_archiving_is_refused_with_an_open_balance(go: Api) -> None:
     free = go.made("/Customers", company())
     assert go.patch(f"/Customers/{free['Id']}", ("replace", "/IsArchived", True)).status_code == 200
     assert [each["IsArchived"] for each in go.get("/Customers").json()] == [True]
-    assert go.patch(f"/Customers/{free['Id']}", ("replace", "/IsArchived", False)).json()["IsArchived"] is False
+    assert (
+        go.patch(f"/Customers/{free['Id']}", ("replace", "/IsArchived", False)).json()["IsArchived"]
+        is False
+    )
     sent = order(go)
     go.post(f"/SalesOrders/{sent['Id']}/createAndSendInvoice", {"DeliveryType": "Auto"})
     refused = go.patch(f"/Customers/{sent['CustomerId']}", ("replace", "/IsArchived", True))

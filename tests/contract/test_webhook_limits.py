@@ -1,5 +1,5 @@
-"""The webhook receiver and senders that never finish, over real sockets. No verdict depends on how long anything takes:
-a limit is either reached in any case or never."""
+"""The webhook receiver and senders that never finish, over real sockets. No verdict depends on how
+long anything takes: a limit is either reached in any case or never."""
 
 import asyncio
 import base64
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 import pytest
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 
@@ -23,7 +24,9 @@ HEAD = f"POST /webhooks/chargebee/demo HTTP/1.1\r\nHost: x\r\nAuthorization: Bas
 
 
 @contextmanager
-def receiver(limits: Limits, taken: list[bytes], protocol: type[Bounded] = Bounded) -> Iterator[int]:
+def receiver(
+    limits: Limits, taken: list[bytes], protocol: type[Bounded] = Bounded
+) -> Iterator[int]:
     """The receiver on a port. A body that says so is never acknowledged."""
 
     async def take(body: bytes) -> int:
@@ -34,11 +37,14 @@ def receiver(limits: Limits, taken: list[bytes], protocol: type[Bounded] = Bound
 
     held = {"site": "x", "api_key": "k", "webhook_username": "hook", "webhook_password": "secret"}
     here = Receiver(ChargebeeSettings.model_validate(held), take)
-    app = Starlette(routes=[route({"demo": here}, limits)])
+    closed = Receiver(ChargebeeSettings.model_validate({"site": "x", "api_key": "k"}), take)
+    app = Starlette(routes=[route({"demo": here, "closed": closed}, limits)])
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        config = uvicorn.Config(app, log_level="critical", lifespan="off", http=protocol, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app, log_level="critical", lifespan="off", http=protocol, timeout_graceful_shutdown=1
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -71,12 +77,18 @@ def body(content: str, announced: int | None = None) -> str:
 
 SLOW = [
     (body("{", 100), "408", "the body did not arrive within 0.05 s"),
-    (f"{HEAD}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n", "408", "the body did not arrive within 0.05 s"),
+    (
+        f"{HEAD}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n",
+        "408",
+        "the body did not arrive within 0.05 s",
+    ),
     (body("for ever"), "503", "Kafka did not acknowledge in time"),
 ]
 
 
-@pytest.mark.parametrize(("sent", "status", "words"), SLOW, ids=["half a body", "half the chunks", "no Kafka"])
+@pytest.mark.parametrize(
+    ("sent", "status", "words"), SLOW, ids=["half a body", "half the chunks", "no Kafka"]
+)
 def test_the_limit_covers_the_body_and_kafka(sent: str, status: str, words: str) -> None:
     with receiver(Limits(within_s=AT_ONCE_S), []) as port, closing(sender(port, sent)) as slow:
         told = answer(slow)
@@ -128,9 +140,65 @@ def _asked(port: int) -> str:
 def test_who_is_not_known_cannot_hold_a_place() -> None:
     with receiver(Limits(within_s=NEVER_S, requests=1), []) as port:
         for stranger in ("/webhooks/chargebee/demo", "/webhooks/chargebee/nobody"):
-            with closing(sender(port, f"POST {stranger} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{{")) as half:
-                assert answer(half).split()[1] in ("401", "404")
+            with closing(
+                sender(port, f"POST {stranger} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{{")
+            ) as half:
+                assert answer(half).split()[1] == "401"
         assert _asked(port).startswith("HTTP/1.1 200 ")
+
+
+def _signed(tenant: str, pair: str) -> str:
+    token = base64.b64encode(pair.encode()).decode()
+    signed = f"Authorization: Basic {token}\r\n" if pair else ""
+    return (
+        f"POST /webhooks/chargebee/{tenant} HTTP/1.1\r\nHost: x\r\n{signed}Content-Length: "
+        f"2\r\n\r\n{{}}"
+    )
+
+
+@pytest.mark.parametrize("pair", ["", "hook:wrong", ":", "hook:secret"])
+def test_a_stranger_is_not_told_which_tenants_exist(pair: str) -> None:
+    """The answer for an unknown tenant, to the byte, is that for a wrong password; so is that of a
+    tenant without credentials, whatever is sent."""
+    taken: list[bytes] = []
+    with receiver(Limits(within_s=NEVER_S), taken) as port:
+        told = set()
+        for tenant in ("nobody", "closed", *(["demo"] if pair != "hook:secret" else [])):
+            with closing(sender(port, _signed(tenant, pair))) as stranger:
+                told.add(
+                    "\n".join(
+                        line
+                        for line in answer(stranger).splitlines()
+                        if not line.startswith("date:")
+                    )
+                )
+        assert len(told) == 1, told
+        assert "HTTP/1.1 401 " in told.pop()
+    assert taken == []
+
+
+def test_what_a_stranger_sends_does_not_fill_the_log() -> None:
+    """However many names he makes up: ten lines of a kind, each cut; those of a tenant are told
+    apart from them."""
+    with structlog.testing.capture_logs() as logged, receiver(Limits(within_s=NEVER_S), []) as port:
+        for number in range(30):
+            for tenant in (f"{number:03}" * 300, "demo"):
+                with closing(sender(port, _signed(tenant, "hook:wrong"))) as stranger:
+                    assert "HTTP/1.1 401 " in answer(stranger)
+    refused = [each for each in logged if each["event"] == "webhook.refused"]
+    assert len([each for each in refused if each["tenant"] == "demo"]) == 10
+    made_up = [each for each in refused if each["tenant"] != "demo"]
+    assert len(made_up) == 10
+    assert all(len(each["tenant"]) < 100 and each["reason"] == "no such tenant" for each in made_up)
+
+
+def test_connections_dropped_in_the_body_do_not_fill_the_log() -> None:
+    with structlog.testing.capture_logs() as logged, receiver(Limits(within_s=NEVER_S), []) as port:
+        for _ in range(20):
+            with closing(sender(port, body("{", 100))) as half:
+                half.shutdown(socket.SHUT_WR)
+                answer(half)
+    assert len([each for each in logged if each["event"] == "webhook.refused"]) == 10
 
 
 @pytest.mark.parametrize("sent", ["", "POST /webhooks/char", HEAD])

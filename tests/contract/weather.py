@@ -1,4 +1,5 @@
-"""Bad weather between a client and its vendor: every third request meets a fault, in turn and the same in every run."""
+"""Bad weather between a client and its vendor: every third request meets a fault, in turn and the
+same in every run."""
 
 from collections.abc import Iterator
 from itertools import cycle
@@ -9,7 +10,8 @@ import msgspec
 import pytest
 
 from contracts.messages import Command, Outcome
-from runtime.vendor import Retriable, VendorHttp
+from runtime.transport import VendorTransport
+from runtime.vendor import RateLimiter, Retriable
 from tests.waiting import PATIENCE_S
 
 EVERY = 3
@@ -18,7 +20,8 @@ WEATHER: list[str] = []  # what blows around the test that runs
 
 
 class Weather(httpx.AsyncBaseTransport):
-    """Passes requests on, but for every third, which is refused, lost on the way, or carried out with its reply lost.
+    """Passes requests on, but for every third, which is refused, lost on the way, or carried out
+    with its reply lost.
 
     `struck` counts the faults.
     """
@@ -38,11 +41,15 @@ class Weather(httpx.AsyncBaseTransport):
                 answer = await self._inner.handle_async_request(request)
                 await answer.aread()
                 await answer.aclose()
-                raise httpx.ReadError("the connection was reset after the request was carried out", request=request)
+                raise httpx.ReadError(
+                    "the connection was reset after the request was carried out", request=request
+                )
             case "reset":
                 raise httpx.WriteError("the connection was reset", request=request)
             case "html_502":
-                return httpx.Response(502, html="<html><h1>Bad gateway</h1></html>", request=request)
+                return httpx.Response(
+                    502, html="<html><h1>Bad gateway</h1></html>", request=request
+                )
             case status:
                 return httpx.Response(int(status), json={"message": "later"}, request=request)
 
@@ -50,17 +57,15 @@ class Weather(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-async def storm_over(http: VendorHttp) -> Weather:
-    """Put bad weather around a client's connections."""
-    weather = Weather()
-    await http.http.aclose()
-    http.http = httpx.AsyncClient(transport=weather, timeout=PATIENCE_S, trust_env=False)
-    return weather
+def connections() -> VendorTransport:
+    """Without a rate limit, in the weather around the test that runs."""
+    inner = Weather() if WEATHER else None
+    return VendorTransport(RateLimiter(0, 1, 1), timeout_s=PATIENCE_S, inner=inner)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test of a module that imports this runs twice, once with faults on every third request; those marked
-    `calm`, which make faults of their own or count requests, run once."""
+    """Every test of a module that imports this runs twice, once with faults on every third request;
+    those marked `calm`, which make faults of their own or count requests, run once."""
     is_calm = metafunc.definition.get_closest_marker("calm") is not None
     metafunc.parametrize("weather", ["calm"] if is_calm else ["calm", "storm"], indirect=True)
 
@@ -80,8 +85,8 @@ class Applies(Protocol):
 
 
 async def through_the_weather(sink: Applies, command: Command) -> Outcome:
-    """Carry out a command as the runner of the sinks does: again after trouble, looking first where it may have got
-    through. Calm weather lets every error out."""
+    """Carry out a command as the runner of the sinks does: again after trouble, looking first where
+    it may have got through. Calm weather lets every error out."""
     for _ in range(MAX_ATTEMPTS):
         try:
             return await sink.apply(command)

@@ -16,7 +16,9 @@ from tests.flow.test_sinks import AT, FakeVendor, command, run, until
 
 def fact(kind: str, id: str, value: dict[str, Any], tenant: str = "demo") -> Any:
     control = Control(tenant=tenant, kind=kind, id=id, at=AT, value=value)
-    return consumer_record("control", msgspec.json.encode(control), key=f"{tenant}/{kind}/{id}".encode())
+    return consumer_record(
+        "control", msgspec.json.encode(control), key=f"{tenant}/{kind}/{id}".encode()
+    )
 
 
 async def view_of(*held: Any) -> tuple[MemoryKafka, ControlView]:
@@ -32,13 +34,16 @@ def words(view: ControlView, asked: Command) -> str | None:
 
 
 def test_the_newest_fact_counts_and_each_switch_holds_what_it_names() -> None:
-    """A pause holds one entity and direction, observe holds all, another account holds readings too."""
+    """A pause holds one entity and direction, observe holds all, another account holds readings
+    too."""
 
     async def scenario() -> None:
         kafka, view = await view_of(
-            fact("pause", "order/poweroffice", {"at": AT}), fact("mode", "~", {"mode": "observe"}),
-            fact("mode", "~", {"mode": "sync"}), fact("mode", "~", {"mode": "observe"}, tenant="other"),
-        )  # fmt: skip
+            fact("pause", "order/poweroffice", {"at": AT}),
+            fact("mode", "~", {"mode": "observe"}),
+            fact("mode", "~", {"mode": "sync"}),
+            fact("mode", "~", {"mode": "observe"}, tenant="other"),
+        )
         assert words(view, command("900", entity="order")) == "order to poweroffice is paused"
         assert words(view, command("900", entity="order", op="verify")) is None
         assert words(view, command("900", entity="order", target="chargebee")) is None
@@ -47,9 +52,38 @@ def test_the_newest_fact_counts_and_each_switch_holds_what_it_names() -> None:
         kafka.later.put_nowait(fact("mode", "~", {"mode": "observe"}))
         await until(lambda: words(view, command("kari")) == "the tenant observes")
         assert words(view, command("kari", op="verify")) is None
-        kafka.later.put_nowait(fact("stopped", "chargebee", {"found": "x"}))
+        kafka.later.put_nowait(
+            fact("stopped", "chargebee", {"pinned": "y", "found": "x", "at": AT})
+        )
         expected = "the tenant stands still: another chargebee account"
         await until(lambda: words(view, command("kari", op="verify")) == expected)
+        await view.stop()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("kind", "id", "value", "expected"),
+    [
+        (
+            "stopped",
+            "chargebee",
+            {"found": "x"},
+            "the tenant stands still: another chargebee account",
+        ),
+        ("mode", "~", {"mode": "both"}, "the tenant observes"),
+        ("pause", "customer/chargebee", {"at": 5}, "customer to chargebee is paused"),
+    ],
+)
+def test_a_fact_that_is_none_is_taken_for_the_careful_case(
+    kind: str, id: str, value: Any, expected: str
+) -> None:
+    """It can be decoded, but is not what its kind holds; `status` tells of it."""
+
+    async def scenario() -> None:
+        _, view = await view_of(fact(kind, id, value))
+        assert words(view, command("kari", target="chargebee")) == expected
+        assert f"demo/{kind}/{id}" in view.unreadable
         await view.stop()
 
     run(scenario())
@@ -64,16 +98,17 @@ def test_changes_after_the_start_are_told() -> None:
         view = ControlView(kafka, [0])  # type: ignore[arg-type]
         view.on_change.append(lambda control: told.append(f"{control.kind} {control.value}"))
         await view.start()
-        kafka.later.put_nowait(fact("run", "r1", {"kind": "reconcile"}))
+        kafka.later.put_nowait(fact("pause", "order/chargebee", {"at": AT}))
         await until(lambda: told)
-        assert told == ["run {'kind': 'reconcile'}"]
+        assert told == [f"pause {{'at': '{AT}'}}"]
         await view.stop()
 
     run(scenario())
 
 
 def test_a_pause_stops_commands_that_were_taken_already(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One is at the vendor, the rest is answered as parked, and the vendor is asked nothing more."""
+    """One is at the vendor, the rest is answered as parked, and the vendor is asked nothing
+    more."""
     monkeypatch.setattr(sinks, "PartitionTransactions", MemoryTransactions)
 
     async def scenario() -> None:
@@ -93,15 +128,19 @@ def test_a_pause_stops_commands_that_were_taken_already(monkeypatch: pytest.Monk
         lane = Lane(vendor.apply, vendor.probe, view.held, workers=1)
         runner = SinkRunner(kafka, "poweroffice", [0], {"demo": lane}, signal)  # type: ignore[arg-type]
         await runner.start()
-        taken = [consumer_record("commands.poweroffice", msgspec.json.encode(command(f"k{n}")), offset=n)
-                 for n in range(20)]  # fmt: skip
+        taken = [
+            consumer_record("commands.poweroffice", msgspec.json.encode(command(f"k{n}")), offset=n)
+            for n in range(20)
+        ]
         await runner.take(tuple(taken))
         await at_vendor.wait()
         kafka.later.put_nowait(fact("pause", "customer/poweroffice", {"at": AT}))
         await until(lambda: view.held(command("k1")) is not None)
         go_on.set()
         await until(lambda: len(kafka.outcomes()) == 20)
-        answers = [(each.result, each.error.code if each.error else None) for each in kafka.outcomes()]
+        answers = [
+            (each.result, each.error.code if each.error else None) for each in kafka.outcomes()
+        ]
         assert answers == [("applied", None), *[("parked", "paused")] * 19]
         assert vendor.links() == ["k0"]
         await runner.stop()

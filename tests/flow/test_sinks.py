@@ -1,4 +1,5 @@
-"""How commands reach a vendor: finished ones are answered, one at a time per record, nobody waits for another."""
+"""How commands reach a vendor: finished ones are answered, one at a time per record, nobody waits
+for another."""
 
 import asyncio
 from collections import Counter
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from contracts.messages import Command, Outcome
+from contracts.signals import OfService, Reachable
 from contracts.topics import link_key
 from runtime import sinks
 from runtime.sinks import Lane, SinkRunner
@@ -30,14 +32,30 @@ def without_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def command(link: str, seq: int = 1, **facts: Any) -> Command:
-    base: dict[str, Any] = {"tenant": "demo", "entity": "customer", "link": link, "seq": seq, "target": "poweroffice",
-                            "op": "create", "lane": "bulk", "cause": "test"}  # fmt: skip
+    base: dict[str, Any] = {
+        "tenant": "demo",
+        "entity": "customer",
+        "link": link,
+        "seq": seq,
+        "target": "poweroffice",
+        "op": "create",
+        "lane": "bulk",
+        "cause": "test",
+    }
     return Command(**(base | facts))
 
 
 def applied(asked: Command) -> Outcome:
-    return Outcome(tenant=asked.tenant, entity=asked.entity, link=asked.link, seq=asked.seq, target=asked.target,
-                   result="applied", at=AT, id=f"go-{asked.link}")  # fmt: skip
+    return Outcome(
+        tenant=asked.tenant,
+        entity=asked.entity,
+        link=asked.link,
+        seq=asked.seq,
+        target=asked.target,
+        result="applied",
+        at=AT,
+        id=f"go-{asked.link}",
+    )
 
 
 @dataclass
@@ -68,7 +86,7 @@ class Bench:
 
     kafka: MemoryKafka
     runner: SinkRunner
-    signals: list[tuple[str, str, dict[str, Any]]]
+    signals: list[tuple[str, OfService]]
     next_offset: int = 0
 
     async def give(self, *commands: Command | bytes | None) -> None:
@@ -95,13 +113,18 @@ async def turns(count: int = 1000) -> None:
 
 
 @asynccontextmanager
-async def bench(vendors: Mapping[str, FakeVendor], *, workers: int = 4, held: Any = None) -> AsyncIterator[Bench]:
-    kafka, signals = MemoryKafka(held), list[tuple[str, str, dict[str, Any]]]()
+async def bench(
+    vendors: Mapping[str, FakeVendor], *, workers: int = 4, held: Any = None
+) -> AsyncIterator[Bench]:
+    kafka, signals = MemoryKafka(held), list[tuple[str, OfService]]()
 
-    async def signal(tenant: str, kind: str, args: dict[str, Any]) -> None:
-        signals.append((tenant, kind, args))
+    async def signal(tenant: str, said: OfService) -> None:
+        signals.append((tenant, said))
 
-    lanes = {name: Lane(vendor.apply, vendor.probe, retry_s=30, workers=workers) for name, vendor in vendors.items()}
+    lanes = {
+        name: Lane(vendor.apply, vendor.probe, retry_s=30, workers=workers)
+        for name, vendor in vendors.items()
+    }
     runner = SinkRunner(kafka, "poweroffice", [0], lanes, signal)  # type: ignore[arg-type]
     await runner.start()
     offset = max((record.offset + 1 for record in (held or {}).get(COMMANDS, ())), default=0)
@@ -117,7 +140,8 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
 
 
 def test_a_finished_command_is_answered_from_its_outcome() -> None:
-    """Also by a process that only read the outcome from its topic; an older command gets no answer at all."""
+    """Also by a process that only read the outcome from its topic; an older command gets no answer
+    at all."""
 
     async def scenario() -> None:
         vendor = FakeVendor()
@@ -157,7 +181,8 @@ def test_the_same_command_twice_at_once_is_applied_once() -> None:
 
 
 def test_only_the_finished_prefix_is_committed() -> None:
-    """A later command may finish first: its outcome is sent, the position stays before the one still open."""
+    """A later command may finish first: its outcome is sent, the position stays before the one
+    still open."""
 
     async def scenario() -> None:
         go_on = asyncio.Event()
@@ -198,14 +223,18 @@ def test_what_may_have_got_through_is_repeated_looking_first() -> None:
             outcomes = await held.until_outcomes(2)
             assert [each.result for each in outcomes] == ["applied", "applied"]
             assert [(each.link, each.look_first) for each in vendor.asked] == [
-                ("lost", False), ("lost", True), ("refused", False), ("refused", False),
-            ]  # fmt: skip
+                ("lost", False),
+                ("lost", True),
+                ("refused", False),
+                ("refused", False),
+            ]
 
     run(scenario())
 
 
 def test_commands_that_stood_there_at_the_start_look_first() -> None:
-    """Kafka does not say how often a command was delivered: an earlier process may have begun it."""
+    """Kafka does not say how often a command was delivered: an earlier process may have begun
+    it."""
 
     async def scenario() -> None:
         vendor = FakeVendor()
@@ -214,13 +243,17 @@ def test_commands_that_stood_there_at_the_start_look_first() -> None:
             await held.runner.take((there,))
             await held.give(command("new"))
             await held.until_outcomes(2)
-            assert [(each.link, each.look_first) for each in vendor.asked] == [("old", True), ("new", False)]
+            assert [(each.link, each.look_first) for each in vendor.asked] == [
+                ("old", True),
+                ("new", False),
+            ]
 
     run(scenario())
 
 
 def test_a_refused_key_parks_at_once_and_the_probe_says_when_it_is_over() -> None:
-    """The commands after it are parked without a call; the linker hears that the vendor can be reached again."""
+    """The commands after it are parked without a call; the linker hears that the vendor can be
+    reached again."""
 
     async def scenario() -> None:
         vendor = FakeVendor()
@@ -244,7 +277,7 @@ def test_a_refused_key_parks_at_once_and_the_probe_says_when_it_is_over() -> Non
             assert not held.signals
             vendor.down = False
             await until(lambda: held.signals)
-            assert held.signals == [("demo", "vendor_reachable", {"system": "poweroffice"})]
+            assert held.signals == [("demo", Reachable(system="poweroffice"))]
             await held.give(command("a", seq=2))
             assert (await held.until_outcomes(4))[-1].result == "applied"
 
@@ -268,7 +301,11 @@ def test_a_live_command_overtakes_queued_bulk_ones() -> None:
             await held.give(command("edit", lane="live"))
             go_on.set()
             await held.until_outcomes(6)
-            assert vendor.links() == ["bulk-0", "edit", *(f"bulk-{number}" for number in range(1, 5))]
+            assert vendor.links() == [
+                "bulk-0",
+                "edit",
+                *(f"bulk-{number}" for number in range(1, 5)),
+            ]
 
     run(scenario())
 
@@ -296,7 +333,8 @@ def test_an_unreachable_vendor_of_one_tenant_delays_no_other() -> None:
 
 
 def test_an_undecodable_command_becomes_a_dead_letter() -> None:
-    """With its bytes and place; the commands around it are applied, and the word that one was erased is none."""
+    """With its bytes and place; the commands around it are applied, and the word that one was
+    erased is none."""
 
     async def scenario() -> None:
         vendor = FakeVendor()
@@ -304,7 +342,10 @@ def test_an_undecodable_command_becomes_a_dead_letter() -> None:
             await held.give(command("a"), b"\xff not json", None, command("b"))
             await until(lambda: held.kafka.position(COMMANDS) == 4)
             assert sorted(vendor.links()) == ["a", "b"]
-            letters = [msgspec.json.decode(record.value or b"") for record in held.kafka.records("dead-letters")]
+            letters = [
+                msgspec.json.decode(record.value or b"")
+                for record in held.kafka.records("dead-letters")
+            ]
             assert [letter["offset"] for letter in letters] == [1]
             assert all(letter["reason"] for letter in letters)
 
@@ -323,20 +364,30 @@ def test_a_refusal_and_a_fault_of_ours_reject_only_their_own_command() -> None:
             return applied(asked)
 
         async with bench({"demo": FakeVendor(picky)}, workers=1) as held:
-            await held.give(command("bad"), command("bug"), command("fine"), command("who", tenant="nobody"))
+            await held.give(
+                command("bad"), command("bug"), command("fine"), command("who", tenant="nobody")
+            )
             outcomes = {each.link: each for each in await held.until_outcomes(4)}
             assert {name: each.result for name, each in outcomes.items()} == {
-                "bad": "rejected", "bug": "rejected", "fine": "applied", "who": "parked",
-            }  # fmt: skip
+                "bad": "rejected",
+                "bug": "rejected",
+                "fine": "applied",
+                "who": "parked",
+            }
             error = outcomes["bad"].error
             assert error is not None
-            assert (error.code, error.message, error.field) == ("too_long", "Name is too long", "company")
+            assert (error.code, error.message, error.field) == (
+                "too_long",
+                "Name is too long",
+                "company",
+            )
 
     run(scenario())
 
 
 def test_a_fenced_runner_says_so_and_begins_nothing_more() -> None:
-    """Another process has the partition: what this one wrote could not be committed, so it stops writing."""
+    """Another process has the partition: what this one wrote could not be committed, so it stops
+    writing."""
 
     async def scenario() -> None:
         vendor, fenced = FakeVendor(), list[bool]()
@@ -355,7 +406,8 @@ def test_a_fenced_runner_says_so_and_begins_nothing_more() -> None:
 
 
 def test_outcomes_that_kafka_did_not_take_are_sent_again() -> None:
-    """With their positions, and without another call to the vendor; what finished meanwhile follows."""
+    """With their positions, and without another call to the vendor; what finished meanwhile
+    follows."""
 
     async def scenario() -> None:
         vendor = FakeVendor()

@@ -1,13 +1,16 @@
-"""Records that cannot be read, on every topic a service restores from: it starts, and what they may hide is said."""
+"""Records that cannot be read, on every topic a service restores from: it starts, and what they may
+hide is said."""
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
 
+from contracts.facts import Run
 from contracts.links import encode
 from contracts.messages import Command, Control, Cursor, Link, Side
+from contracts.signals import OfService
 from contracts.topics import link_key
 from runtime import sinks
 from runtime.background import background
@@ -40,8 +43,11 @@ def test_a_sink_starts_beside_unreadable_outcomes() -> None:
     async def scenario() -> None:
         vendor, asked = FakeVendor(), command("kari", seq=3)
         key = link_key("demo", "customer", "kari")
-        held = [*garbage("outcomes"), consumer_record("outcomes", msgspec.json.encode(applied(asked)), key=key),
-                *garbage("outcomes", b"\xff")]  # fmt: skip
+        held = [
+            *garbage("outcomes"),
+            consumer_record("outcomes", msgspec.json.encode(applied(asked)), key=key),
+            *garbage("outcomes", b"\xff"),
+        ]
         async with bench({"demo": vendor}, held={"outcomes": held}) as there:
             await there.give(asked, command("ola"))
             await there.until_outcomes(2)
@@ -54,12 +60,22 @@ def test_a_source_starts_beside_unreadable_events_outcomes_and_cursors() -> None
     """What can be read is restored."""
 
     async def scenario() -> None:
-        cursor = Cursor(tenant="demo", system="chargebee", entity="customer", at=AT, value={"snapshot": "s"})
-        kafka = MemoryKafka({
-            "customers": [*garbage("customers"), consumer_record("customers", observed("kari"))],
-            "outcomes": garbage("outcomes"),
-            "cursors": [*garbage("cursors"), consumer_record("cursors", msgspec.json.encode(cursor))],
-        })  # fmt: skip
+        cursor = Cursor(
+            tenant="demo", system="chargebee", entity="customer", at=AT, value={"snapshot": "s"}
+        )
+        kafka = MemoryKafka(
+            {
+                "customers": [
+                    *garbage("customers"),
+                    consumer_record("customers", observed("kari")),
+                ],
+                "outcomes": garbage("outcomes"),
+                "cursors": [
+                    *garbage("cursors"),
+                    consumer_record("cursors", msgspec.json.encode(cursor)),
+                ],
+            }
+        )
         publisher = KafkaPublisher(kafka, "chargebee", {"demo": 0})  # type: ignore[arg-type]
         await publisher._restore()
         assert list(publisher.known("demo", "chargebee", "customer")) == ["kari"]
@@ -69,31 +85,50 @@ def test_a_source_starts_beside_unreadable_events_outcomes_and_cursors() -> None
 
 
 def test_a_view_of_control_goes_on_past_what_it_cannot_read() -> None:
-    """A pause and the mode are taken for the careful case, in words, until they are said anew; the rest for unsaid."""
+    """A pause and the mode are taken for the careful case, in words, until they are said anew; the
+    rest for unsaid."""
 
     async def scenario() -> None:
-        kafka = MemoryKafka({"control": [
-            *garbage("control", b"demo/pause/order/poweroffice"), *garbage("control", b"demo/run/r1"),
-            *garbage("control", b"\xff"), *garbage("control", b"demo"),
-        ]})  # fmt: skip
+        kafka = MemoryKafka(
+            {
+                "control": [
+                    *garbage("control", b"demo/pause/order/poweroffice"),
+                    *garbage("control", b"demo/run/r1"),
+                    *garbage("control", b"\xff"),
+                    *garbage("control", b"demo"),
+                ]
+            }
+        )
         view = ControlView(kafka, [0])  # type: ignore[arg-type]
         await view.start()
         problem = view.held(command("900", entity="order"))
         assert problem is not None and problem.code == "paused"
         assert view.held(command("kari")) is None
-        assert view.fact("demo", "run", "r1") is None
+        assert view.fact("demo", Run, "r1") is None
         words = view.unreadable["demo/pause/order/poweroffice"]
         assert words.startswith("t.control/0/") and words.endswith(
-            "demo/pause/order/poweroffice, cannot be read: until tandem pause or resume says otherwise it is taken for "
+            "demo/pause/order/poweroffice, cannot be read: until tandem pause or resume says "
+            "otherwise it is taken for "
             "pause order/poweroffice, set"
         )
         kafka.later.put_nowait(garbage("control", b"demo/mode/~")[0])
         await until(lambda: view.held(command("kari")) is not None)
-        for kind, id, value in (("pause", "order/poweroffice", {}), ("mode", "~", {"mode": "sync"})):
+        for kind, id, value in (
+            ("pause", "order/poweroffice", {}),
+            ("mode", "~", {"mode": "sync"}),
+        ):
             fact = Control(tenant="demo", kind=kind, id=id, at=AT, value=value)
-            kafka.later.put_nowait(consumer_record("control", msgspec.json.encode(fact),
-                                                   key=f"demo/{kind}/{id}".encode()))  # fmt: skip
-        await until(lambda: view.held(command("kari")) is None and view.held(command("900", entity="order")) is None)
+            kafka.later.put_nowait(
+                consumer_record(
+                    "control", msgspec.json.encode(fact), key=f"demo/{kind}/{id}".encode()
+                )
+            )
+        await until(
+            lambda: (
+                view.held(command("kari")) is None
+                and view.held(command("900", entity="order")) is None
+            )
+        )
         assert "demo/pause/order/poweroffice" not in view.unreadable
         await view.stop()
 
@@ -101,13 +136,24 @@ def test_a_view_of_control_goes_on_past_what_it_cannot_read() -> None:
 
 
 def pair(key: str, theirs: str | None = "5", **more: Any) -> Link:
-    return Link(tenant="demo", entity="customer", key=key, state="linked", seq=4, entries=7,
-                chargebee=Side(id=key, version="0000000000001", seen=KARI),
-                poweroffice=theirs and Side(id=theirs, version="0000000000001", seen=KARI), **more)  # fmt: skip
+    theirs_side = Side(id=theirs, version="0000000000001", seen=KARI) if theirs else None
+    return Link(
+        tenant="demo",
+        entity="customer",
+        key=key,
+        state="linked",
+        seq=4,
+        entries=7,
+        chargebee=Side(id=key, version="0000000000001", seen=KARI),
+        poweroffice=theirs_side,
+        **more,
+    )
 
 
 def record(link: Link, value: bytes | None = None) -> Any:
-    return consumer_record("links", encode(link) if value is None else value, key=f"demo/customer/{link.key}".encode())
+    return consumer_record(
+        "links", encode(link) if value is None else value, key=f"demo/customer/{link.key}".encode()
+    )
 
 
 def restored(*links: Any, **held: Any) -> tuple[Store, list[Any]]:
@@ -118,10 +164,15 @@ def restored(*links: Any, **held: Any) -> tuple[Store, list[Any]]:
 
 @pytest.mark.parametrize("value", GARBAGE[:4])
 def test_a_link_that_cannot_be_read_keeps_its_ids(value: bytes) -> None:
-    """From the record before; its number is above those of all its commands, so that none is taken for finished."""
+    """From the record before; its number is above those of all its commands, so that none is taken
+    for finished."""
     asked = msgspec.structs.replace(command("kari", seq=6), target="poweroffice")
-    held = {COMMANDS: [consumer_record(COMMANDS, msgspec.json.encode(asked), key=b"demo/customer/kari")]}
-    store, (lost,) = restored(record(pair("kari")), record(pair("ola", "6")), record(pair("kari"), value), **held)
+    held = {
+        COMMANDS: [consumer_record(COMMANDS, msgspec.json.encode(asked), key=b"demo/customer/kari")]
+    }
+    store, (lost,) = restored(
+        record(pair("kari")), record(pair("ola", "6")), record(pair("kari"), value), **held
+    )
     assert list(store.links) == ["customer/ola"]
     assert (lost.link.chargebee.id, lost.link.poweroffice.id) == ("kari", "5")
     assert (lost.link.seq, lost.link.entries > 7, lost.controls) == (6, True, {})
@@ -144,7 +195,9 @@ def test_a_link_of_which_only_the_key_is_known_stops_what_could_double_it() -> N
     assert (born_in_go.link.chargebee, born_in_go.link.poweroffice.id) == (None, "5")
 
 
-@pytest.mark.parametrize("key", [b"demo/pause/order/poweroffice", b"demo", b"\xff", b"", b"other/customer/kari"])
+@pytest.mark.parametrize(
+    "key", [b"demo/pause/order/poweroffice", b"demo", b"\xff", b"", b"other/customer/kari"]
+)
 def test_what_is_no_link_is_skipped(key: bytes) -> None:
     """By its key; the links beside it are there."""
     store, lost = restored(record(pair("kari")), *garbage("links", key))
@@ -162,7 +215,8 @@ def test_unreadable_facts_of_control_are_taken_for_the_careful_case() -> None:
 def test_the_linker_starts_beside_an_unreadable_link_and_doubles_nothing(
     monkeypatch: pytest.MonkeyPatch, only_key: bool
 ) -> None:
-    """It is broken in words, its bytes are a dead letter, and its records, met again, are created nowhere."""
+    """It is broken in words, its bytes are a dead letter, and its records, met again, are created
+    nowhere."""
     held = Bench(monkeypatch)
     held.open()
     linker = held.linker
@@ -170,8 +224,8 @@ def test_the_linker_starts_beside_an_unreadable_link_and_doubles_nothing(
     held.kafka.held = {"links": [*before, record(pair("kari"), b"\x00")]}
 
     async def again() -> None:
-        lost = (await restore(held.kafka, linker.stores, [0])).lost  # type: ignore[arg-type]
-        await linker.repair(lost)
+        lost = (await restore(held.kafka, linker.state.stores, [0])).lost  # type: ignore[arg-type]
+        await linker.state.repair(lost)
 
     asyncio.run(again())
     link = held.link("kari", "customer")
@@ -179,14 +233,22 @@ def test_the_linker_starts_beside_an_unreadable_link_and_doubles_nothing(
     (written,) = [each for each in held.kafka.records("links") if each.key == b"demo/customer/kari"]
     assert msgspec.json.decode(written.value or b"", type=Link) == link
     assert len(held.kafka.records("dead-letters")) == 1
-    held.say(seen("chargebee", "kari", 2, KARI, "customer"), seen("poweroffice", "5", 2, KARI, "customer"))
-    sent = [*held.decoded("commands.chargebee", Command), *held.decoded("commands.poweroffice", Command)]
+    held.say(
+        seen("chargebee", "kari", 2, KARI, "customer"),
+        seen("poweroffice", "5", 2, KARI, "customer"),
+    )
+    sent = [
+        *held.decoded("commands.chargebee", Command),
+        *held.decoded("commands.poweroffice", Command),
+    ]
     assert [each.op for each in sent if each.op == "create"] == []
     if not only_key:
         assert held.link("kari", "customer").state == "linked"
 
 
-def test_the_linker_buries_unreadable_messages_of_all_its_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_linker_buries_unreadable_messages_of_all_its_inputs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """One dead letter each, and the batch goes on."""
     held = Bench(monkeypatch)
     held.open()
@@ -197,10 +259,16 @@ def test_the_linker_buries_unreadable_messages_of_all_its_inputs(monkeypatch: py
     assert held.link("kari", "customer").state == "creating"
 
 
-def test_a_signal_of_the_process_itself_that_cannot_be_decided_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_of_the_process_itself_that_cannot_be_decided_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Nobody else has it."""
+
+    class UnheardOf(OfService, frozen=True, kw_only=True):
+        KIND: ClassVar[str] = "unheard-of"
+
     held = Bench(monkeypatch)
-    asyncio.run(held.linker.tell("unheard-of", "demo"))
+    asyncio.run(held.linker.state.tell(UnheardOf(), "demo"))
     (letter,) = held.decoded("dead-letters", dict)
     assert "unheard-of" in letter["reason"]
 
@@ -224,7 +292,9 @@ def test_a_task_that_ends_by_an_error_says_so() -> None:
         task = background(fails(), "reading of demo", said.append)
         await asyncio.wait([task])
         await asyncio.sleep(0)
-        assert said[0].startswith("reading of demo has ended: KeyError: 'IsPerson' (customer 5) at inner")
+        assert said[0].startswith(
+            "reading of demo has ended: KeyError: 'IsPerson' (customer 5) at inner"
+        )
         assert "KeyError" in reason_of(task.exception() or Exception())
 
     run(scenario())

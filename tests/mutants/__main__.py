@@ -13,7 +13,9 @@ def main() -> int:
     survivors = 0
     with ThreadPoolExecutor(PARALLEL) as pool:
         for mutant, alive in zip(MUTANTS, pool.map(survives, MUTANTS), strict=True):
-            print(f"{'SURVIVED' if alive else 'killed  '}  {mutant.name} ({mutant.file})", flush=True)
+            print(
+                f"{'SURVIVED' if alive else 'killed  '}  {mutant.name} ({mutant.file})", flush=True
+            )
             survivors += alive
     print(f"{len(MUTANTS) - survivors} of {len(MUTANTS)} mutants killed")
     return 1 if survivors else 0

@@ -1,9 +1,10 @@
-"""The index of links: the same after a restore, and through overlays that are absorbed or dropped."""
+"""The index of links: the same after a restore, and through overlays that are absorbed or
+dropped."""
 
 import random
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.entities import ENTITIES, EntityName
@@ -11,13 +12,14 @@ from contracts.links import LinkKeys
 from contracts.messages import Link, LinkState, Side
 from services.linker.state import Policy, index_keys
 from services.linker.store import Overlay, Store, link_id
+from tests.examples import examples
 from tests.property.world import World
 
 STATES: tuple[LinkState, ...] = ("linked", "pending", "waiting", "parked", "rejected")
 seeds = st.integers(0, 2**32)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(seed=seeds, breakers=st.booleans())
 def test_a_restore_finds_links_by_the_same_keys(seed: int, breakers: bool) -> None:
     """It reads only a part of each link, in whatever state a history has left it."""
@@ -26,16 +28,21 @@ def test_a_restore_finds_links_by_the_same_keys(seed: int, breakers: bool) -> No
         world.step()
     restored = Store(world.tenant, world.policy)
     for name, value in world.changelog.items():
-        whole, part = msgspec.json.decode(value, type=Link), msgspec.json.decode(value, type=LinkKeys)
+        whole, part = (
+            msgspec.json.decode(value, type=Link),
+            msgspec.json.decode(value, type=LinkKeys),
+        )
         assert index_keys(part) == index_keys(whole)
         restored.load(name, value)
     restored.build_index()
     assert restored.links == world.store.links
     assert _members(restored) == _members(world.store)
-    assert [restored.size(each) for each in ENTITIES] == [world.store.size(each) for each in ENTITIES]
+    assert [restored.size(each) for each in ENTITIES] == [
+        world.store.size(each) for each in ENTITIES
+    ]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(seed=seeds)
 def test_overlays_count_and_find_what_there_is(seed: int) -> None:
     """Two layers over a store, as in a batch; some messages fail and their layer is dropped."""
@@ -66,9 +73,17 @@ def _change(state: Overlay, pick: random.Random) -> None:
         state.remove(entity, key)
         return
     link = state.get(entity, key) or Link(tenant="t", entity=entity, key=key)
-    seen = {"email": pick.choice(("x", "y", None)), "name": pick.choice(("x", None)), "code": pick.choice("xy")}
+    seen = {
+        "email": pick.choice(("x", "y", None)),
+        "name": pick.choice(("x", None)),
+        "code": pick.choice("xy"),
+    }
     link.chargebee = Side(id=key, version="1", seen=seen) if pick.random() < 0.7 else None
-    link.poweroffice = Side(id=key, version="1", seen=seen, stamp=pick.choice("xy")) if pick.random() < 0.7 else None
+    link.poweroffice = (
+        Side(id=key, version="1", seen=seen, stamp=pick.choice("xy"))
+        if pick.random() < 0.7
+        else None
+    )
     link.state = pick.choice(STATES)
     link.waiting_on = pick.choices("xyz", k=pick.randrange(4))
     state.put(link)

@@ -1,4 +1,5 @@
-"""Two lossy vendors, their sinks, the linker on its changelog, people and operators: the state machine's world."""
+"""Two lossy vendors, their sinks, the linker on its changelog, people and operators: the state
+machine's world."""
 
 import random
 from collections import defaultdict
@@ -20,7 +21,8 @@ from contracts.messages import (
     ReadingCompleted,
     Signal,
     SnapshotCompleted,
-)  # fmt: skip
+)
+from contracts.settings.values import Owner
 from services.linker.decide import Message, decide
 from services.linker.state import Policy, by_id, is_gone
 from services.linker.store import Overlay, Store
@@ -54,11 +56,19 @@ class Vendor:
     def norm(self, name: str, value: Any) -> Any:
         if name == "address":
             return value and {**value, "line1": self.norm("line1", value["line1"])}
-        if not isinstance(value, str) or name not in ("first_name", "phone", "description", "unit", "line1"):
+        if not isinstance(value, str) or name not in (
+            "first_name",
+            "phone",
+            "description",
+            "unit",
+            "line1",
+        ):
             return value
         return (value[:6] if self.system == "chargebee" else value.strip().lower()) or None
 
-    def put(self, at: Name, fields: dict[str, Any], *, moves: bool = True, by: Author = "others") -> None:
+    def put(
+        self, at: Name, fields: dict[str, Any], *, moves: bool = True, by: Author = "others"
+    ) -> None:
         self.authors[at] = by
         held = self.records.setdefault(at, {})
         held.update({name: self.norm(name, value) for name, value in fields.items()})
@@ -72,13 +82,18 @@ class Vendor:
         return f"{self.versions[at]:09d}#{self.world.observation:09d}"
 
     def release(self) -> None:
-        """A new version of the adapter, which spells some fields otherwise; requests of the old one have ended."""
+        """A new version of the adapter, which spells some fields otherwise; requests of the old one
+        have ended."""
         self.mapping += 1
         self.world.stuck.clear()
-        mappings.REREAD[self.system][self.mapping] = {"customer": frozenset({"phone"}), "product": frozenset({"unit"})}
+        mappings.REREAD[self.system][self.mapping] = {
+            "customer": frozenset({"phone"}),
+            "product": frozenset({"unit"}),
+        }
 
     def read(self, at: Name) -> dict[str, Any]:
-        """The record as the present release maps it: each higher mapping spells a phone or a unit otherwise."""
+        """The record as the present release maps it: each higher mapping spells a phone or a unit
+        otherwise."""
         return {name: self.spelled(name, value) for name, value in self.records[at].items()}
 
     def spelled(self, name: str, value: Any) -> Any:
@@ -87,7 +102,10 @@ class Vendor:
 
     def stored(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Canonical fields as this system stores them."""
-        return {name: value.rstrip(SPELLED) if isinstance(value, str) else value for name, value in fields.items()}
+        return {
+            name: value.rstrip(SPELLED) if isinstance(value, str) else value
+            for name, value in fields.items()
+        }
 
     def kept(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Canonical fields as this system shows them once they were written."""
@@ -100,44 +118,66 @@ class Vendor:
     def event(self, at: Name) -> Observed:
         gone = at in self.deleted
         return Observed(
-            tenant=self.world.tenant, system=self.system, entity=at[0], id=at[1], version=self.version(at),
-            mapping=self.mapping, observed_at=NOW,
-            data=None if gone and self.system == "poweroffice" else self.read(at), deleted=gone,
+            tenant=self.world.tenant,
+            system=self.system,
+            entity=at[0],
+            id=at[1],
+            version=self.version(at),
+            mapping=self.mapping,
+            observed_at=NOW,
+            data=None if gone and self.system == "poweroffice" else self.read(at),
+            deleted=gone,
             stamp=self.stamps.get(at),
-            made_by=self.authors.get(at) if self.world.names_authors and self.system == "chargebee" else None,
-        )  # fmt: skip
+            made_by=self.authors.get(at)
+            if self.world.names_authors and self.system == "chargebee"
+            else None,
+        )
 
     def remove(self, at: Name) -> None:
-        """Delete a record as a person or a sink does; Chargebee goes on showing it, Go shows nothing."""
+        """Delete a record as a person or a sink does; Chargebee goes on showing it, Go shows
+        nothing."""
         self.deleted.add(at)
         self.put(at, {"archived": True} if at[0] != "order" and self.system == "chargebee" else {})
 
 
 class World:
-    """Everything under way between two vendors. `owner` wins conflicts, `carries_removals` lets deletions cross,
-    `breakers` holds every few commands until the operator releases them, `names_authors` says who made a version."""
+    """Everything under way between two vendors. `owner` wins conflicts, `carries_removals` lets
+    deletions cross, `breakers` holds every few commands until the operator releases them,
+    `names_authors` says who made a version."""
 
     def __init__(
-        self, seed: int, *, owner: System, carries_removals: bool, breakers: bool, tenant: str = "t",
+        self,
+        seed: int,
+        *,
+        owner: Owner,
+        carries_removals: bool,
+        breakers: bool,
+        tenant: str = "t",
         names_authors: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.random, self.tenant, self.is_quiet = random.Random(seed), tenant, False
         self.unseen, self.rebuilding, self.names_authors = False, "", names_authors
-        self.stuck: list[tuple[Name, dict[str, Any]]] = []  # requests of ours that are still under way
+        self.stuck: list[
+            tuple[Name, dict[str, Any]]
+        ] = []  # requests of ours that are still under way
         self.observation = self.number = self.planned = self.signals = 0
         self.inbox: list[Message] = []
         self.commands: list[Command] = []
         self.outcomes: list[Outcome] = []
         self.vendors: dict[System, Vendor] = {system: Vendor(system, self) for system in SYSTEMS}
         removal: dict[tuple[EntityName, System], str] = {
-            ("customer", "poweroffice"): "archive", ("product", "poweroffice"): "archive",
-            ("product", "chargebee"): "archive_go_born_charges", ("order", "poweroffice"): "remove_draft",
-        }  # fmt: skip
+            ("customer", "poweroffice"): "archive",
+            ("product", "poweroffice"): "archive",
+            ("product", "chargebee"): "archive_go_born_charges",
+            ("order", "poweroffice"): "remove_draft",
+        }
         self.policy = Policy(
-            mode="sync", owner=dict.fromkeys(ENTITIES, owner), start_orders="2026-01-01",
+            mode="sync",
+            owner=dict.fromkeys(ENTITIES, owner),
+            start_orders="2026-01-01",
             removal=removal if carries_removals else {},
             breakers=dict.fromkeys(("creates", "changes", "deletes"), (3, 0)) if breakers else {},
-        )  # fmt: skip
+        )
         self.store = Store(self.tenant, self.policy)
         self.changelog: dict[str, bytes] = {}
         self.journal: list[JournalEntry] = []
@@ -149,9 +189,16 @@ class World:
         self.ever_parted: set[tuple[EntityName, str, str]] = set()
         for entity in ENTITIES:
             for system in SYSTEMS:
-                self.deliver(SnapshotCompleted(
-                    tenant=self.tenant, system=system, entity=entity, snapshot="s", records=0, completed_at=NOW,
-                ))  # fmt: skip
+                self.deliver(
+                    SnapshotCompleted(
+                        tenant=self.tenant,
+                        system=system,
+                        entity=entity,
+                        snapshot="s",
+                        records=0,
+                        completed_at=NOW,
+                    )
+                )
 
     # -- the linker
 
@@ -186,7 +233,9 @@ class World:
     def tell(self, kind: str, **args: Any) -> str:
         """Send a signal; the answer is found in the control fact of its id."""
         self.signals += 1
-        self.deliver(Signal(tenant=self.tenant, id=f"s{self.signals}", kind=kind, at=NOW, args=args))
+        self.deliver(
+            Signal(tenant=self.tenant, id=f"s{self.signals}", kind=kind, at=NOW, args=args)
+        )
         return f"s{self.signals}"
 
     def links(self) -> list[Link]:
@@ -205,9 +254,16 @@ class World:
             return True
         vendor = self.vendors[command.target]
         writes = command.op == "update" and command.mapping == vendor.mapping
-        # Without an author's name a value that the vendor makes another one of cannot be told from an edit.
+        # Without an author's name a value that the vendor makes another one of cannot be told from
+        # an edit.
         known = self.names_authors or vendor.kept(command.fields) == command.fields
-        if lose_reply and writes and known and command.target == "chargebee" and self.random.random() < 0.3:
+        if (
+            lose_reply
+            and writes
+            and known
+            and command.target == "chargebee"
+            and self.random.random() < 0.3
+        ):
             # The process is killed with the request under way: it may arrive whenever it likes.
             self.attempted.add((*key, command.seq))
             self.stuck.append(((command.entity, command.target_id or ""), command.fields))
@@ -223,7 +279,10 @@ class World:
     def apply(self, command: Command) -> Outcome:
         vendor = self.vendors[command.target]
         if command.op == "create":
-            at = (command.entity, command.stamp or "" if command.target == "chargebee" else f"po{command.stamp}")
+            at = (
+                command.entity,
+                command.stamp or "" if command.target == "chargebee" else f"po{command.stamp}",
+            )
             if at in vendor.records:
                 return self.answer(command, at, "adopted")
             vendor.created.append(at)
@@ -239,7 +298,9 @@ class World:
         if command.op == "verify":
             return self.answer(command, at, "applied")
         wanted = vendor.stored(command.fields)
-        same = tuple(name for name, value in wanted.items() if vendor.norm(name, value) == held.get(name))
+        same = tuple(
+            name for name, value in wanted.items() if vendor.norm(name, value) == held.get(name)
+        )
         if command.mapping < vendor.mapping:
             return self.answer(command, at, "stale", same)
         if command.op == "stamp":
@@ -251,7 +312,10 @@ class World:
             attempted = (command.entity, command.link, command.seq) in self.attempted
             return self.answer(command, at, "applied", wrote=attempted or command.look_first)
         read = vendor.read(at)
-        if any(read.get(name) != value for name, value in command.expected.items()) or held.get("status") == "sent":
+        if (
+            any(read.get(name) != value for name, value in command.expected.items())
+            or held.get("status") == "sent"
+        ):
             return self.answer(command, at, "stale", same)
         if command.op == "delete":
             vendor.removed_by_us.add(at)
@@ -269,37 +333,70 @@ class World:
         return self.answer(command, at, "applied")
 
     def arrive_late(self) -> None:
-        """A request that was under way when its process was killed reaches Chargebee, whatever it holds by now."""
+        """A request that was under way when its process was killed reaches Chargebee, whatever it
+        holds by now."""
         at, fields = self.stuck.pop(self.random.randrange(len(self.stuck)))
         vendor = self.vendors["chargebee"]
         if at not in vendor.deleted:
             vendor.put(at, vendor.stored(fields), by="tandem")
 
     def answer(
-        self, command: Command, at: Name, result: Any, done: tuple[str, ...] = (), *, deleted: bool = False,
+        self,
+        command: Command,
+        at: Name,
+        result: Any,
+        done: tuple[str, ...] = (),
+        *,
+        deleted: bool = False,
         wrote: bool = True,
-    ) -> Outcome:  # fmt: skip
+    ) -> Outcome:
         vendor = self.vendors[command.target]
         return Outcome(
-            tenant=self.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
-            result=result, at=NOW, id=at[1], version=vendor.version(at), data=vendor.read(at), mapping=vendor.mapping,
-            stamp=vendor.stamps.get(at), done=done, deleted=deleted or at in vendor.deleted, wrote=wrote,
-        )  # fmt: skip
+            tenant=self.tenant,
+            entity=command.entity,
+            link=command.link,
+            seq=command.seq,
+            target=command.target,
+            result=result,
+            at=NOW,
+            id=at[1],
+            version=vendor.version(at),
+            data=vendor.read(at),
+            mapping=vendor.mapping,
+            stamp=vendor.stamps.get(at),
+            done=done,
+            deleted=deleted or at in vendor.deleted,
+            wrote=wrote,
+        )
 
     def refuse(self, command: Command, words: str) -> Outcome:
         return Outcome(
-            tenant=self.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
-            result="rejected", at=NOW, error=Problem(code="deleted", message=words),
-        )  # fmt: skip
+            tenant=self.tenant,
+            entity=command.entity,
+            link=command.link,
+            seq=command.seq,
+            target=command.target,
+            result="rejected",
+            at=NOW,
+            error=Problem(code="deleted", message=words),
+        )
 
     def park(self, command: Command) -> Outcome:
-        """The vendor is away, or the adapter heeds a switch that the linker may have turned back meanwhile."""
+        """The vendor is away, or the adapter heeds a switch that the linker may have turned back
+        meanwhile."""
         code = self.random.choice(("unreachable", "paused", "observe"))
         return Outcome(
-            tenant=self.tenant, entity=command.entity, link=command.link, seq=command.seq, target=command.target,
-            result="parked", at=NOW, error=Problem(code=code, message="not now"),
-            maybe_applied=(command.entity, command.link, command.seq) in self.attempted or self.random.random() < 0.2,
-        )  # fmt: skip
+            tenant=self.tenant,
+            entity=command.entity,
+            link=command.link,
+            seq=command.seq,
+            target=command.target,
+            result="parked",
+            at=NOW,
+            error=Problem(code=code, message="not now"),
+            maybe_applied=(command.entity, command.link, command.seq) in self.attempted
+            or self.random.random() < 0.2,
+        )
 
     # -- people
 
@@ -339,7 +436,13 @@ class World:
         name = f"n{self.number}"  # unique names and e-mails: shared ones are another test's matter
         record: dict[str, Any] = {each: self.value(each) for each in EDITED[entity]}
         if entity == "customer":
-            record |= {"kind": "person", "last_name": name, "email": name, "vat_exempt": False, "archived": False}
+            record |= {
+                "kind": "person",
+                "last_name": name,
+                "email": name,
+                "vat_exempt": False,
+                "archived": False,
+            }
         elif entity == "product":
             record |= {"name": name, "code": name, "kind": "charge", "archived": False}
         else:
@@ -348,15 +451,20 @@ class World:
             if not customers or not products:
                 return
             line = {"id": "1", "product_id": self.random.choice(products)[1], "net": "10"}
-            record |= {"customer_id": self.random.choice(customers)[1], "lines": [line],
-                       "status": "draft" if system == "chargebee" else "sent"}  # fmt: skip
+            record |= {
+                "customer_id": self.random.choice(customers)[1],
+                "lines": [line],
+                "status": "draft" if system == "chargebee" else "sent",
+            }
         vendor.put((entity, f"{system[0]}{self.number}"), record)
 
     def operate(self) -> None:
         """One act of an operator."""
         draw, links = self.random.random(), self.links()
         if draw < 0.3:
-            self.tell("pause", entity=self.random.choice(ENTITIES), target=self.random.choice(SYSTEMS))
+            self.tell(
+                "pause", entity=self.random.choice(ENTITIES), target=self.random.choice(SYSTEMS)
+            )
         elif draw < 0.45:
             self.tell("resume")
         elif draw < 0.55:
@@ -376,13 +484,21 @@ class World:
                 del self.parted[pair]
 
     def run(self) -> None:
-        """Begin a replay of some records, a reconcile or a rebuild; or cancel, pause or resume the run under way."""
-        everyone = [(system, *at) for system, vendor in self.vendors.items() for at in vendor.records]
-        draw, under_way = self.random.random(), (self.store.control("active", "run") or {}).get("id", "")
+        """Begin a replay of some records, a reconcile or a rebuild; or cancel, pause or resume the
+        run under way."""
+        everyone = [
+            (system, *at) for system, vendor in self.vendors.items() for at in vendor.records
+        ]
+        draw, under_way = (
+            self.random.random(),
+            (self.store.control("active", "run") or {}).get("id", ""),
+        )
         if draw < 0.2:
             self.tell(self.random.choice(("run_pause", "run_resume", "run_cancel")), run=under_way)
         elif draw < 0.6:
-            told = self.tell("replay", ranges={"customers": [0, 1]}, dry_run=self.random.random() < 0.3)
+            told = self.tell(
+                "replay", ranges={"customers": [0, 1]}, dry_run=self.random.random() < 0.3
+            )
             some = sorted(self.random.sample(everyone, self.random.randrange(len(everyone) + 1)))
             self.tell("replay_part", run=told, records=[list(each) for each in some], last=True)
         elif draw < 0.9:
@@ -398,23 +514,43 @@ class World:
         if not self.rebuilding or run is None or run["state"] != "reading":
             return
         for vendor in self.vendors.values():
-            self.inbox += [msgspec.structs.replace(vendor.event(at), snapshot=self.rebuilding) for at in vendor.records]
+            self.inbox += [
+                msgspec.structs.replace(vendor.event(at), snapshot=self.rebuilding)
+                for at in vendor.records
+            ]
         self.inbox += [
-            SnapshotCompleted(tenant=self.tenant, system=system, entity=entity, snapshot=self.rebuilding, records=0,
-                              completed_at=NOW)
-            for system in SYSTEMS for entity in ENTITIES
-        ]  # fmt: skip
+            SnapshotCompleted(
+                tenant=self.tenant,
+                system=system,
+                entity=entity,
+                snapshot=self.rebuilding,
+                records=0,
+                completed_at=NOW,
+            )
+            for system in SYSTEMS
+            for entity in ENTITIES
+        ]
         self.rebuilding = ""
 
     def readings(self, run: str) -> list[Message]:
         """A complete reading of both systems for a run."""
         found: list[Message] = [
-            Reading(run=run, record=vendor.event(at)) for vendor in self.vendors.values() for at in vendor.records
+            Reading(run=run, record=vendor.event(at))
+            for vendor in self.vendors.values()
+            for at in vendor.records
         ]
         return found + [
-            ReadingCompleted(run=run, tenant=self.tenant, system=system, entity=entity, records=0, completed_at=NOW)
-            for system in SYSTEMS for entity in ENTITIES
-        ]  # fmt: skip
+            ReadingCompleted(
+                run=run,
+                tenant=self.tenant,
+                system=system,
+                entity=entity,
+                records=0,
+                completed_at=NOW,
+            )
+            for system in SYSTEMS
+            for entity in ENTITIES
+        ]
 
     def edit_unseen(self, system: System, at: Name) -> None:
         """An edit behind the system's back: no event tells of it."""
@@ -428,7 +564,11 @@ class World:
         link = by_id(self.store.child(), at[0], system, at[1])
         if link is not None and link.flight is None:
             event = self.vendors[system].event(at)
-            self.deliver(msgspec.structs.replace(event, version=f"{self.random.randrange(5, 10)}{event.version[1:]}"))
+            self.deliver(
+                msgspec.structs.replace(
+                    event, version=f"{self.random.randrange(5, 10)}{event.version[1:]}"
+                )
+            )
             self.unseen = True
 
     def _part(self, link: Link) -> None:
@@ -480,6 +620,11 @@ class World:
                 self.outcomes.remove(outcome)
             self.deliver(outcome)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether messages are, or requests of ours whose process was killed."""
+        return bool(self.inbox or self.commands or self.outcomes or self.stuck)
+
     def settle(self) -> None:
         """Let everything arrive, with every switch on and every batch released."""
         self.is_quiet = True
@@ -495,9 +640,7 @@ class World:
             for system in SYSTEMS:
                 self.tell("vendor_reachable", system=system)
             self.tell("redrive")  # what was parked may be suspect
-            if self.planned == before and not (
-                self.unseen or self.rebuilding or self.inbox or self.commands or self.outcomes or self.stuck
-            ):
+            if self.planned == before and not (self.unseen or self.rebuilding or self.is_under_way):
                 return
         raise AssertionError("no quiescence: something is planned for ever")
 
@@ -515,7 +658,7 @@ class World:
     def _drain(self) -> None:
         for _ in range(20_000):
             self.list_for_rebuild()
-            if not (self.inbox or self.commands or self.outcomes or self.stuck):
+            if not self.is_under_way:
                 return
             self.step(quiet=True)
         raise AssertionError("no quiescence: something is under way for ever")
@@ -546,7 +689,9 @@ class World:
                 self._agrees(link)
         for system, vendor in self.vendors.items():
             assert len(set(vendor.created)) == len(vendor.created), "a record was created twice"
-            assert {at for s, at in ids if s == system} == set(vendor.records), "a record is not known"
+            assert {at for s, at in ids if s == system} == set(vendor.records), (
+                "a record is not known"
+            )
         self._no_edit_lost(ids)
 
     def _both_or_a_reason(self, link: Link) -> None:
@@ -587,20 +732,27 @@ class World:
             losses[entry.system, entry.field].append(entry.value)
             if entry.rule == "update":  # a repair writes what a new mapping reads
                 for name, value in (entry.losing or {}).items():
-                    if name in ("phone", "unit") and any(each.mapping > 1 for each in self.vendors.values()):
+                    if name in ("phone", "unit") and any(
+                        each.mapping > 1 for each in self.vendors.values()
+                    ):
                         losses[entry.system, name].append(value)
         for (key, system, name), (at, value) in last.items():
             removed = at in self.vendors[system].removed_by_us
             if not removed and self.vendors[system].records[at][name] == value:
                 continue
-            told = [each.rstrip(SPELLED) if isinstance(each, str) else each for each in losses[system, name]]
+            told = [
+                each.rstrip(SPELLED) if isinstance(each, str) else each
+                for each in losses[system, name]
+            ]
             if (key, other(system), name) in last or value in told:
                 continue
             twin = side_record(ids[system, at], other(system))
             theirs = self.vendors[other(system)].records.get(twin) if twin else None
             if theirs is not None and theirs[name] == self.vendors[other(system)].norm(name, value):
                 continue  # it was carried; a late request or a deletion has covered it here
-            raise AssertionError(f"lost edit {system} {at} {name} {value!r} {msgspec.to_builtins(ids[system, at])}")
+            raise AssertionError(
+                f"lost edit {system} {at} {name} {value!r} {msgspec.to_builtins(ids[system, at])}"
+            )
 
 
 def side_record(link: Link, system: System) -> Name | None:

@@ -1,4 +1,5 @@
-"""A Kafka of one test, to be paused, killed and made to refuse; it aborts transactions that took too long at once."""
+"""A Kafka of one test, to be paused, killed and made to refuse; it aborts transactions that took
+too long at once."""
 
 import asyncio
 import gc
@@ -31,7 +32,8 @@ def own_broker(directory: Path) -> Iterator[EmbeddedKafka]:
                     os.kill(broker.pid, signal.SIGCONT)
     finally:
         embedded_kafka.PROPERTIES = properties
-        gc.collect()  # clients that were left behind; Python 3.11 may fail to compile while it collects them
+        # clients that were left behind; Python 3.11 may fail to compile while it collects them
+        gc.collect()
 
 
 async def paused(broker: EmbeddedKafka, seconds: float) -> None:

@@ -1,4 +1,5 @@
-"""The linker, ended by SIGKILL around one of its commits: `before the commit` or `after the commit`, and which one."""
+"""The linker, ended by SIGKILL around one of its commits: `before the commit` or `after the
+commit`, and which one."""
 
 import os
 import signal

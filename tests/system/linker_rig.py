@@ -1,4 +1,5 @@
-"""The real linker on the real Kafka, between the model vendors of the property test; no adapter, no HTTP vendor."""
+"""The real linker on the real Kafka, between the model vendors of the property test; no adapter, no
+HTTP vendor."""
 
 import os
 import re
@@ -24,7 +25,7 @@ from contracts.messages import (
     Signal,
     SnapshotCompleted,
     ce_id,
-)  # fmt: skip
+)
 from contracts.settings import KafkaSettings
 from contracts.topics import LINKER_INPUTS
 from runtime.kafka import Kafka
@@ -44,20 +45,27 @@ _encoder = msgspec.json.Encoder()
 class LinkerRig:
     """Linker processes by name, each with a slot; topics of their own with two partitions."""
 
-    def __init__(self, bootstrap: str, directory: Path, prefix: str, *, owner: str, removals: bool) -> None:
+    def __init__(
+        self, bootstrap: str, directory: Path, prefix: str, *, owner: str, removals: bool
+    ) -> None:
         self.directory, self.prefix = directory, prefix
         self.kafka = Kafka(KafkaSettings(bootstrap=bootstrap, topic_prefix=prefix, partitions=2))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.ports: dict[str, int] = {}
         self._slots: dict[str, str] = {}
-        policies = """
+        policies = (
+            """
 delete.customer.to_poweroffice = "archive"
 delete.product.to_poweroffice = "archive"
-""" if removals else """
+"""
+            if removals
+            else """
 delete.product.to_chargebee = "report"
 delete.order.to_poweroffice = "report"
-"""  # fmt: skip
-        tenants = "".join(f"""
+"""
+        )
+        tenants = "".join(
+            f"""
 [tenants.{name}]
 partition = {number}
 mode = "sync"
@@ -77,25 +85,47 @@ breaker.deletes.at_least = 100000
 customer = "{owner}"
 product = "{owner}"
 order = "{owner}"
-""" for number, name in enumerate(TENANTS))  # fmt: skip
+"""
+            for number, name in enumerate(TENANTS)
+        )
         (directory / "tandem.toml").write_text(
-            f'[kafka]\nbootstrap = "{bootstrap}"\ntopic_prefix = "{prefix}"\npartitions = 2\n{tenants}'
+            f'[kafka]\nbootstrap = "{bootstrap}"\ntopic_prefix = "{prefix}"\npartitions = '
+            f"2\n{tenants}"
         )
 
-    def start(self, name: str, slot: str, *, program: str = "services.linker", arguments: Iterable[str] = ()) -> None:
-        """Start a linker in a slot (`0/2`); it may live beside others. `program` is a module that runs one."""
+    def start(
+        self,
+        name: str,
+        slot: str,
+        *,
+        program: str = "services.linker",
+        arguments: Iterable[str] = (),
+    ) -> None:
+        """Start a linker in a slot (`0/2`); it may live beside others. `program` is a module that
+        runs one."""
         self.ports[name], self._slots[name] = free_port(), slot
-        variables = {"TANDEM_CONFIG": str(self.directory / "tandem.toml"), "TANDEM_SLOT": slot,
-                     "TANDEM_PORTS__LINKER": str(self.ports[name])}  # fmt: skip
+        variables = {
+            "TANDEM_CONFIG": str(self.directory / "tandem.toml"),
+            "TANDEM_SLOT": slot,
+            "TANDEM_PORTS__LINKER": str(self.ports[name]),
+        }
         for tenant in TENANTS:
-            for key in ("CHARGEBEE__API_KEY", "POWEROFFICE__APPLICATION_KEY", "POWEROFFICE__CLIENT_KEY",
-                        "POWEROFFICE__SUBSCRIPTION_KEY"):  # fmt: skip
+            for key in (
+                "CHARGEBEE__API_KEY",
+                "POWEROFFICE__APPLICATION_KEY",
+                "POWEROFFICE__CLIENT_KEY",
+                "POWEROFFICE__SUBSCRIPTION_KEY",
+            ):
                 variables[f"TANDEM_TENANTS__{tenant.upper()}__{key}"] = "unused"
         with (self.directory / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", program, *arguments], env={**os.environ, **variables}, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                [sys.executable, "-m", program, *arguments],
+                env={**os.environ, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def wait_ready(self, name: str) -> None:
         """Until it takes messages; fails with its log when it ended."""
@@ -136,12 +166,15 @@ order = "{owner}"
 
 
 class KafkaWorld(World):
-    """The machine's world of one tenant whose linker is the real one: what it delivers waits in `out`."""
+    """The machine's world of one tenant whose linker is the real one: what it delivers waits in
+    `out`."""
 
     def __init__(self, tenant: str, seed: int, *, owner: Any, removals: bool) -> None:
         self.out: list[Message] = []
         self.seen: dict[tuple[str, str, int], Command] = {}
-        super().__init__(seed, owner=owner, carries_removals=removals, breakers=False, tenant=tenant)
+        super().__init__(
+            seed, owner=owner, carries_removals=removals, breakers=False, tenant=tenant
+        )
 
     def deliver(self, message: Message) -> None:
         self.out.append(message)
@@ -150,7 +183,8 @@ class KafkaWorld(World):
         """The driver kills the process."""
 
     def operate(self) -> None:
-        """Pauses and switches; what needs the linker's answer at once is the in-memory machine's matter."""
+        """Pauses and switches; what needs the linker's answer at once is the in-memory machine's
+        matter."""
         draw = self.random.random()
         if draw < 0.5:
             self.tell("pause", entity=self.random.choice(("customer", "product", "order")))
@@ -174,7 +208,7 @@ class KafkaWorld(World):
 
     @property
     def is_busy(self) -> bool:
-        return bool(self.inbox or self.commands or self.outcomes or self.out)
+        return bool(self.is_under_way or self.out)
 
 
 class Driver:
@@ -191,7 +225,9 @@ class Driver:
         self._producer, self._consumer = self.kafka.producer(), self.kafka.consumer()
         await self._producer.start()
         await self._consumer.start()
-        self._consumer.assign([TopicPartition(self.kafka.name(topic), p) for topic in READ for p in (0, 1)])
+        self._consumer.assign(
+            [TopicPartition(self.kafka.name(topic), p) for topic in READ for p in (0, 1)]
+        )
 
     async def stop(self) -> None:
         await self._producer.stop()
@@ -203,8 +239,9 @@ class Driver:
             waiting, world.out = world.out, []
             for message in waiting:
                 topic, key = _address(message)
-                await self._producer.send(self.kafka.name(topic), _encoder.encode(message), key=key,
-                                          partition=partition)  # fmt: skip
+                await self._producer.send(
+                    self.kafka.name(topic), _encoder.encode(message), key=key, partition=partition
+                )
         await self._producer.flush()
         came = 0
         for tp, records in (await self._consumer.getmany(timeout_ms=wait_ms)).items():
@@ -215,21 +252,34 @@ class Driver:
         return came
 
     async def settle(self) -> None:
-        """Until nothing is under way anywhere: all delivered, all taken by the linker, nothing new said by it."""
-        while True:
-            came = await self.exchange(50)
-            for world in self.worlds.values():
-                while world.inbox or world.commands or world.outcomes:
-                    world.step(quiet=True)
-            busy = came or any(world.is_busy for world in self.worlds.values())
-            if not busy and await self._all_taken() and not await self._exchange_to_the_end():
-                return
+        """Until nothing is under way anywhere: all delivered, all taken by the linker, nothing new
+        said by it."""
+        await until("nothing is under way", self._under_way, lambda words: not words)
+
+    async def _under_way(self) -> str:
+        """What is, after one more exchange; "" for nothing."""
+        came = await self.exchange(50)
+        for world in self.worlds.values():
+            while world.is_under_way:
+                world.step(quiet=True)
+        if came or any(world.is_busy for world in self.worlds.values()):
+            return (
+                f"{came} records came, the worlds are "
+                f"{[world.is_busy for world in self.worlds.values()]}"
+            )
+        if untaken := await self._untaken():
+            return f"the linker has not taken {untaken}"
+        late = await self._exchange_to_the_end()
+        return f"{late} records came late" if late else ""
 
     async def _exchange_to_the_end(self) -> int:
-        """Take all that stands in the topics now, also what a commit under way makes readable; how much it was."""
+        """Take all that stands in the topics now, also what a commit under way makes readable; how
+        much it was."""
         places = [(topic, p) for topic in READ for p in (0, 1)]
         await until(
-            "no transaction is open", lambda: open_transactions(self.kafka, READ, (0, 1)), lambda words: not words
+            "no transaction is open",
+            lambda: open_transactions(self.kafka, READ, (0, 1)),
+            lambda words: not words,
         )
         ends, came = await self.kafka.end_offsets(READ, (0, 1)), 0
         for topic, partition in places:
@@ -238,13 +288,20 @@ class Driver:
                 came += await self.exchange(50)
         return came
 
-    async def _all_taken(self) -> bool:
+    async def _untaken(self) -> dict[str, tuple[int, int]]:
+        """The inputs that the linker has not taken to their end: topic and partition, its position,
+        the end."""
         positions: dict[int, Mapping[str, int]] = {}
         async for record in self.kafka.read(("control",), (0, 1)):
             if record.key.startswith(b"~/position/"):
                 positions[record.partition] = msgspec.json.decode(record.value, type=Control).value
         ends = await self.kafka.end_offsets(LINKER_INPUTS, (0, 1))
-        return all(positions.get(tp.partition, {}).get(tp.topic, 0) >= end for tp, end in ends.items())
+        taken = {tp: positions.get(tp.partition, {}).get(tp.topic, 0) for tp in ends}
+        return {
+            f"{tp.topic}/{tp.partition}": (taken[tp], end)
+            for tp, end in ends.items()
+            if taken[tp] < end
+        }
 
     async def restore(self) -> None:
         """Give each world the store that its links and control topics make."""
@@ -258,7 +315,9 @@ class Driver:
         async for record in self.kafka.read(("control",), (0, 1)):
             control = msgspec.json.decode(record.value, type=Control)
             if control.tenant in self.worlds:
-                self.worlds[control.tenant].store.controls[f"{control.kind}/{control.id}"] = control.value
+                self.worlds[control.tenant].store.controls[f"{control.kind}/{control.id}"] = (
+                    control.value
+                )
 
 
 def _address(message: Message) -> tuple[str, bytes]:
@@ -266,7 +325,9 @@ def _address(message: Message) -> tuple[str, bytes]:
         case Observed():
             return ENTITY_TOPICS[message.entity], re.sub(r"/[^/]*$", "", ce_id(message)).encode()
         case SnapshotCompleted():
-            return ENTITY_TOPICS[message.entity], f"{message.tenant}/{message.system}/~snapshot".encode()
+            return ENTITY_TOPICS[
+                message.entity
+            ], f"{message.tenant}/{message.system}/~snapshot".encode()
         case Outcome():
             return "outcomes", f"{message.tenant}/{message.entity}/{message.link}".encode()
         case Signal():
@@ -275,4 +336,7 @@ def _address(message: Message) -> tuple[str, bytes]:
             event = message.record
             return "readings", f"{event.tenant}/{event.system}/{event.entity}/{event.id}".encode()
         case ReadingCompleted():
-            return "readings", f"{message.tenant}/{message.system}/{message.entity}/~completed".encode()
+            return (
+                "readings",
+                f"{message.tenant}/{message.system}/{message.entity}/~completed".encode(),
+            )

@@ -1,4 +1,5 @@
-"""Two releases of the Chargebee adapter: `bad` loses the last digit of every phone number, `good` is the next one.
+"""Two releases of the Chargebee adapter: `bad` loses the last digit of every phone number, `good`
+is the next one.
 
 `python -m tests.system.release bad|good`; a mapping that changes gets the next number.
 """
@@ -9,10 +10,12 @@ from typing import Any
 
 import msgspec
 
-from services.chargebee_adapter import mapping, sink
+from contracts.mappings import newest
+from services.chargebee_adapter import mapping, snapshots
 from services.chargebee_adapter.__main__ import main
+from services.chargebee_adapter.customer import canonical as customer_canonical
 
-right = mapping.customer
+right = customer_canonical.customer
 
 
 def wrong(*args: Any, **kwargs: Any) -> mapping.Reading:
@@ -20,13 +23,16 @@ def wrong(*args: Any, **kwargs: Any) -> mapping.Reading:
     phone = getattr(reading.entity, "phone", None)
     if reading.entity is None or phone is None:
         return reading
-    return dataclasses.replace(reading, entity=msgspec.structs.replace(reading.entity, phone=phone[:-1]))
+    return dataclasses.replace(
+        reading, content=msgspec.structs.replace(reading.entity, phone=phone[:-1])
+    )
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "bad":
-        mapping.customer = wrong
+        customer_canonical.customer = wrong
     else:
-        mapping.MAPPING = sink.MAPPING = 2
+        for module in (mapping, snapshots):
+            vars(module)["MAPPING"] = newest("chargebee") + 1
     sys.argv[1:] = []
     sys.exit(main())

@@ -1,16 +1,17 @@
-"""The real services as processes on a real Kafka, between two simulators over HTTP, as a person would run them."""
+"""The real services as processes on a real Kafka, between two simulators over HTTP, as a person
+would run them."""
 
 import asyncio
 import contextlib
 import itertools
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,28 +21,27 @@ from aiokafka import AIOKafkaProducer
 
 from contracts.entities import SYSTEMS, EntityName
 from contracts.messages import JournalEntry, Link
-from contracts.settings import KafkaSettings
+from contracts.settings import KafkaSettings, load
 from runtime.kafka import Kafka
+from runtime.ports import HeldPort, hold_one
+from services.console.base import LEFT
 from tests.system.rest import until_at_rest
 from tests.waiting import PATIENCE, PATIENCE_S, wait_for
 
 SERVICES = ("linker", "chargebee_adapter", "poweroffice_adapter")
-COMMANDS_PATIENCE = 30 * PATIENCE  # a command waits 10 s for the linker otherwise, the doctor 3 s for a service
-# Below Linux's range for outgoing connections, so that no client takes a port between its choice and its use.
-PORTS = range(20_000, 32_000)
+COMMANDS_PATIENCE = (
+    30 * PATIENCE
+)  # a command waits 10 s for the linker otherwise, the doctor 3 s for a service
 _numbers = itertools.count(1)
-_given = set[int]()
+# The newest ones: those of tests that have ended are let go.
+_held: deque[HeldPort] = deque(maxlen=200)
 
 
 def free_port() -> int:
-    """A port that nobody has and that was not given before."""
-    for port in random.sample(PORTS, 1000):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if port not in _given and probe.connect_ex(("127.0.0.1", port)) != 0:
-                _given.add(port)
-                return port
-    raise AssertionError(f"no port from {PORTS[0]} to {PORTS[-1]} is free")
+    """A port that nobody has, kept for us until a process of ours listens there."""
+    held = hold_one()
+    _held.append(held)
+    return held.number
 
 
 def tandem(rig: "Rig", *arguments: str, code: int = 0, **variables: str) -> str:
@@ -54,7 +54,8 @@ def tandem(rig: "Rig", *arguments: str, code: int = 0, **variables: str) -> str:
 
 
 def interruptible() -> None:
-    """Runs in a child before its program: Ctrl-C reaches it, also where the tests run in the background."""
+    """Runs in a child before its program: Ctrl-C reaches it, also where the tests run in the
+    background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -72,22 +73,32 @@ def link_when(rig: "Rig", key: str, state: str, entity: EntityName = "customer")
 class Rig:
     """Simulators and services of one test, on topics of their own."""
 
-    def __init__(self, bootstrap: str, directory: Path, *, data: str = "empty", settings: str = "") -> None:
+    def __init__(
+        self, bootstrap: str, directory: Path, *, data: str = "empty", settings: str = ""
+    ) -> None:
         self.bootstrap, self.directory = bootstrap, directory
         self.prefix = f"t{os.getpid()}x{next(_numbers)}."
-        self.kafka = Kafka(KafkaSettings(bootstrap=bootstrap, topic_prefix=self.prefix, partitions=1))
+        self.kafka = Kafka(
+            KafkaSettings(bootstrap=bootstrap, topic_prefix=self.prefix, partitions=1)
+        )
         names = ("chargebee", "poweroffice", *SERVICES)
         self.ports = {name: free_port() for name in names}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         # `{chargebee}` and `{poweroffice}` in further settings stand for the simulators' addresses.
         self._data = data
+        self._has_topics = False
         self._settings = re.sub(r"\{(\w+)\}", lambda name: self.url(name[1]), settings)
         self.first_backfill, self.sweep_s = "release", 2
         self.variables: dict[str, str] = {}
         self.chargebee = httpx.Client(
-            base_url=self.url("chargebee") + "/api/v2", auth=("person-key", ""), trust_env=False, timeout=PATIENCE_S
+            base_url=self.url("chargebee") + "/api/v2",
+            auth=("person-key", ""),
+            trust_env=False,
+            timeout=PATIENCE_S,
         )
-        self.go = httpx.Client(base_url=self.url("poweroffice") + "/v2", trust_env=False, timeout=PATIENCE_S)
+        self.go = httpx.Client(
+            base_url=self.url("poweroffice") + "/v2", trust_env=False, timeout=PATIENCE_S
+        )
         self.control = httpx.Client(trust_env=False, timeout=PATIENCE_S)
 
     def url(self, name: str) -> str:
@@ -98,27 +109,66 @@ class Rig:
     def __enter__(self) -> Self:
         self.write_settings()
         hook = f"{self.url('chargebee_adapter')}/webhooks/chargebee/demo"
-        self._start("simulators.chargebee", "chargebee", [
-            "--port", str(self.ports["chargebee"]), "--api-key", "sync-key", "--extra-api-key", "person=person-key",
-            "--rate-limit", "0", "--data", self._data, "--webhook-url", hook, "--webhook-username", "hook",
-            "--webhook-password", "hook-secret",
-        ])  # fmt: skip
-        self._start("simulators.poweroffice", "poweroffice", [
-            "--port", str(self.ports["poweroffice"]), "--application-key", "a", "--client-key", "c",
-            "--subscription-key", "s", "--rate-limit", "0", "--data", self._data, "--extra-client", "person=pa:pc:ps",
-        ])  # fmt: skip
+        self._start(
+            "simulators.chargebee",
+            "chargebee",
+            [
+                "--port",
+                str(self.ports["chargebee"]),
+                "--api-key",
+                "sync-key",
+                "--extra-api-key",
+                "person=person-key",
+                "--rate-limit",
+                "0",
+                "--data",
+                self._data,
+                "--webhook-url",
+                hook,
+                "--webhook-username",
+                "hook",
+                "--webhook-password",
+                "hook-secret",
+            ],
+        )
+        self._start(
+            "simulators.poweroffice",
+            "poweroffice",
+            [
+                "--port",
+                str(self.ports["poweroffice"]),
+                "--application-key",
+                "a",
+                "--client-key",
+                "c",
+                "--subscription-key",
+                "s",
+                "--rate-limit",
+                "0",
+                "--data",
+                self._data,
+                "--extra-client",
+                "person=pa:pc:ps",
+            ],
+        )
         for name in ("chargebee", "poweroffice"):
-            wait_for(f"{name} simulator answers", lambda name=name: self._answers(f"{self.url(name)}/_sim/health"))
+            wait_for(
+                f"{name} simulator answers", partial(self._answers, f"{self.url(name)}/_sim/health")
+            )
         self.log_in()
         return self
 
     def log_in(self) -> None:
         """A token of Go for the person."""
         token = self.control.post(
-            self.url("poweroffice") + "/OAuth/Token", auth=("pa", "pc"), data={"grant_type": "client_credentials"},
+            self.url("poweroffice") + "/OAuth/Token",
+            auth=("pa", "pc"),
+            data={"grant_type": "client_credentials"},
             headers={"Ocp-Apim-Subscription-Key": "ps"},
-        ).json()["access_token"]  # fmt: skip
-        self.go.headers.update({"Authorization": f"Bearer {token}", "Ocp-Apim-Subscription-Key": "ps"})
+        ).json()["access_token"]
+        self.go.headers.update(
+            {"Authorization": f"Bearer {token}", "Ocp-Apim-Subscription-Key": "ps"}
+        )
 
     def __exit__(self, *_: object) -> None:
         try:
@@ -184,24 +234,38 @@ poweroffice.read_lag_s = 0.1
     def _start(self, module: str, name: str, arguments: list[str]) -> None:
         with (self.directory / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments], env=self.environment(), stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                [sys.executable, "-m", module, *arguments],
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def create_topics(self) -> None:
+        """As `tandem topics create`, which is what a person runs before the services; once."""
+        if not self._has_topics:
+            held = load(self.directory / "tandem.toml", self.environment())
+            asyncio.run(Kafka(held.kafka).ensure_topics())
+            self._has_topics = True
 
     def start(self, *names: str) -> None:
-        """Start services and wait until they are ready."""
+        """Make the topics, start services and wait until they are ready."""
+        self.create_topics()
         for name in names or SERVICES:
             self._start(f"services.{name}", name, [])
         for name in names or SERVICES:
-            wait_for(f"{name} is ready", lambda name=name: self._ready(name))
+            wait_for(f"{name} is ready", partial(self._ready, name))
 
     def start_as(self, name: str, module: str, *arguments: str) -> None:
         """Start another program in the place of a service and wait until it is ready."""
+        self.create_topics()
         self._start(module, name, list(arguments))
         wait_for(f"{name} is ready", lambda: self._ready(name))
 
     def start_second(self, name: str) -> str:
-        """One more process of a service, with a port of its own; returns its name once it is ready."""
+        """One more process of a service, with a port of its own; returns its name once it is
+        ready."""
         second = f"{name}_2"
         self.ports[second] = free_port()
         held = self.variables
@@ -219,7 +283,8 @@ poweroffice.read_lag_s = 0.1
     def status(self) -> dict[str, Any]:
         """What `tandem status --json` prints."""
         command = [sys.executable, "-m", "services.console.cli", "status", "--json"]
-        done = subprocess.run(command, env=self.environment(), capture_output=True, check=True)
+        done = subprocess.run(command, env=self.environment(), capture_output=True, check=False)
+        assert done.returncode in (0, LEFT), done.stderr.decode()
         found: dict[str, Any] = msgspec.json.decode(done.stdout)
         return found
 
@@ -251,7 +316,9 @@ poweroffice.read_lag_s = 0.1
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-                raise AssertionError(f"{name} did not end after SIGTERM:\n{self.log(name)[-3000:]}") from None
+                raise AssertionError(
+                    f"{name} did not end after SIGTERM:\n{self.log(name)[-3000:]}"
+                ) from None
 
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text(errors="replace")
@@ -260,12 +327,16 @@ poweroffice.read_lag_s = 0.1
 
     def requests(self, name: str) -> dict[str, Any]:
         """The sync's own requests to a simulator."""
-        answer: dict[str, Any] = self.control.get(f"{self.url(name)}/_sim/requests?user=tandem").json()
+        answer: dict[str, Any] = self.control.get(
+            f"{self.url(name)}/_sim/requests?user=tandem"
+        ).json()
         return answer
 
     def writes(self) -> int:
         """Successful writes of the sync to both systems."""
-        return int(self.requests("chargebee")["writes"]) + int(self.requests("poweroffice")["writes"])
+        return int(self.requests("chargebee")["writes"]) + int(
+            self.requests("poweroffice")["writes"]
+        )
 
     def clear_faults(self, name: str) -> None:
         self.control.post(f"{self.url(name)}/_sim/faults", json={"clear": True})
@@ -304,15 +375,23 @@ poweroffice.read_lag_s = 0.1
 
     def go_edit(self, path: str, **values: Any) -> None:
         """Properties replaced in Go by a person; double underscores step into an object."""
-        patch = [{"op": "replace", "path": "/" + name.replace("__", "/"), "value": value}
-                 for name, value in values.items()]  # fmt: skip
-        answer = self.go.patch(path, json=patch, headers={"Content-Type": "application/json-patch+json"})
+        patch = [
+            {"op": "replace", "path": "/" + name.replace("__", "/"), "value": value}
+            for name, value in values.items()
+        ]
+        answer = self.go.patch(
+            path, json=patch, headers={"Content-Type": "application/json-patch+json"}
+        )
         assert answer.status_code == 200, answer.text
 
     def act(self, path: str, kind: str, **fields: Any) -> dict[str, Any]:
         """A write in Chargebee by a person; `name__key__index` stands for `name[key][index]`."""
-        named = {"".join(f"[{part}]" if number else part for number, part in enumerate(name.split("__"))): value
-                 for name, value in fields.items()}  # fmt: skip
+        named = {
+            "".join(
+                f"[{part}]" if number else part for number, part in enumerate(name.split("__"))
+            ): value
+            for name, value in fields.items()
+        }
         answer = self.chargebee.post(path, data=named)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()[kind]
@@ -323,25 +402,53 @@ poweroffice.read_lag_s = 0.1
         answer = self.chargebee.get(path)
         return None if answer.status_code == 404 else answer.json()[kind]
 
-    def add_item(self, id: str, price_minor: int, *, family: str = "varer", **fields: Any) -> dict[str, Any]:
-        """A charge entered in Chargebee by a person, with its price `<id>-NOK`; the family is made when missing."""
+    def add_item(
+        self, id: str, price_minor: int, *, family: str = "varer", **fields: Any
+    ) -> dict[str, Any]:
+        """A charge entered in Chargebee by a person, with its price `<id>-NOK`; the family is made
+        when missing."""
         if self.held(f"/item_families/{family}", "item_family") is None:
             self.act("/item_families", "item_family", id=family, name=family)
         facts = {"name": f"Vare {id}", "type": "charge", "item_family_id": family, **fields}
         item = self.act("/items", "item", id=id, **facts)
-        self.act("/item_prices", "item_price", id=f"{id}-NOK", item_id=id, name=f"{id} NOK", price=price_minor,
-                 currency_code="NOK", pricing_model="per_unit")  # fmt: skip
+        self.act(
+            "/item_prices",
+            "item_price",
+            id=f"{id}-NOK",
+            item_id=id,
+            name=f"{id} NOK",
+            price=price_minor,
+            currency_code="NOK",
+            pricing_model="per_unit",
+        )
         return item
 
-    def add_order(self, customer_id: str, lines: Mapping[str, int], **fields: Any) -> dict[str, Any]:
-        """A paid invoice in Chargebee over item prices and quantities, and the order generated for it."""
+    def add_order(
+        self, customer_id: str, lines: Mapping[str, int], **fields: Any
+    ) -> dict[str, Any]:
+        """A paid invoice in Chargebee over item prices and quantities, and the order generated for
+        it."""
         rows: dict[str, Any] = {}
         for number, (price_id, quantity) in enumerate(lines.items()):
-            rows |= {f"item_prices__item_price_id__{number}": price_id, f"item_prices__quantity__{number}": quantity}
-        invoice = self.act("/invoices/create_for_charge_items_and_charges", "invoice", customer_id=customer_id,
-                           currency_code="NOK", auto_collection="off", **rows, **fields)  # fmt: skip
-        self.act(f"/invoices/{invoice['id']}/record_payment", "invoice",
-                 transaction__amount=invoice["amount_due"], transaction__payment_method="bank_transfer")  # fmt: skip
+            rows |= {
+                f"item_prices__item_price_id__{number}": price_id,
+                f"item_prices__quantity__{number}": quantity,
+            }
+        invoice = self.act(
+            "/invoices/create_for_charge_items_and_charges",
+            "invoice",
+            customer_id=customer_id,
+            currency_code="NOK",
+            auto_collection="off",
+            **rows,
+            **fields,
+        )
+        self.act(
+            f"/invoices/{invoice['id']}/record_payment",
+            "invoice",
+            transaction__amount=invoice["amount_due"],
+            transaction__payment_method="bank_transfer",
+        )
         orders = self.chargebee.get(f"/invoices/{invoice['id']}/orders").json()["list"]
         order: dict[str, Any] = orders[0]["order"]
         return order
@@ -375,23 +482,34 @@ poweroffice.read_lag_s = 0.1
         return asyncio.run(read())
 
     def records(self, topic: str, *, readable: bool = False) -> list[Any]:
-        """Decoded values of a topic, the tombstones left out; what is no JSON too, where the `readable` are meant."""
+        """Decoded values of a topic, the tombstones left out; what is no JSON too, where the
+        `readable` are meant."""
         found = []
         for _, value in self._collect(topic):
-            with contextlib.suppress(*((msgspec.DecodeError, UnicodeDecodeError) if readable else ())):
+            with contextlib.suppress(
+                *((msgspec.DecodeError, UnicodeDecodeError) if readable else ())
+            ):
                 found += [msgspec.json.decode(value)] if value is not None else []
         return found
 
     def links(self, entity: EntityName = "customer") -> dict[str, Link]:
         """The newest state of every link of an entity."""
         newest = dict(self._collect("links"))
-        decoded = [msgspec.json.decode(value, type=Link) for value in newest.values() if value is not None]
+        decoded = [
+            msgspec.json.decode(value, type=Link) for value in newest.values() if value is not None
+        ]
         return {link.key: link for link in decoded if link.entity == entity}
 
     def journal(self) -> list[JournalEntry]:
-        return [msgspec.json.decode(value, type=JournalEntry) for _, value in self._collect("journal") if value]
+        return [
+            msgspec.json.decode(value, type=JournalEntry)
+            for _, value in self._collect("journal")
+            if value
+        ]
 
-    def send(self, topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes] | None = None) -> None:
+    def send(
+        self, topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes] | None = None
+    ) -> None:
         """Put a message on a topic as it is."""
 
         async def run() -> None:
@@ -399,12 +517,15 @@ poweroffice.read_lag_s = 0.1
             await producer.start()
             try:
                 pairs = list((headers or {}).items())
-                await producer.send_and_wait(self.prefix + topic, value, key=key, partition=0, headers=pairs)
+                await producer.send_and_wait(
+                    self.prefix + topic, value, key=key, partition=0, headers=pairs
+                )
             finally:
                 await producer.stop()
 
         asyncio.run(run())
 
     def quiet(self, *, polls: int = 10) -> int:
-        """Wait until nothing moves any more, with so many polls of Go in between; returns the writes of the sync."""
+        """Wait until nothing moves any more, with so many polls of Go in between; returns the
+        writes of the sync."""
         return until_at_rest(self, polls)

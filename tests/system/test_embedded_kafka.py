@@ -1,4 +1,5 @@
-"""The embedded Kafka is a real one: it keeps records over kills and says in words why it cannot start."""
+"""The embedded Kafka is a real one: it keeps records over kills and says in words why it cannot
+start."""
 
 import asyncio
 import os
@@ -13,7 +14,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from runtime.embedded_kafka import HOST, EmbeddedKafka, EmbeddedKafkaError
+from runtime.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError
+from runtime.ports import HOST
 from tests.waiting import wait_for
 
 
@@ -21,7 +23,9 @@ async def produce(bootstrap: str, topic: str, value: bytes) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        answer = await admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=1)])
+        answer = await admin.create_topics(
+            [NewTopic(topic, num_partitions=1, replication_factor=1)]
+        )
         assert [error[1] for error in answer.topic_errors] == [0]
     finally:
         await admin.close()
@@ -50,8 +54,39 @@ def test_a_record_written_is_read_back(kafka: str) -> None:
     assert asyncio.run(first_record(kafka, topic)) == (b"key", b"hello")
 
 
+def test_its_files_are_closed_to_others(tmp_path: Path) -> None:
+    """Segments hold what customers are called. Whatever the umask says, and where an earlier Tandem
+    left them open; but not what else lies in the directory."""
+    held, other = tmp_path / "data", tmp_path / "data" / "other.txt"
+    (held / "log").mkdir(parents=True, mode=0o755)
+    for path in (held / "log" / "old-0.log", other, held / "kafka.log"):
+        path.touch(mode=0o644)
+    before = os.umask(0)
+    try:
+        with EmbeddedKafka(held, port=0, controller_port=0) as kafka:
+            asyncio.run(produce(kafka.bootstrap, "kept", b"Kari Nordmann"))
+            assert [file for file in held.rglob("*.log") if b"Kari" in file.read_bytes()]
+            paths = [*held.rglob("*")]
+    finally:
+        os.umask(before)
+    assert other.stat().st_mode & 0o777 == 0o644
+    opened = [
+        path for path in paths if path != other and path.exists() and path.stat().st_mode & 0o077
+    ]
+    assert opened == []
+
+
+def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        EmbeddedKafkaError, match=r"file/log cannot be used: .*Name another directory"
+    ):
+        EmbeddedKafka(tmp_path / "file", port=0, controller_port=0).start()
+
+
 def test_records_outlive_stop_and_kill(tmp_path: Path) -> None:
-    """The same directory serves the same records after an orderly stop, other ports, and a kill -9."""
+    """The same directory serves the same records after an orderly stop, other ports, and a kill
+    -9."""
     with EmbeddedKafka(tmp_path / "data dir", port=0, controller_port=0) as first:
         asyncio.run(produce(first.bootstrap, "kept", b"once"))
     assert not first.running
@@ -81,7 +116,8 @@ def test_a_taken_port_is_named(tmp_path: Path, setting: str) -> None:
 
 
 def test_a_kafka_that_ends_by_itself_shows_its_last_words(tmp_path: Path) -> None:
-    """A directory of another node is refused by Kafka itself; its words from the log are in the error."""
+    """A directory of another node is refused by Kafka itself; its words from the log are in the
+    error."""
     broker = EmbeddedKafka(tmp_path, port=0, controller_port=0)
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "meta.properties").write_text("version=1\ncluster.id=another\nnode.id=7\n")
@@ -94,13 +130,16 @@ def test_a_kafka_that_ends_by_itself_shows_its_last_words(tmp_path: Path) -> Non
 def test_the_broker_ends_with_a_killed_parent(tmp_path: Path) -> None:
     """Even after kill -9 of the program that started it, no broker stays behind."""
     program = (
-        "import sys, threading; from pathlib import Path; from runtime.embedded_kafka import EmbeddedKafka\n"
+        "import sys, threading; from pathlib import Path; from runtime.embedded_kafka import "
+        "EmbeddedKafka\n"
         "kafka = EmbeddedKafka(Path(sys.argv[1]), 0, 0)\n"
         "starter = threading.Thread(target=kafka.start); starter.start(); starter.join()\n"
         "print(kafka.pid, flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
         assert parent.stdout is not None
         broker_pid = int(parent.stdout.readline())
         os.kill(broker_pid, 0)
@@ -110,9 +149,21 @@ def test_the_broker_ends_with_a_killed_parent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_ends_in_order(tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM stop the foreground command with exit code 0; one line said where it is."""
-    command = [sys.executable, "-m", "services.console.cli", "kafka", "--data", str(tmp_path), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    """Ctrl-C and SIGTERM stop the foreground command with exit code 0; one line said where it
+    is."""
+    command = [
+        sys.executable,
+        "-m",
+        "services.console.cli",
+        "kafka",
+        "--data",
+        str(tmp_path),
+        "--port",
+        "0",
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         process.send_signal(number)

@@ -1,4 +1,5 @@
-"""`tandem replay`: a converged pair causes no write, what changed behind the system's back is repaired exactly."""
+"""`tandem replay`: a converged pair causes no write, what changed behind the system's back is
+repaired exactly."""
 
 import asyncio
 import re
@@ -13,8 +14,8 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from tests.system.rig import Rig, interruptible, link_when, tandem, wait_for
-from tests.waiting import NEVER_S, PATIENCE_S
+from tests.system.rig import Rig, interruptible, link_when, tandem
+from tests.waiting import NEVER_S, PATIENCE_S, wait_for
 
 PEOPLE = ("kari", "ola", "per")
 
@@ -25,10 +26,13 @@ def rig(unaided_rig: Rig) -> Rig:
 
 
 def converged(rig: Rig) -> tuple[dict[str, Any], int]:
-    """Three customers, a product and an order on both sides, at rest; the order and the writes so far."""
+    """Three customers, a product and an order on both sides, at rest; the order and the writes so
+    far."""
     rig.start()
     for name in PEOPLE:
-        rig.add_customer(id=name, first_name=name.title(), last_name="Nordmann", email=f"{name}@eksempel.no")
+        rig.add_customer(
+            id=name, first_name=name.title(), last_name="Nordmann", email=f"{name}@eksempel.no"
+        )
     rig.add_item("hjul", 10000, is_shippable=True)
     for name in PEOPLE:
         link_when(rig, name, "linked")
@@ -43,7 +47,9 @@ def go_customer(rig: Rig, name: str) -> dict[str, Any]:
     return found
 
 
-def test_a_replay_writes_nothing_to_what_converged_and_repairs_exactly_what_did_not(rig: Rig) -> None:
+def test_a_replay_writes_nothing_to_what_converged_and_repairs_exactly_what_did_not(
+    rig: Rig,
+) -> None:
     """The request log of both simulators counts; a dry run tells and changes nothing."""
     _, writes = converged(rig)
     said = tandem(rig, "replay", "--from", "1h")
@@ -65,19 +71,29 @@ def test_a_replay_writes_nothing_to_what_converged_and_repairs_exactly_what_did_
     assert go_customer(rig, "Kari").get("PhoneNumber") is None
 
     other = tandem(rig, "replay", "--from", "1h", "--id", "ola", "--side", "chargebee", "--json")
-    assert msgspec.json.decode(other)["counts"] == {"records": 1, "asked": 1, "answered": 1, "different": 0}
+    assert msgspec.json.decode(other)["counts"] == {
+        "records": 1,
+        "asked": 1,
+        "answered": 1,
+        "different": 0,
+    }
     repaired = tandem(rig, "replay", "--from", "1h")
     assert re.search(r"different 2; writes 2\n$", repaired), repaired
     assert rig.quiet(polls=5) == writes + 2
     assert go_customer(rig, "Kari")["PhoneNumber"] == "+47 99"
     assert rig.chargebee.get("/items/hjul").json()["item"]["description"] == "Rundt"
-    story = tandem(rig, "explain", "poweroffice", "customer", go_customer(rig, "Kari")["Id"].__str__(), "phone")
+    story = tandem(
+        rig, "explain", "poweroffice", "customer", go_customer(rig, "Kari")["Id"].__str__(), "phone"
+    )
     assert "drift: phone in chargebee is not what it was taken for" in story
     assert "because of demo/run/" in story
 
 
-def test_the_whole_log_replayed_by_offset_writes_nothing_and_a_deleted_record_is_found(rig: Rig) -> None:
-    """From the first event on, one topic at a time; a Go product that somebody deleted is told as deleted."""
+def test_the_whole_log_replayed_by_offset_writes_nothing_and_a_deleted_record_is_found(
+    rig: Rig,
+) -> None:
+    """From the first event on, one topic at a time; a Go product that somebody deleted is told as
+    deleted."""
     _, writes = converged(rig)
     for entity in ("customer", "product", "order"):
         assert "writes 0" in tandem(rig, "replay", "--from", "0", "--entity", entity)
@@ -96,11 +112,29 @@ def test_a_replay_can_rest_go_on_and_be_cancelled(rig: Rig) -> None:
     converged(rig)
     # Go answers once the fault is cleared; so the run cannot be over before it is cancelled.
     rig.fault("poweroffice", kind="slow", match="GET /Customers/{id}", count=1000, delay_s=NEVER_S)
-    command = [sys.executable, "-m", "services.console.cli", "replay", "--from", "1h", "--entity", "customer"]
-    with subprocess.Popen(command, env=rig.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          start_new_session=True, preexec_fn=interruptible) as process:  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "services.console.cli",
+        "replay",
+        "--from",
+        "1h",
+        "--entity",
+        "customer",
+    ]
+    with subprocess.Popen(
+        command,
+        env=rig.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=interruptible,
+    ) as process:
         try:
-            runs = wait_for("it is under way", lambda: [r for r in listed(rig) if r["state"] == "working"])
+            runs = wait_for(
+                "it is under way", lambda: [r for r in listed(rig) if r["state"] == "working"]
+            )
             process.send_signal(signal.SIGINT)
             _, complaint = process.communicate(timeout=PATIENCE_S)
         finally:
@@ -118,7 +152,9 @@ def test_a_replay_can_rest_go_on_and_be_cancelled(rig: Rig) -> None:
     assert "no run is under way" in tandem(rig, "runs", "cancel", run_id, code=2)
     assert "there is no run 'nonsense'" in tandem(rig, "runs", "show", "nonsense", code=2)
     rig.clear_faults("poweroffice")
-    wait_for("no link is left waiting", lambda: not any(link.verify for link in rig.links().values()))
+    wait_for(
+        "no link is left waiting", lambda: not any(link.verify for link in rig.links().values())
+    )
     assert "writes 0" in tandem(rig, "replay", "--from", "1h", "--entity", "customer")
 
 

@@ -1,4 +1,5 @@
-"""From one linker slot to two and back under load, the old process alive; and positions that Kafka forgot."""
+"""From one linker slot to two and back under load, the old process alive; and positions that Kafka
+forgot."""
 
 import asyncio
 import itertools
@@ -9,8 +10,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
 from tests.system.linker_rig import TENANTS, Driver, KafkaWorld, LinkerRig
-from tests.system.rig import Rig, link_when, tandem, wait_for
+from tests.system.rig import Rig, link_when, tandem
 from tests.system.test_linker_machine_on_kafka import PAUSE_MS, at_rest
+from tests.waiting import wait_for
 
 _numbers = itertools.count(1)
 
@@ -18,7 +20,9 @@ _numbers = itertools.count(1)
 def rig_of(bootstrap: str, directory: Path) -> tuple[LinkerRig, list[KafkaWorld]]:
     prefix = f"s{os.getpid()}x{next(_numbers)}."
     rig = LinkerRig(bootstrap, directory, prefix, owner="chargebee", removals=True)
-    return rig, [KafkaWorld(name, 70 + n, owner="chargebee", removals=True) for n, name in enumerate(TENANTS)]
+    return rig, [
+        KafkaWorld(name, 70 + n, owner="chargebee", removals=True) for n, name in enumerate(TENANTS)
+    ]
 
 
 async def load(driver: Driver, worlds: list[KafkaWorld], steps: int) -> None:
@@ -30,11 +34,15 @@ async def load(driver: Driver, worlds: list[KafkaWorld], steps: int) -> None:
 
 def fenced(rig: LinkerRig, name: str) -> bool:
     """Whether a process says that its partition was taken over; it must still live."""
-    assert rig.processes[name].poll() is None, f"a fenced process waits, it does not end:\n{rig.log(name)[-2000:]}"
+    assert rig.processes[name].poll() is None, (
+        f"a fenced process waits, it does not end:\n{rig.log(name)[-2000:]}"
+    )
     return "taken over" in str((rig.ready(name) or {}).get("problem"))
 
 
-def test_from_one_slot_to_two_and_back_with_the_old_process_alive(kafka: str, tmp_path: Path) -> None:
+def test_from_one_slot_to_two_and_back_with_the_old_process_alive(
+    kafka: str, tmp_path: Path
+) -> None:
     """Whoever comes later fences the one before; nothing is lost, no command is sent twice."""
     rig, worlds = rig_of(kafka, tmp_path)
 
@@ -52,13 +60,17 @@ def test_from_one_slot_to_two_and_back_with_the_old_process_alive(kafka: str, tm
             for name in ("left", "right"):
                 rig.wait_ready(name)
             await load(driver, worlds, 60)
-            await asyncio.to_thread(wait_for, "the old process stands aside", lambda: fenced(rig, "old"))
+            await asyncio.to_thread(
+                wait_for, "the old process stands aside", lambda: fenced(rig, "old")
+            )
             rig.start("new", "0/1")
             await load(driver, worlds, 120)
             rig.wait_ready("new")
             await load(driver, worlds, 60)
             for name in ("left", "right"):
-                await asyncio.to_thread(wait_for, f"{name} stands aside", lambda name=name: fenced(rig, name))
+                await asyncio.to_thread(
+                    wait_for, f"{name} stands aside", lambda name=name: fenced(rig, name)
+                )
             await at_rest(driver, worlds)
             await driver.restore()
             for world in worlds:
@@ -73,7 +85,8 @@ def test_from_one_slot_to_two_and_back_with_the_old_process_alive(kafka: str, tm
 
 
 def test_offsets_past_their_retention_execute_nothing_again(kafka: str, tmp_path: Path) -> None:
-    """Kafka forgets the offsets of a group that is idle for a week; the positions in `control` stay."""
+    """Kafka forgets the offsets of a group that is idle for a week; the positions in `control`
+    stay."""
     rig, worlds = rig_of(kafka, tmp_path)
 
     async def scene() -> None:

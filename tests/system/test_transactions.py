@@ -1,4 +1,5 @@
-"""All of a transaction or nothing, on a real Kafka that refuses, pauses and dies, and under a linker that is killed."""
+"""All of a transaction or nothing, on a real Kafka that refuses, pauses and dies, and under a
+linker that is killed."""
 
 import asyncio
 import itertools
@@ -23,11 +24,11 @@ from runtime.publisher import KafkaPublisher, NotTaken
 from runtime.transactions import NotCommitted, PartitionTransactions
 from tests.system.broken_broker import allow, own_broker, paused
 from tests.system.linker_rig import TENANTS, Driver, KafkaWorld, LinkerRig
-from tests.system.rig import wait_for
 from tests.system.test_linker_machine_on_kafka import PAUSE_MS, at_rest
-from tests.waiting import PATIENCE_S, until
+from tests.waiting import PATIENCE_S, until, wait_for
 
-# Clients whose broker was killed under them leave tasks and sockets behind, which Python tells whenever it finds them.
+# Clients whose broker was killed under them leave tasks and sockets behind, which Python tells
+# whenever it finds them.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 # How long a fault lasts; no verdict depends on it.
 DOWN_S, PAUSED_S = 4.0, 18.0
@@ -50,10 +51,15 @@ async def kafka_of(broker: EmbeddedKafka) -> Kafka:
 
 
 def batch(number: int, *, size: int = 20) -> list[Record]:
-    """A linker's transaction: a record on every topic, and a link of `size` bytes between two small ones."""
+    """A linker's transaction: a record on every topic, and a link of `size` bytes between two small
+    ones."""
     held = [Record(topic, f"t/{topic}/{number}".encode(), b"{}") for topic in TOPICS]
     large = random.Random(number).randbytes(size)  # not to be compressed
-    return [*held, Record("links", f"t/large/{number}".encode(), large), Record("links", b"t/after", b"{}")]
+    return [
+        *held,
+        Record("links", f"t/large/{number}".encode(), large),
+        Record("links", b"t/after", b"{}"),
+    ]
 
 
 async def visible(kafka: Kafka) -> Counter[bytes]:
@@ -95,8 +101,11 @@ async def expect(kafka: Kafka, batches: int) -> None:
     assert await position(kafka) == batches
 
 
-def test_a_transaction_of_which_one_record_is_refused_leaves_nothing_behind(broker: EmbeddedKafka) -> None:
-    """Neither record nor position; what comes after is taken, and so is the same once Kafka allows it."""
+def test_a_transaction_of_which_one_record_is_refused_leaves_nothing_behind(
+    broker: EmbeddedKafka,
+) -> None:
+    """Neither record nor position; what comes after is taken, and so is the same once Kafka allows
+    it."""
 
     async def scene() -> None:
         kafka = await kafka_of(broker)
@@ -105,7 +114,9 @@ def test_a_transaction_of_which_one_record_is_refused_leaves_nothing_behind(brok
         await transactions.start()
         try:
             for _ in range(2):
-                with pytest.raises(NotCommitted, match=r"links did not take .* 50000 bytes under the key t/large/1"):
+                with pytest.raises(
+                    NotCommitted, match=r"links did not take .* 50000 bytes under the key t/large/1"
+                ):
                     await transactions.commit(batch(1, size=50_000), {kafka.name("orders"): 1})
                 assert "50000 bytes" in (transactions.trouble or "")
                 assert await visible(kafka) == Counter()
@@ -122,11 +133,14 @@ def test_a_transaction_of_which_one_record_is_refused_leaves_nothing_behind(brok
 
 
 def test_a_broker_that_pauses_for_longer_than_a_transaction_may_take(broker: EmbeddedKafka) -> None:
-    """Also for longer than the broker itself lets one stand open: nobody else has the partition, so it goes on."""
+    """Also for longer than the broker itself lets one stand open: nobody else has the partition, so
+    it goes on."""
 
     async def scene() -> None:
         kafka = await kafka_of(broker)
-        transactions = PartitionTransactions(kafka, "linker", 0, "linker", within_s=1, timeout_ms=1500)
+        transactions = PartitionTransactions(
+            kafka, "linker", 0, "linker", within_s=1, timeout_ms=1500
+        )
         await transactions.start()
         try:
             for number in range(1, 7):
@@ -145,11 +159,14 @@ def test_a_broker_that_pauses_for_longer_than_a_transaction_may_take(broker: Emb
 def test_a_transaction_that_the_broker_aborted_is_no_takeover(
     broker: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its answers are those to a fenced producer; that nobody has put a name to the positions tells the difference."""
+    """Its answers are those to a fenced producer; that nobody has put a name to the positions tells
+    the difference."""
 
     async def scene() -> None:
         kafka = await kafka_of(broker)
-        transactions = PartitionTransactions(kafka, "linker", 0, "linker", within_s=PATIENCE_S, timeout_ms=1000)
+        transactions = PartitionTransactions(
+            kafka, "linker", 0, "linker", within_s=PATIENCE_S, timeout_ms=1000
+        )
         await transactions.start()
         sends = transactions._producer.commit_transaction
 
@@ -249,12 +266,21 @@ def test_whoever_comes_later_fences_also_one_that_begins_anew(broker: EmbeddedKa
 
 
 def test_a_source_whose_record_was_refused_sends_on(broker: EmbeddedKafka) -> None:
-    """The refused one is named; an idempotent producer alone would be refused everything after it."""
+    """The refused one is named; an idempotent producer alone would be refused everything after
+    it."""
 
     def customer(name: str, size: int) -> Observed:
         data = {"text": random.randbytes(size).hex()}  # not to be compressed
-        return Observed(tenant="t", system="chargebee", entity="customer", id=name, version="1", mapping=1,
-                        observed_at="2026-11-20T10:00:00.000000Z", data=data)  # fmt: skip
+        return Observed(
+            tenant="t",
+            system="chargebee",
+            entity="customer",
+            id=name,
+            version="1",
+            mapping=1,
+            observed_at="2026-11-20T10:00:00.000000Z",
+            data=data,
+        )
 
     async def scene() -> None:
         kafka = await kafka_of(broker)
@@ -271,13 +297,20 @@ def test_a_source_whose_record_was_refused_sends_on(broker: EmbeddedKafka) -> No
 
         try:
             await allow(kafka, "customers", 10_000)
-            said = await until("it is refused", lambda: answer("large"), lambda words: "did not take" in words)
+            said = await until(
+                "it is refused", lambda: answer("large"), lambda words: "did not take" in words
+            )
             assert re.search(r"customers did not take t/chargebee/large of \d+ bytes", said)
             await publisher.publish([customer(f"small-{number}", 10) for number in range(3)])
             await allow(kafka, "customers", 1_000_000)
-            await until("it is taken", lambda: answer("large at last"), lambda words: words == "taken")
+            await until(
+                "it is taken", lambda: answer("large at last"), lambda words: words == "taken"
+            )
             keys = [record.key async for record in kafka.read(("customers",), (0,))]
-            assert keys[-4:] == [*(f"t/chargebee/small-{n}".encode() for n in range(3)), b"t/chargebee/large at last"]
+            assert keys[-4:] == [
+                *(f"t/chargebee/small-{n}".encode() for n in range(3)),
+                b"t/chargebee/large at last",
+            ]
         finally:
             await publisher.stop()
 
@@ -288,9 +321,19 @@ def test_a_source_whose_record_was_refused_sends_on(broker: EmbeddedKafka) -> No
 
 
 def history(broker: EmbeddedKafka, tmp_path: Path, disturb: Any) -> LinkerRig:
-    """Random histories of two tenants under disturbances; no command comes twice, and all agree in the end."""
-    rig = LinkerRig(broker.bootstrap, tmp_path, f"y{os.getpid()}x{next(_numbers)}.", owner="chargebee", removals=True)
-    worlds = [KafkaWorld(name, 900 + n, owner="chargebee", removals=True) for n, name in enumerate(TENANTS)]
+    """Random histories of two tenants under disturbances; no command comes twice, and all agree in
+    the end."""
+    rig = LinkerRig(
+        broker.bootstrap,
+        tmp_path,
+        f"y{os.getpid()}x{next(_numbers)}.",
+        owner="chargebee",
+        removals=True,
+    )
+    worlds = [
+        KafkaWorld(name, 900 + n, owner="chargebee", removals=True)
+        for n, name in enumerate(TENANTS)
+    ]
 
     async def scene() -> None:
         driver = Driver(rig, worlds)
@@ -333,17 +376,24 @@ def test_the_linker_decides_again_what_a_paused_or_killed_broker_did_not_take(
             await asyncio.to_thread(broker.start)
 
     rig = history(broker, tmp_path, disturb)
-    assert rig.log("linker").count('"event": "restored"') == 1, "it was started once, and never again"
+    assert rig.log("linker").count('"event": "restored"') == 1, (
+        "it was started once, and never again"
+    )
 
 
-def test_the_linker_waits_in_words_while_one_topic_refuses_a_record(broker: EmbeddedKafka, tmp_path: Path) -> None:
-    """Unready and naming topic and size until the topic takes it; then nothing is missing and nothing is double."""
+def test_the_linker_waits_in_words_while_one_topic_refuses_a_record(
+    broker: EmbeddedKafka, tmp_path: Path
+) -> None:
+    """Unready and naming topic and size until the topic takes it; then nothing is missing and
+    nothing is double."""
 
     async def disturb(rig: LinkerRig, number: int) -> None:
         if number == 40:
             await allow(rig.kafka, "links", 100)
         elif number == 60:
-            said = await asyncio.to_thread(wait_for, "it says so", lambda: (rig.ready("linker") or {}).get("problem"))
+            said = await asyncio.to_thread(
+                wait_for, "it says so", lambda: (rig.ready("linker") or {}).get("problem")
+            )
             assert f"{rig.prefix}links did not take" in said
             await allow(rig.kafka, "links", 8_388_608)
 
@@ -351,13 +401,17 @@ def test_the_linker_waits_in_words_while_one_topic_refuses_a_record(broker: Embe
 
 
 @pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
-def test_a_linker_killed_around_the_commit(broker: EmbeddedKafka, tmp_path: Path, moment: str) -> None:
-    """Between the last send and the commit nothing is visible; after it everything is; decided once either way."""
+def test_a_linker_killed_around_the_commit(
+    broker: EmbeddedKafka, tmp_path: Path, moment: str
+) -> None:
+    """Between the last send and the commit nothing is visible; after it everything is; decided once
+    either way."""
 
     async def disturb(rig: LinkerRig, number: int) -> None:
         if number in (30, 70, 110):
             rig.kill("linker")
-            # The first four commits of a start are those of its two partitions, before it takes a message.
+            # The first four commits of a start are those of its two partitions, before it takes a
+            # message.
             rig.start("linker", "0/1", program="tests.system.dying_linker", arguments=(moment, "5"))
         elif number in (65, 105, 145):
             dying = rig.processes["linker"]

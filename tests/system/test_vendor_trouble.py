@@ -1,4 +1,5 @@
-"""What the vendors and the installation do to a sync: faults, refused keys, second processes; nothing is doubled."""
+"""What the vendors and the installation do to a sync: faults, refused keys, second processes;
+nothing is doubled."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ import pytest
 
 from contracts.entities import ENTITIES, EntityName
 from contracts.messages import Command, Link
-from tests.system.rig import SERVICES, Rig, wait_for
+from tests.system.rig import SERVICES, Rig
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -21,10 +23,16 @@ def rig(kafka: str, tmp_path: Path) -> Iterator[Rig]:
 
 PERSON = {"first_name": "Kari", "last_name": "Nordmann"}
 CREATES = {
-    "chargebee": ("POST /customers", "POST /item_families", "POST /items", "POST /item_prices",
-                  "POST /invoices/import_invoice", "POST /orders/import_order"),
+    "chargebee": (
+        "POST /customers",
+        "POST /item_families",
+        "POST /items",
+        "POST /item_prices",
+        "POST /invoices/import_invoice",
+        "POST /orders/import_order",
+    ),
     "poweroffice": ("POST /Customers", "POST /Products", "POST /SalesOrders/Complete"),
-}  # fmt: skip
+}
 
 
 def add_people(rig: Rig, *names: str) -> None:
@@ -39,7 +47,10 @@ def link_of(rig: Rig, key: str, entity: EntityName = "customer") -> Link | None:
 def wait_linked(rig: Rig, *keys: str) -> None:
     def all_linked() -> bool:
         links = rig.links()
-        return all((link := links.get(key)) is not None and link.state == "linked" and not link.flight for key in keys)
+        return all(
+            (link := links.get(key)) is not None and link.state == "linked" and not link.flight
+            for key in keys
+        )
 
     wait_for(f"{', '.join(keys)} are linked", all_linked)
 
@@ -55,7 +66,9 @@ def wait_state(rig: Rig, key: str, state: str) -> Link:
 
 def stamps(rig: Rig) -> Counter[str]:
     return Counter(
-        each["ExternalImportReference"] for each in rig.go_customers() if each.get("ExternalImportReference")
+        each["ExternalImportReference"]
+        for each in rig.go_customers()
+        if each.get("ExternalImportReference")
     )
 
 
@@ -69,25 +82,51 @@ def fill_both(rig: Rig) -> None:
         rig.add_item(f"vare-{number}", 1000 * (number + 1), is_shippable="true")
     for number in range(3):
         rig.add_order(f"kari-{number}", {f"vare-{number}-NOK": number + 1})
-    people = [rig.add_go_customer(IsPerson=True, FirstName="Ola", LastName=f"Hansen {number}",
-                                  InvoiceDeliveryType="Print")["Id"] for number in range(15)]  # fmt: skip
-    products = [rig.go_post("/Products", {"Code": f"77{number}", "Name": f"Produkt {number}", "UnitPrice": 50,
-                                          "ProductGroupCode": "varer"})["Id"] for number in range(4)]  # fmt: skip
+    people = [
+        rig.add_go_customer(
+            IsPerson=True, FirstName="Ola", LastName=f"Hansen {number}", InvoiceDeliveryType="Print"
+        )["Id"]
+        for number in range(15)
+    ]
+    products = [
+        rig.go_post(
+            "/Products",
+            {
+                "Code": f"77{number}",
+                "Name": f"Produkt {number}",
+                "UnitPrice": 50,
+                "ProductGroupCode": "varer",
+            },
+        )["Id"]
+        for number in range(4)
+    ]
     for number in range(3):
-        order = rig.go_post("/SalesOrders/Complete", {
-            "CustomerId": people[number], "CurrencyCode": "NOK", "SalesOrderDate": "2026-11-02",
-            "SalesOrderLines": [{"LineType": "Normal", "ProductId": products[number], "Quantity": 2}],
-        })  # fmt: skip
+        order = rig.go_post(
+            "/SalesOrders/Complete",
+            {
+                "CustomerId": people[number],
+                "CurrencyCode": "NOK",
+                "SalesOrderDate": "2026-11-02",
+                "SalesOrderLines": [
+                    {"LineType": "Normal", "ProductId": products[number], "Quantity": 2}
+                ],
+            },
+        )
         rig.go_post(f"/SalesOrders/{order['Id']}/createAndSendInvoice", {})
 
 
 def break_everything(rig: Rig) -> None:
-    """Every create commits and loses its reply; besides that all kinds of trouble on reads and writes."""
+    """Every create commits and loses its reply; besides that all kinds of trouble on reads and
+    writes."""
     for name, creates in CREATES.items():
         for kind, more in (
-            ("429", {"retry_after": 1}), ("500", {}), ("503", {"retry_after": 1}), ("html502", {}), ("drop_before", {}),
+            ("429", {"retry_after": 1}),
+            ("500", {}),
+            ("503", {"retry_after": 1}),
+            ("html502", {}),
+            ("drop_before", {}),
             ("slow", {"delay_s": 0.2}),
-        ):  # fmt: skip
+        ):
             rig.fault(name, kind=kind, match="GET", after=2, count=2, **more)
             rig.fault(name, kind=kind, match="POST", after=1, count=2, **more)
         for match in creates:
@@ -105,13 +144,13 @@ def test_a_backfill_through_every_fault_converges_without_a_duplicate(rig: Rig) 
             len(links := rig.links(entity)) == count
             and all(link.state in ("linked", "sent") and not link.flight for link in links.values())
             for entity, count in zip(ENTITIES, (30, 8, 6), strict=True)
-        )  # fmt: skip
+        )
 
     wait_for("everything is linked", converged)
     for name in CREATES:
         rig.clear_faults(name)
-    # 15 customers, 4 products and 3 orders into Go; into Chargebee products and orders take two writes each, and the
-    # family of the items one.
+    # 15 customers, 4 products and 3 orders into Go; into Chargebee products and orders take two
+    # writes each, and the family of the items one.
     assert rig.quiet() == (15 + 4 + 3) + (15 + 4 * 2 + 1 + 3 * 2)
     assert (len(rig.go_customers()), len(rig.go_list("/Products"))) == (30, 8)
     assert len(rig.go_list("/SalesOrders")) + len(rig.go_list("/OutgoingInvoices")) == 6
@@ -171,16 +210,21 @@ poweroffice.token_url = "{poweroffice}/OAuth/Token"
 
 
 def test_a_tenant_with_wrong_keys_holds_up_no_other(kafka: str, tmp_path: Path) -> None:
-    """Both live in one partition and one process; the one is stopped with words, the other converges."""
+    """Both live in one partition and one process; the one is stopped with words, the other
+    converges."""
     with Rig(kafka, tmp_path, settings=OTHER) as rig:
         tenant = "TANDEM_TENANTS__OTHER__"
         rig.variables = {
-            f"{tenant}CHARGEBEE__API_KEY": "wrong", f"{tenant}POWEROFFICE__APPLICATION_KEY": "x",
-            f"{tenant}POWEROFFICE__CLIENT_KEY": "y", f"{tenant}POWEROFFICE__SUBSCRIPTION_KEY": "z",
-        }  # fmt: skip
+            f"{tenant}CHARGEBEE__API_KEY": "wrong",
+            f"{tenant}POWEROFFICE__APPLICATION_KEY": "x",
+            f"{tenant}POWEROFFICE__CLIENT_KEY": "y",
+            f"{tenant}POWEROFFICE__SUBSCRIPTION_KEY": "z",
+        }
         names = [f"kari-{number}" for number in range(5)]
         add_people(rig, *names)
-        rig.add_go_customer(IsPerson=True, FirstName="Ola", LastName="Hansen", InvoiceDeliveryType="Print")
+        rig.add_go_customer(
+            IsPerson=True, FirstName="Ola", LastName="Hansen", InvoiceDeliveryType="Print"
+        )
         rig.start()
         wait_linked(rig, *names)
         assert rig.quiet() == 6
@@ -191,7 +235,10 @@ def test_a_tenant_with_wrong_keys_holds_up_no_other(kafka: str, tmp_path: Path) 
             return found if len(found["other"]["troubles"]) >= 2 else None
 
         shown = wait_for("the status tells of the stopped tenant", told)
-        assert {line.split(" ")[0] for line in shown["other"]["troubles"]} == {"chargebee", "poweroffice"}
+        assert {line.split(" ")[0] for line in shown["other"]["troubles"]} == {
+            "chargebee",
+            "poweroffice",
+        }
         assert shown["demo"]["troubles"] == []
         assert shown["demo"]["entities"]["customer"]["linked"] == 6
         assert shown["other"]["entities"]["customer"]["linked"] == 0
@@ -210,7 +257,9 @@ def test_observing_writes_nothing_and_the_plan_is_what_is_written_later(rig: Rig
     add_people(rig, "kari-0", "kari-1", "kari-2")
     rig.add_item("vare", 10000)
     for number in range(2):
-        rig.add_go_customer(IsPerson=True, FirstName="Ola", LastName=f"Hansen {number}", InvoiceDeliveryType="Print")
+        rig.add_go_customer(
+            IsPerson=True, FirstName="Ola", LastName=f"Hansen {number}", InvoiceDeliveryType="Print"
+        )
     rig.start()
 
     def all_held() -> list[Link] | None:
@@ -229,12 +278,17 @@ def test_observing_writes_nothing_and_the_plan_is_what_is_written_later(rig: Rig
     rig.start()
 
     def all_linked() -> bool:
-        return all(link.state == "linked" for entity in ENTITIES for link in rig.links(entity).values())
+        return all(
+            link.state == "linked" for entity in ENTITIES for link in rig.links(entity).values()
+        )
 
     wait_for("every record is linked", all_linked)
     assert rig.quiet() == 6
-    sent = [msgspec.convert(each, Command) for system in ("chargebee", "poweroffice")
-            for each in rig.records(f"commands.{system}")]  # fmt: skip
+    sent = [
+        msgspec.convert(each, Command)
+        for system in ("chargebee", "poweroffice")
+        for each in rig.records(f"commands.{system}")
+    ]
     assert sorted(map(planned, sent), key=repr) == sorted(map(planned, plans), key=repr)
 
 

@@ -2,25 +2,59 @@
 
 from typing import Any
 
-from contracts.entities import EntityName, System
-from contracts.messages import Command, JournalEntry, Link, Observed, Outcome, Signal, SnapshotCompleted
+from contracts.entities import SYSTEMS, EntityName, System
+from contracts.mappings import newest
+from contracts.messages import (
+    Command,
+    JournalEntry,
+    Link,
+    Observed,
+    Outcome,
+    Side,
+    Signal,
+    SnapshotCompleted,
+)
 from services.linker.decide import Message, decide
-from services.linker.plan import Output, Tombstone
+from services.linker.session import Tombstone
 from services.linker.state import Policy, side_of
 from services.linker.store import Overlay, Store
 
 NOW = "2026-11-23T12:00:00.000000Z"
-KARI = {
-    "kind": "person", "first_name": "Kari", "last_name": "Nordmann", "company": None, "email": "kari@eksempel.no",
-    "phone": "+47 1", "organisation_number": None, "currency": "NOK", "vat_exempt": False, "archived": False,
-    "address": {"line1": "Storgata 1", "line2": None, "city": "Oslo", "zip": "0150", "country": "NO"},
-}  # fmt: skip
-WHEEL = {"code": "hjul", "name": "Hjul", "description": "Rundt", "unit": "EA", "price": None, "kind": "charge",
-         "archived": False}  # fmt: skip
+# The mapping of the next release, which this one does not know.
+NEXT = max(newest(system) for system in SYSTEMS) + 1
+KARI: dict[str, Any] = {
+    "kind": "person",
+    "first_name": "Kari",
+    "last_name": "Nordmann",
+    "company": None,
+    "email": "kari@eksempel.no",
+    "phone": "+47 1",
+    "organisation_number": None,
+    "currency": "NOK",
+    "vat_exempt": False,
+    "archived": False,
+    "address": {
+        "line1": "Storgata 1",
+        "line2": None,
+        "city": "Oslo",
+        "zip": "0150",
+        "country": "NO",
+    },
+}
+WHEEL = {
+    "code": "hjul",
+    "name": "Hjul",
+    "description": "Rundt",
+    "unit": "EA",
+    "price": None,
+    "kind": "charge",
+    "archived": False,
+}
 
 
 class Bench:
-    """`say` delivers a message and returns the commands that follow; signals to ourselves are delivered at once."""
+    """`say` delivers a message and returns the commands that follow; signals to ourselves are
+    delivered at once."""
 
     def __init__(self, **policy: Any) -> None:
         self.store = Store("t", Policy(**{"mode": "sync", "start_orders": "2026-01-01", **policy}))
@@ -47,48 +81,110 @@ class Bench:
         self._signals += 1
         if kind in ("replay", "reconcile", "rebuild"):
             self.run_id = f"s{self._signals}"
-        return self.say(Signal(tenant="t", id=f"s{self._signals}", kind=kind, at=self.now, args=args))
+        return self.say(
+            Signal(tenant="t", id=f"s{self._signals}", kind=kind, at=self.now, args=args)
+        )
 
     @property
     def told(self) -> dict[str, Any]:
         """The answer to the last signal."""
         return self.store.controls[f"signal/s{self._signals}"]
 
-    def open(self, *entities: EntityName) -> list[Output]:
-        commands: list[Output] = []
+    def open(self, *entities: EntityName) -> list[Command]:
+        commands: list[Command] = []
         for entity in entities or ("customer", "product", "order"):
             for system in ("chargebee", "poweroffice"):
-                commands += self.say(SnapshotCompleted(tenant="t", system=system, entity=entity, snapshot="s",
-                                                       records=0, completed_at=NOW))  # fmt: skip
+                commands += self.say(
+                    SnapshotCompleted(
+                        tenant="t",
+                        system=system,
+                        entity=entity,
+                        snapshot="s",
+                        records=0,
+                        completed_at=NOW,
+                    )
+                )
         return commands
 
-    def see(self, system: System, id: str, version: int, data: Any, entity: EntityName = "customer",
-            **more: Any) -> list[Command]:  # fmt: skip
-        facts = {"tenant": "t", "system": system, "entity": entity, "id": id, "mapping": 1, "observed_at": NOW,
-                 "version": f"{version:013d}", "data": data}  # fmt: skip
+    def see(
+        self,
+        system: System,
+        id: str,
+        version: int,
+        data: Any,
+        entity: EntityName = "customer",
+        **more: Any,
+    ) -> list[Command]:
+        facts = {
+            "tenant": "t",
+            "system": system,
+            "entity": entity,
+            "id": id,
+            "mapping": 1,
+            "observed_at": NOW,
+            "version": f"{version:013d}",
+            "data": data,
+        }
         return self.say(Observed(**{**facts, **more}))
 
-    def answer(self, command: Command, id: str, version: int, data: Any, result: Any = "applied",
-               **more: Any) -> list[Command]:  # fmt: skip
-        """Reply as the sink would; what is no create and no stamp leaves the record's reference as it was."""
+    def answer(
+        self,
+        command: Command,
+        id: str,
+        version: int,
+        data: Any,
+        result: Any = "applied",
+        **more: Any,
+    ) -> list[Command]:
+        """Reply as the sink would; what is no create and no stamp leaves the record's reference as
+        it was."""
         stamp = command.stamp
         if command.op not in ("create", "stamp"):
             held = self.store.child().get(command.entity, command.link)
             side = side_of(held, command.target) if held is not None else None
             stamp = side.stamp if side is not None else None
-        return self.say(Outcome(tenant="t", entity=command.entity, link=command.link, seq=command.seq,
-                                target=command.target, result=result, at=NOW, id=id, version=f"{version:013d}",
-                                data=data, stamp=stamp, **more))  # fmt: skip
+        return self.say(
+            Outcome(
+                tenant="t",
+                entity=command.entity,
+                link=command.link,
+                seq=command.seq,
+                target=command.target,
+                result=result,
+                at=NOW,
+                id=id,
+                version=f"{version:013d}",
+                data=data,
+                stamp=stamp,
+                **more,
+            )
+        )
 
     def met(self, create: Command, *twins: str) -> list[Command]:
         """Reply that the target holds records that look like the one to be created."""
-        return self.say(Outcome(tenant="t", entity=create.entity, link=create.link, seq=create.seq,
-                                target=create.target, result="stale", at=NOW, twins=twins))  # fmt: skip
+        return self.say(
+            Outcome(
+                tenant="t",
+                entity=create.entity,
+                link=create.link,
+                seq=create.seq,
+                target=create.target,
+                result="stale",
+                at=NOW,
+                twins=twins,
+            )
+        )
 
     def link(self, key: str, entity: EntityName = "customer") -> Link:
         link = self.store.child().get(entity, key)
         assert link is not None
         return link
+
+    def side(self, system: System, key: str, entity: EntityName = "customer") -> Side:
+        """What a link knows of one system's record."""
+        side = side_of(self.link(key, entity), system)
+        assert side is not None
+        return side
 
     def linked_pair(self) -> None:
         """Chargebee's kari and Go's 5, linked and agreed at version 1."""
@@ -103,7 +199,8 @@ class Bench:
         assert self.answer(create, "7", 1, WHEEL) == []
 
     def linked_order(self) -> dict[str, Any]:
-        """Chargebee's order 900 and Go's draft u-1, with its customer and product; what Go holds of it."""
+        """Chargebee's order 900 and Go's draft u-1, with its customer and product; what Go holds of
+        it."""
         self.linked_pair()
         self.linked_product()
         (create,) = self.see("chargebee", "900", 1, order("kari", "hjul"), "order")
@@ -119,5 +216,14 @@ class Bench:
 def order(customer: str, product: str, **more: Any) -> dict[str, Any]:
     """An order of one line in the ids of one system."""
     line = {"id": "1", "product_id": product, "net": "10", "quantity": "1"}
-    return {"customer_id": customer, "currency": "NOK", "order_date": "2026-10-01", "status": "draft", "net": "10",
-            "tax": "0", "total": "10", "lines": [line], **more}  # fmt: skip
+    return {
+        "customer_id": customer,
+        "currency": "NOK",
+        "order_date": "2026-10-01",
+        "status": "draft",
+        "net": "10",
+        "tax": "0",
+        "total": "10",
+        "lines": [line],
+        **more,
+    }

@@ -1,4 +1,5 @@
-"""The status folded from the topics, and the command's words and exit codes where Kafka or settings are missing."""
+"""The status folded from the topics, and the command's words and exit codes where Kafka or settings
+are missing."""
 
 import socket
 from pathlib import Path
@@ -9,18 +10,32 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from contracts.messages import Command, Control, Cursor, DeadLetter, Flight, JournalEntry, Link, Problem, Side
+from contracts.messages import (
+    Command,
+    Control,
+    Cursor,
+    DeadLetter,
+    Flight,
+    JournalEntry,
+    Link,
+    Problem,
+    Side,
+)
 from runtime.clock import utc_now
 from services.console.cli import app
 from services.console.lookup import show_link
+from services.console.names import Named
 from services.console.show import show_status
-from services.console.status import Finding, Status, TenantStatus, tenant_status
+from services.console.shown import Shown
+from services.console.status import Listed, Status, TenantStatus, tenant_status
 
 AT = "2026-11-20T10:00:00.000000Z"
 SECRETS = {
-    "CHARGEBEE__API_KEY": "k", "POWEROFFICE__APPLICATION_KEY": "a", "POWEROFFICE__CLIENT_KEY": "c",
+    "CHARGEBEE__API_KEY": "k",
+    "POWEROFFICE__APPLICATION_KEY": "a",
+    "POWEROFFICE__CLIENT_KEY": "c",
     "POWEROFFICE__SUBSCRIPTION_KEY": "s",
-}  # fmt: skip
+}
 
 
 def _side(record_id: str, *, deleted: bool = False) -> Side:
@@ -29,7 +44,14 @@ def _side(record_id: str, *, deleted: bool = False) -> Side:
 
 def _command(entity: Any = "customer", link: str = "anna") -> Command:
     return Command(
-        tenant="t", entity=entity, link=link, seq=1, target="poweroffice", op="create", lane="live", cause=""
+        tenant="t",
+        entity=entity,
+        link=link,
+        seq=1,
+        target="poweroffice",
+        op="create",
+        lane="live",
+        cause="",
     )
 
 
@@ -38,25 +60,65 @@ def _link(key: str, **fields: Any) -> Link:
 
 
 LINKS = [
-    _link("anna", state="linked", chargebee=_side("anna"), poweroffice=_side("1"), differences=["phone"]),
+    _link(
+        "anna",
+        state="linked",
+        chargebee=_side("anna"),
+        poweroffice=_side("1"),
+        differences=["phone"],
+    ),
     _link("sent", entity="order", state="sent", chargebee=_side("7"), poweroffice=_side("u-7")),
-    _link("bo", state="creating", chargebee=_side("bo"), flight=Flight(command=_command(link="bo"))),
+    _link(
+        "bo", state="creating", chargebee=_side("bo"), flight=Flight(command=_command(link="bo"))
+    ),
     _link("gone", state="ignored", reason="deleted", chargebee=_side("gone", deleted=True)),
-    _link("go-9", state="ambiguous", reason="the e-mail is equal", poweroffice=_side("9"), candidates=["carl"]),
-    _link("dag", state="rejected", reason="poweroffice refused: too long", chargebee=_side("dag"),
-          problem=Problem(code="too_long", field="email", message="too long")),
-    _link("8", entity="order", state="waiting", reason="customer dag is rejected", chargebee=_side("8")),
-]  # fmt: skip
+    _link(
+        "go-9",
+        state="ambiguous",
+        reason="the e-mail is equal",
+        poweroffice=_side("9"),
+        candidates=["carl"],
+    ),
+    _link(
+        "dag",
+        state="rejected",
+        reason="poweroffice refused: too long",
+        chargebee=_side("dag"),
+        problem=Problem(code="too_long", field="email", message="too long"),
+    ),
+    _link(
+        "8",
+        entity="order",
+        state="waiting",
+        reason="customer dag is rejected",
+        chargebee=_side("8"),
+    ),
+]
 
 
 def _status(**inputs: Any) -> TenantStatus:
-    return tenant_status(**{"links": LINKS, "controls": [], "cursors": [], "letters": [], "mode": "observe", **inputs})
+    return tenant_status(
+        **{
+            "links": LINKS,
+            "controls": [],
+            "cursors": [],
+            "letters": [],
+            "mode": "observe",
+            **inputs,
+        }
+    )
 
 
 def test_counts_records_per_side_and_links_per_state() -> None:
     customer = _status().entities["customer"]
     assert customer.records == {"chargebee": 3, "poweroffice": 2}
-    assert customer.states == {"ambiguous": 1, "creating": 1, "ignored": 1, "linked": 1, "rejected": 1}
+    assert customer.states == {
+        "ambiguous": 1,
+        "creating": 1,
+        "ignored": 1,
+        "linked": 1,
+        "rejected": 1,
+    }
     assert (customer.linked, customer.open_commands, customer.differing) == (1, 1, 1)
 
 
@@ -67,10 +129,10 @@ def test_a_sent_order_counts_as_linked() -> None:
 def test_lists_what_a_person_should_know_of() -> None:
     found = _status()
     assert found.rejected == [
-        Finding(entity="customer", key="dag", reason="poweroffice refused: too long", field="email")
+        Listed(entity="customer", key="dag", reason="poweroffice refused: too long", field="email")
     ]
     assert found.ambiguous == [
-        Finding(entity="customer", key="go-9", reason="the e-mail is equal", candidates=["carl"])
+        Listed(entity="customer", key="go-9", reason="the e-mail is equal", candidates=["carl"])
     ]
     assert [each.key for each in found.waiting] == ["8"]
     assert [(each.key, each.fields) for each in found.differing] == [("anna", ["phone"])]
@@ -78,7 +140,9 @@ def test_lists_what_a_person_should_know_of() -> None:
 
 
 def test_the_barrier_tells_which_snapshots_are_complete() -> None:
-    mark = Control(tenant="t", kind="barrier", id="customer/chargebee", at=AT, value={"snapshot": "s"})
+    mark = Control(
+        tenant="t", kind="barrier", id="customer/chargebee", at=AT, value={"snapshot": "s"}
+    )
     found = _status(controls=[mark]).entities
     assert found["customer"].snapshots == {"chargebee": True, "poweroffice": False}
     assert found["product"].snapshots == {"chargebee": False, "poweroffice": False}
@@ -88,64 +152,162 @@ def test_last_poll_comes_from_the_health_and_else_from_the_cursor() -> None:
     cursors = [
         Cursor(tenant="t", system="chargebee", entity="customer", at="2026-11-20T09:00:00Z"),
         Cursor(tenant="t", system="poweroffice", entity="customer", at="2026-11-20T09:00:00Z"),
-        Cursor(tenant="t", system="poweroffice", entity="health", at=AT, value={"last_poll_at": {"customer": AT}}),
+        Cursor(
+            tenant="t",
+            system="poweroffice",
+            entity="health",
+            at=AT,
+            value={"last_poll_at": {"customer": AT}},
+        ),
     ]
     found = _status(cursors=cursors).entities["customer"]
     assert found.last_poll == {"chargebee": "2026-11-20T09:00:00Z", "poweroffice": AT}
+
+
+def test_a_first_snapshot_that_is_read_is_told_until_it_is_complete() -> None:
+    """Until when at least, where lists are late; what is no fact of this kind is passed over."""
+    late = {
+        "since": "2026-11-20T12:00:10.000000Z",
+        "until": "2026-11-20T12:05:10.000000Z",
+        "late_s": 300.0,
+    }
+    told = {"customer": late, "product": late, "order": "?"}
+    cursors = [
+        Cursor(
+            tenant="t", system="chargebee", entity="health", at=AT, value={"first_snapshots": told}
+        ),
+        Cursor(
+            tenant="t",
+            system="poweroffice",
+            entity="health",
+            at=AT,
+            value={"first_snapshots": {"order": {"since": late["since"]}, "product": {}}},
+        ),
+    ]
+    done = Control(
+        tenant="t", kind="barrier", id="product/chargebee", at=AT, value={"snapshot": "s"}
+    )
+    found = _status(cursors=cursors, controls=[done])
+    assert found.troubles == []
+    console = Console(width=80, record=True, force_terminal=False)
+    show_status(console, Status(tenants={"t": found}, lag={}), utc_now())
+    assert [
+        line.strip() for line in console.export_text().splitlines() if "first snapshot" in line
+    ] == [
+        "first snapshot of customer from chargebee: reads until 12:05:10 UTC at least",
+        "first snapshot of order from poweroffice: reads since 12:00:10 UTC",
+    ]
 
 
 @pytest.mark.parametrize(
     ("health", "told"),
     [
         ({"stopped": "the key is refused"}, ["poweroffice stopped: the key is refused"]),
-        ({"last_error": "events: 500", "last_poll_at": {"customer": AT}}, ["poweroffice last_error: events: 500"]),
-        ({"last_error": {"order": {"at": AT, "error": "timeout"}}, "notes": {}}, ["poweroffice order: timeout"]),
-        ({"last_error": None, "last_sweep_at": AT, "notes": {"order": "not read"}}, ["poweroffice order: not read"]),
+        (
+            {"last_error": "events: 500", "last_poll_at": {"customer": AT}},
+            ["poweroffice last_error: events: 500"],
+        ),
+        (
+            {"last_error": {"order": {"at": AT, "error": "timeout"}}, "notes": {}},
+            ["poweroffice order: timeout"],
+        ),
+        (
+            {"last_error": None, "last_sweep_at": AT, "notes": {"order": "not read"}},
+            ["poweroffice order: not read"],
+        ),
     ],
 )
-def test_troubles_of_the_adapters_are_told_in_words(health: dict[str, Any], told: list[str]) -> None:
+def test_troubles_of_the_adapters_are_told_in_words(
+    health: dict[str, Any], told: list[str]
+) -> None:
     cursor = Cursor(tenant="t", system="poweroffice", entity="health", at=AT, value=health)
     assert _status(cursors=[cursor]).troubles == told
 
 
 def test_dead_letters_are_counted_with_their_entity() -> None:
     letters = [
-        DeadLetter(reason="rejected", at=AT, topic="commands.poweroffice", command=_command("order", "8")),
+        DeadLetter(
+            reason="rejected", at=AT, topic="commands.poweroffice", command=_command("order", "8")
+        ),
         DeadLetter(reason="unreadable", at=AT, topic="tandem.customers", partition=0, offset=4),
         DeadLetter(reason="unreadable", at=AT, topic="tandem.outcomes", partition=0, offset=4),
     ]
     found = _status(letters=letters).entities
-    assert {entity: held.dead_letters for entity, held in found.items()} == {"customer": 1, "product": 0, "order": 1}
+    assert {entity: held.dead_letters for entity, held in found.items()} == {
+        "customer": 1,
+        "product": 0,
+        "order": 1,
+    }
 
 
 def test_the_table_shows_figures_and_lists_without_reading_markup() -> None:
     console = Console(width=250, record=True, force_terminal=False)
     hostile = _link("[bold]x[/nope]", state="rejected", reason="[/] refused", chargebee=_side("x"))
-    show_status(console, Status(tenants={"t": _status(links=[*LINKS, hostile])}, lag={"linker": 3}), utc_now())
+    show_status(
+        console,
+        Status(tenants={"t": _status(links=[*LINKS, hostile])}, lag={"linker": 3}),
+        utc_now(),
+    )
     text = console.export_text()
-    assert "[bold]x[/nope] [/] refused" in text
+    assert "[bold]x[/nope]: [/] refused" in text
     assert "Messages not taken yet: linker 3" in text
-    assert "customer go-9 the e-mail is equal (candidates: carl)" in text
+    assert "customer go-9: the e-mail is equal (candidates: carl)" in text
 
 
 def test_possible_duplicates_are_told_once_with_both_keys_and_why() -> None:
     """Both links name each other; the journal's newest word on the two is the reason."""
     links = [
-        _link("fjord", state="linked", chargebee=_side("fjord"), poweroffice=_side("1"), duplicates=["go-2", "go-3"]),
-        _link("go-2", state="linked", chargebee=_side("go-2"), poweroffice=_side("2"), duplicates=["fjord"]),
-        _link("go-7", state="linked", chargebee=_side("go-7"), poweroffice=_side("7"), duplicates=["go-8"]),
+        _link(
+            "fjord",
+            state="linked",
+            chargebee=_side("fjord"),
+            poweroffice=_side("1"),
+            duplicates=["go-2", "go-3"],
+        ),
+        _link(
+            "go-2",
+            state="linked",
+            chargebee=_side("go-2"),
+            poweroffice=_side("2"),
+            duplicates=["fjord"],
+        ),
+        _link(
+            "go-7",
+            state="linked",
+            chargebee=_side("go-7"),
+            poweroffice=_side("7"),
+            duplicates=["go-8"],
+        ),
     ]
     entries = [
-        JournalEntry(tenant="t", entity="customer", link="go-2", entry=entry, at=AT, rule="possible_duplicate",
-                     text=text, cause="c", value="fjord")
+        JournalEntry(
+            tenant="t",
+            entity="customer",
+            link="go-2",
+            entry=entry,
+            at=AT,
+            rule="possible_duplicate",
+            text=text,
+            cause="c",
+            value="fjord",
+        )
         for entry, text in (("1", "an older word"), ("2", "the same organisation number"))
-    ]  # fmt: skip
+    ]
     found = _status(links=links, duplicates=entries)
     assert found.duplicates == [
-        Finding(entity="customer", key="fjord", duplicates=["go-2", "go-3"],
-                reason="the same organisation number"),
-        Finding(entity="customer", key="go-7", duplicates=["go-8"], reason="they look like the same party"),
-    ]  # fmt: skip
+        Listed(
+            entity="customer",
+            key="fjord",
+            duplicates=["go-2", "go-3"],
+            reason="the same organisation number",
+        ),
+        Listed(
+            entity="customer",
+            key="go-7",
+            duplicates=["go-8"],
+            reason="they look like the same party",
+        ),
+    ]
     shown = _shown(found)
     assert "Possible duplicates: a person looks (2)" in shown
     assert "  customer fjord and go-2, go-3: the same organisation number" in shown
@@ -154,11 +316,20 @@ def test_possible_duplicates_are_told_once_with_both_keys_and_why() -> None:
 def test_of_many_candidates_the_first_are_shown_and_how_many_there_are() -> None:
     """A link holds twenty of them at the most."""
     held = [f"go-{number}" for number in range(20)]
-    many = _link("kari", state="ambiguous", reason="the e-mail is that of others too", chargebee=_side("kari"),
-                 candidates=held, candidates_count=2000)  # fmt: skip
+    many = _link(
+        "kari",
+        state="ambiguous",
+        reason="the e-mail is that of others too",
+        chargebee=_side("kari"),
+        candidates=held,
+        candidates_count=2000,
+    )
     few = msgspec.structs.replace(many, key="ola", candidates=held[:6], candidates_count=0)
     found = _status(links=[many, few])
-    assert [(len(each.candidates), each.candidates_count) for each in found.ambiguous] == [(20, 2000), (6, 0)]
+    assert [(len(each.candidates), each.candidates_count) for each in found.ambiguous] == [
+        (20, 2000),
+        (6, 0),
+    ]
     shown = _shown(found)
     assert "(candidates: go-0, go-1, go-2, go-3, go-4 and 1995 more)" in shown
     assert "(candidates: go-0, go-1, go-2, go-3, go-4 and 1 more)" in shown
@@ -167,12 +338,20 @@ def test_of_many_candidates_the_first_are_shown_and_how_many_there_are() -> None
 def test_a_link_shows_every_candidate_it_holds_and_its_possible_duplicates() -> None:
     console = Console(width=60, record=True, force_terminal=False)
     held = [f"go-{number}" for number in range(20)]
-    link = _link("kari", state="ambiguous", reason="r", chargebee=_side("kari"), candidates=held, candidates_count=2000,
-                 duplicates=["ola", "per"])  # fmt: skip
-    show_link(console, link, as_json=False)
+    link = _link(
+        "kari",
+        state="ambiguous",
+        reason="r",
+        chargebee=_side("kari"),
+        candidates=held,
+        candidates_count=2000,
+        duplicates=["ola", "per"],
+    )
+    show_link(console, Shown(link, Named(), "r", []), as_json=False)
     assert console.export_text().splitlines()[-2:] == [
-        f"candidates: {', '.join(held)} and 1980 more", "possible duplicates: ola, per",
-    ]  # fmt: skip
+        f"candidates: {', '.join(held)} and 1980 more",
+        "possible duplicates: ola, per",
+    ]
 
 
 def _shown(status: TenantStatus) -> str:
@@ -183,8 +362,10 @@ def _shown(status: TenantStatus) -> str:
 
 def _configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bootstrap: str) -> None:
     path = tmp_path / "tandem.toml"
-    path.write_text(f'[kafka]\nbootstrap = "{bootstrap}"\n[tenants.t]\nchargebee.site = "x"\n'
-                    'poweroffice.environment = "demo"\n')  # fmt: skip
+    path.write_text(
+        f'[kafka]\nbootstrap = "{bootstrap}"\n[tenants.t]\nchargebee.site = '
+        f'"x"\npoweroffice.environment = "demo"\n'
+    )
     monkeypatch.setenv("TANDEM_CONFIG", str(path))
     for name, value in SECRETS.items():
         monkeypatch.setenv(f"TANDEM_TENANTS__T__{name}", value)
@@ -204,7 +385,9 @@ def test_an_unreachable_kafka_is_one_line_and_exit_code_2(
     assert done.stderr.count("\n") == 1
 
 
-def test_wrong_settings_are_told_and_exit_with_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_settings_are_told_and_exit_with_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TANDEM_CONFIG", str(tmp_path / "absent.toml"))
     done = CliRunner().invoke(app, ["status"])
     assert done.exit_code == 2
@@ -213,12 +396,37 @@ def test_wrong_settings_are_told_and_exit_with_2(tmp_path: Path, monkeypatch: py
 
 def test_a_field_that_is_held_back_is_shown_with_what_to_do() -> None:
     """The other differences need no words: both values are shown by `links show`."""
-    words = "held back from chargebee: it has 69 characters, Chargebee holds 50; shorten it in PowerOffice Go"
+    words = (
+        "held back from chargebee: it has 69 characters, Chargebee holds 50; shorten it in "
+        "PowerOffice Go"
+    )
     links = [
-        _link("kari", state="linked", chargebee=_side("kari"), poweroffice=_side("5"), differences=["phone", "company"],
-              held_back={"phone": words}),
-        _link("ola", state="linked", chargebee=_side("ola"), poweroffice=_side("6"), differences=["phone"]),
-    ]  # fmt: skip
+        _link(
+            "kari",
+            state="linked",
+            chargebee=_side("kari"),
+            poweroffice=_side("5"),
+            differences=["phone", "company"],
+            held_back={"phone": words},
+        ),
+        _link(
+            "ola",
+            state="linked",
+            chargebee=_side("ola"),
+            poweroffice=_side("6"),
+            differences=["phone"],
+        ),
+        _link(
+            "per",
+            state="linked",
+            chargebee=_side("per"),
+            poweroffice=_side("7"),
+            differences=["email"],
+            asked=["email"],
+        ),
+    ]
     shown = _shown(_status(links=links))
-    assert f"  customer kari [phone, company] phone is {words}" in shown
+    assert f"  customer kari [phone, company]: phone is {words}" in shown
     assert "  customer ola [phone]\n" in shown
+    asked = "email was changed on both sides; keep one: tandem settle"
+    assert f"  customer per [email]: {asked}" in shown

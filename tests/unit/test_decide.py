@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from contracts.entities import SYSTEMS
 from contracts.messages import Command, Link, Observed, Outcome, Problem, Signal
-from tests.unit.bench import KARI, NOW, WHEEL, Bench, order
+from tests.unit.bench import KARI, NEXT, NOW, WHEEL, Bench, order
 
 
 def test_nothing_is_created_before_both_snapshots_completed() -> None:
@@ -37,8 +38,11 @@ def test_one_edit_is_one_command_with_what_the_target_held() -> None:
     bench.linked_pair()
     (update,) = bench.see("poweroffice", "5", 2, {**KARI, "phone": "+47 2"}, stamp="cb-kari")
     assert (update.op, update.target, update.fields, update.expected) == (
-        "update", "chargebee", {"phone": "+47 2"}, {"phone": "+47 1"},
-    )  # fmt: skip
+        "update",
+        "chargebee",
+        {"phone": "+47 2"},
+        {"phone": "+47 1"},
+    )
     assert bench.answer(update, "kari", 2, {**KARI, "phone": "+47 2"}) == []
     assert bench.see("chargebee", "kari", 3, {**KARI, "phone": "+47 2"}) == []
 
@@ -62,7 +66,11 @@ def test_a_conflict_keeps_the_owner_and_journals_the_loser() -> None:
     (first,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
     stale = {**KARI, "phone": "+47 3"}
     (again,) = bench.answer(first, "5", 2, stale, "stale")
-    assert (again.target, again.fields, again.expected) == ("poweroffice", {"phone": "+47 2"}, {"phone": "+47 3"})
+    assert (again.target, again.fields, again.expected) == (
+        "poweroffice",
+        {"phone": "+47 2"},
+        {"phone": "+47 3"},
+    )
     (conflict,) = [entry for entry in bench.journal if entry.rule == "conflict"]
     assert (conflict.system, conflict.field, conflict.losing) == ("poweroffice", "phone", "+47 3")
 
@@ -80,8 +88,16 @@ def test_an_outcome_of_another_seq_is_ignored() -> None:
     bench = Bench()
     bench.linked_pair()
     (update,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
-    late = Outcome(tenant="t", entity="customer", link="kari", seq=update.seq - 1, target="poweroffice",
-                   result="rejected", at=NOW, error=Problem(code="x", message="x"))  # fmt: skip
+    late = Outcome(
+        tenant="t",
+        entity="customer",
+        link="kari",
+        seq=update.seq - 1,
+        target="poweroffice",
+        result="rejected",
+        at=NOW,
+        error=Problem(code="x", message="x"),
+    )
     assert bench.say(late) == []
     assert bench.link("kari").flight is not None
 
@@ -93,7 +109,12 @@ def test_records_with_equal_email_and_name_are_matched_and_stamped() -> None:
     bench.see("chargebee", "kari", 1, {**KARI, "phone": "+47 9"})
     (stamp,) = bench.open("customer")
     assert isinstance(stamp, Command)
-    assert (stamp.op, stamp.target, stamp.target_id, stamp.stamp) == ("stamp", "poweroffice", "5", "cb-kari")
+    assert (stamp.op, stamp.target, stamp.target_id, stamp.stamp) == (
+        "stamp",
+        "poweroffice",
+        "5",
+        "cb-kari",
+    )
     link = bench.link("kari")
     assert link.differences == ["phone"]
     assert bench.store.child().get("customer", "go-5") is None
@@ -113,11 +134,9 @@ def test_a_fill_never_changes_tax_in_chargebee() -> None:
     bench = Bench()
     bench.see("poweroffice", "5", 1, {**KARI, "phone": "+47 5"}, stamp="cb-kari")
     bench.see("chargebee", "kari", 1, {**KARI, "address": None, "phone": None})
-    (fill,) = [c for c in bench.open("customer")] or [None]
-    link = bench.link("kari")
-    command = link.flight.command if link.flight else fill
-    assert isinstance(command, Command)
-    assert command.fields == {"phone": "+47 5"}
+    bench.open("customer")
+    (fill,) = [each for each in bench.commands if each.op == "update"]
+    assert (fill.target, fill.fields) == ("chargebee", {"phone": "+47 5"})
 
 
 def test_an_order_waits_for_what_it_names() -> None:
@@ -125,9 +144,15 @@ def test_an_order_waits_for_what_it_names() -> None:
     bench = Bench()
     bench.open()
     order = {
-        "customer_id": "kari", "currency": "NOK", "order_date": "2026-10-01", "status": "draft", "net": "10",
-        "tax": "0", "total": "10", "lines": [{"id": "1", "product_id": "hjul", "net": "10"}],
-    }  # fmt: skip
+        "customer_id": "kari",
+        "currency": "NOK",
+        "order_date": "2026-10-01",
+        "status": "draft",
+        "net": "10",
+        "tax": "0",
+        "total": "10",
+        "lines": [{"id": "1", "product_id": "hjul", "net": "10"}],
+    }
     assert bench.see("chargebee", "900", 1, order, "order") == []
     assert "customer kari is not known yet" in (bench.link("900", "order").reason or "")
     (customer,) = bench.see("chargebee", "kari", 1, KARI)
@@ -137,18 +162,28 @@ def test_an_order_waits_for_what_it_names() -> None:
     (create,) = bench.answer(product, "77", 1, wheel)
     assert create.fields["customer_id"] == "5"
     assert create.fields["lines"][0]["product_id"] == "77"
-    (note,) = [*bench.answer(create, "uuid", 1, {**order, "customer_id": "5", "tax": "2.5"})] or [None]
-    assert note is None
-    assert bench.link("900", "order").differences == ["tax"]
+    assert bench.answer(create, "uuid", 1, {**order, "customer_id": "5", "tax": "2.5"}) == []
+    assert [each.kind for each in bench.link("900", "order").findings] == ["money_differs"]
 
 
 def test_an_order_generated_for_our_import_joins_its_link() -> None:
     """Chargebee made it from the imported invoice: it is adopted, never sent back."""
     bench = Bench()
     bench.linked_pair()
-    sent = {"customer_id": "5", "order_date": "2026-10-01", "status": "sent", "lines": [], "net": "1", "total": "1"}
+    sent = {
+        "customer_id": "5",
+        "order_date": "2026-10-01",
+        "status": "sent",
+        "lines": [],
+        "net": "1",
+        "total": "1",
+    }
     (create,) = bench.see("poweroffice", "u-1", 1, sent, "order")
-    assert (create.target, create.stamp, create.fields["customer_id"]) == ("chargebee", "go-u-1", "kari")
+    assert (create.target, create.stamp, create.fields["customer_id"]) == (
+        "chargebee",
+        "go-u-1",
+        "kari",
+    )
     generated = {**sent, "customer_id": "kari", "status": "draft"}
     assert bench.see("chargebee", "901", 1, generated, "order", stamp="go-u-1") == []
     assert bench.answer(create, "901", 1, generated) == []
@@ -179,7 +214,9 @@ def test_bulk_commands_keep_to_the_window_and_edits_pass_them() -> None:
     """The next outcome releases the next; a live edit never waits behind a backfill."""
     bench = Bench(window=2)
     for number in range(5):
-        bench.see("chargebee", f"k{number}", 1, {**KARI, "email": f"k{number}@eksempel.no"}, snapshot="s")
+        bench.see(
+            "chargebee", f"k{number}", 1, {**KARI, "email": f"k{number}@eksempel.no"}, snapshot="s"
+        )
     first, second = bench.open("customer")
     assert isinstance(first, Command)
     (live,) = bench.see("chargebee", "new", 1, {**KARI, "email": "new@eksempel.no"})
@@ -201,12 +238,22 @@ def test_what_cannot_be_mapped_is_rejected_and_tried_again_when_it_changes() -> 
     assert create.op == "create"
 
 
-def test_a_refused_command_is_tried_again_when_a_record_changes_not_when_it_is_only_read_again() -> None:
-    """Go's source reads a record anew after every attempt to write: each try would bring the next."""
+def test_a_refused_command_is_tried_again_when_a_record_changes_not_when_it_is_read() -> None:
+    """Go's source reads a record anew after every attempt to write: each try would bring the
+    next."""
     bench = Bench()
     bench.linked_pair()
-    again = Observed(tenant="t", system="poweroffice", entity="customer", id="5", version="0000000000001#2", mapping=1,
-                     observed_at=NOW, data=KARI, stamp="cb-kari")  # fmt: skip
+    again = Observed(
+        tenant="t",
+        system="poweroffice",
+        entity="customer",
+        id="5",
+        version="0000000000001#2",
+        mapping=1,
+        observed_at=NOW,
+        data=KARI,
+        stamp="cb-kari",
+    )
     refused = {"result": "rejected", "error": Problem(code="refused", message="no")}
     (update,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
     assert bench.say(again) == []
@@ -214,7 +261,9 @@ def test_a_refused_command_is_tried_again_when_a_record_changes_not_when_it_is_o
     assert bench.say(msgspec.structs.replace(again, version="0000000000001#3")) == []
     assert bench.link("kari").state == "rejected"
     (second,) = bench.say(msgspec.structs.replace(again, version="0000000000002#4"))
-    bench.say(msgspec.structs.replace(again, version="0000000000002#5", data={**KARI, "phone": "+47 5"}))
+    bench.say(
+        msgspec.structs.replace(again, version="0000000000002#5", data={**KARI, "phone": "+47 5"})
+    )
     (third,) = bench.answer(second, "", 0, None, **refused)
     assert third.expected == {"phone": "+47 5"}
     assert bench.answer(third, "", 0, None, **refused) == []
@@ -227,12 +276,24 @@ def test_parked_commands_go_on_when_the_vendor_answers_again() -> None:
     bench = Bench()
     bench.open()
     (create,) = bench.see("chargebee", "kari", 1, KARI)
-    parked = Outcome(tenant="t", entity="customer", link="kari", seq=create.seq, target="poweroffice",
-                     result="parked", at=NOW, maybe_applied=True)  # fmt: skip
+    parked = Outcome(
+        tenant="t",
+        entity="customer",
+        link="kari",
+        seq=create.seq,
+        target="poweroffice",
+        result="parked",
+        at=NOW,
+        maybe_applied=True,
+    )
     assert bench.say(parked) == []
     assert bench.link("kari").state == "parked"
     later = "2026-11-23T12:30:00.000000Z"
-    (again,) = bench.say(Signal(tenant="t", id="r", kind="vendor_reachable", at=later, args={"system": "poweroffice"}))
+    (again,) = bench.say(
+        Signal(
+            tenant="t", id="r", kind="vendor_reachable", at=later, args={"system": "poweroffice"}
+        )
+    )
     assert again.look_first
     assert again.seq == create.seq + 1
 
@@ -243,9 +304,20 @@ def test_a_park_that_arrives_after_the_vendor_came_back_is_not_stranded() -> Non
     bench.open()
     (create,) = bench.see("chargebee", "kari", 1, KARI)
     later = "2026-11-23T12:30:00.000000Z"
-    bench.say(Signal(tenant="t", id="r", kind="vendor_reachable", at=later, args={"system": "poweroffice"}))
-    parked = Outcome(tenant="t", entity="customer", link="kari", seq=create.seq, target="poweroffice",
-                     result="parked", at=NOW)  # fmt: skip
+    bench.say(
+        Signal(
+            tenant="t", id="r", kind="vendor_reachable", at=later, args={"system": "poweroffice"}
+        )
+    )
+    parked = Outcome(
+        tenant="t",
+        entity="customer",
+        link="kari",
+        seq=create.seq,
+        target="poweroffice",
+        result="parked",
+        at=NOW,
+    )
     (again,) = bench.say(parked)
     assert again.seq == create.seq + 1
 
@@ -256,8 +328,16 @@ def test_what_an_adapter_parks_for_our_own_switch_is_held_by_the_linker() -> Non
     bench.open()
     (create,) = bench.see("chargebee", "kari", 1, KARI)
     assert bench.tell("pause", entity="customer", target="poweroffice") == []
-    parked = Outcome(tenant="t", entity="customer", link="kari", seq=create.seq, target="poweroffice",
-                     result="parked", at=NOW, error=Problem(code="paused", message="paused"))  # fmt: skip
+    parked = Outcome(
+        tenant="t",
+        entity="customer",
+        link="kari",
+        seq=create.seq,
+        target="poweroffice",
+        result="parked",
+        at=NOW,
+        error=Problem(code="paused", message="paused"),
+    )
     assert bench.say(parked) == []
     assert (bench.link("kari").state, bench.link("kari").batch) == ("held", "paused")
     (again,) = bench.tell("resume")
@@ -265,23 +345,33 @@ def test_what_an_adapter_parks_for_our_own_switch_is_held_by_the_linker() -> Non
 
 
 def test_our_own_unanswered_write_is_no_edit_of_the_target() -> None:
-    """The write got through, the answer was lost, the vendor went away, and the person took the edit back."""
+    """The write got through, the answer was lost, the vendor went away, and the person took the
+    edit back."""
     bench = Bench()
     bench.linked_pair()
     (update,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
     bench.answer(update, "", 0, None, result="parked", maybe_applied=True)
     (again,) = bench.see("chargebee", "kari", 3, KARI)
-    assert (again.target, again.fields, again.look_first) == ("poweroffice", {"phone": "+47 1"}, True)
+    assert (again.target, again.fields, again.look_first) == (
+        "poweroffice",
+        {"phone": "+47 1"},
+        True,
+    )
     bench.see("poweroffice", "5", 2, {**KARI, "phone": "+47 2"}, stamp="cb-kari")
     (last,) = bench.answer(again, "5", 2, {**KARI, "phone": "+47 2"}, result="stale")
-    assert (last.target, last.fields, last.expected) == ("poweroffice", {"phone": "+47 1"}, {"phone": "+47 2"})
+    assert (last.target, last.fields, last.expected) == (
+        "poweroffice",
+        {"phone": "+47 1"},
+        {"phone": "+47 2"},
+    )
     bench.answer(last, "5", 3, KARI)
-    assert bench.link("kari").poweroffice.doubt == []
+    assert bench.side("poweroffice", "kari").doubt == []
     assert [each.target for each in bench.commands if each.op == "update"] == ["poweroffice"] * 3
 
 
 def test_half_an_update_that_was_refused_does_not_come_back_as_an_edit() -> None:
-    """Chargebee took the name, cut to what it holds, and refused the address; the name in Go stays whole."""
+    """Chargebee took the name, cut to what it holds, and refused the address; the name in Go stays
+    whole."""
     bench = Bench()
     bench.linked_pair()
     edited = {**KARI, "first_name": "Karianne", "address": {**KARI["address"], "zip": "x" * 30}}
@@ -291,7 +381,9 @@ def test_half_an_update_that_was_refused_does_not_come_back_as_an_edit() -> None
     (again,) = bench.see("chargebee", "kari", 2, {**KARI, "first_name": "Karian"})
     assert (again.target, again.fields["first_name"]) == ("chargebee", "Karianne")
     assert again.expected["first_name"] == "Karian"
-    (entry,) = [each for each in bench.journal if each.rule == "conflict" and each.field == "first_name"]
+    (entry,) = [
+        each for each in bench.journal if each.rule == "conflict" and each.field == "first_name"
+    ]
     assert (entry.value, entry.losing) == ("Karianne", "Karian")
 
 
@@ -310,8 +402,16 @@ def test_a_new_mapping_of_the_same_version_is_no_edit() -> None:
     """A release that maps a field differently moves what is seen and the agreed bases with it."""
     bench = Bench()
     bench.linked_pair()
-    event = Observed(tenant="t", system="chargebee", entity="customer", id="kari", version=f"{1:013d}", mapping=2,
-                     observed_at=NOW, data={**KARI, "phone": "4712345678"})  # fmt: skip
+    event = Observed(
+        tenant="t",
+        system="chargebee",
+        entity="customer",
+        id="kari",
+        version=f"{1:013d}",
+        mapping=NEXT,
+        observed_at=NOW,
+        data={**KARI, "phone": "4712345678"},
+    )
     assert bench.say(event) == []
     assert bench.link("kari").state == "linked"
 
@@ -411,15 +511,24 @@ def test_numbers_go_on_when_two_links_become_one() -> None:
     bench = Bench()
     bench.open()
     (create,) = bench.see("poweroffice", "5", 1, KARI)
-    refused = Outcome(tenant="t", entity="customer", link=create.link, seq=create.seq, target="chargebee",
-                      result="rejected", at=NOW, error=Problem(code="x", message="x"))  # fmt: skip
+    refused = Outcome(
+        tenant="t",
+        entity="customer",
+        link=create.link,
+        seq=create.seq,
+        target="chargebee",
+        result="rejected",
+        at=NOW,
+        error=Problem(code="x", message="x"),
+    )
     bench.say(refused)
     (stamp,) = bench.see("chargebee", "kari", 1, KARI)
     assert (stamp.link, stamp.seq) == ("kari", create.seq + 1)
 
 
 def test_a_deletion_without_content_does_not_hide_what_our_write_returned() -> None:
-    """The write came first; taking what was seen before it for an edit would carry an old value back."""
+    """The write came first; taking what was seen before it for an edit would carry an old value
+    back."""
     bench = Bench()
     bench.linked_pair()
     (update,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
@@ -441,7 +550,8 @@ def test_a_live_newcomer_is_matched_as_one_of_the_backfill_is() -> None:
 
 
 def test_an_edit_made_while_its_field_is_being_written_follows() -> None:
-    """The base is the value that was planned, not the one the source holds when the outcome comes."""
+    """The base is the value that was planned, not the one the source holds when the outcome
+    comes."""
     bench = Bench()
     bench.linked_pair()
     (first,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
@@ -461,7 +571,8 @@ def test_a_record_found_instead_of_created_keeps_its_own_values() -> None:
 
 
 def test_what_a_stale_command_did_before_it_stopped_is_agreed() -> None:
-    """The vendor's own form of a field that was written is no edit of the other side's, let alone a conflict."""
+    """The vendor's own form of a field that was written is no edit of the other side's, let alone a
+    conflict."""
     bench = Bench()
     bench.linked_pair()
     ours = {**KARI, "phone": "+47 2", "email": "ny@eksempel.no"}
@@ -477,10 +588,22 @@ def test_a_refusal_of_a_record_that_changed_meanwhile_is_not_final() -> None:
     bench = Bench()
     bench.linked_pair()
     (first,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
-    assert bench.see("poweroffice", "5", 2, {**KARI, "email": "ny@eksempel.no"}, stamp="cb-kari") == []
+    assert (
+        bench.see("poweroffice", "5", 2, {**KARI, "email": "ny@eksempel.no"}, stamp="cb-kari") == []
+    )
     problem = Problem(code="invalid", message="no")
-    (again,) = bench.say(Outcome(tenant="t", entity="customer", link="kari", seq=first.seq, target="poweroffice",
-                                 result="rejected", at=NOW, error=problem))  # fmt: skip
+    (again,) = bench.say(
+        Outcome(
+            tenant="t",
+            entity="customer",
+            link="kari",
+            seq=first.seq,
+            target="poweroffice",
+            result="rejected",
+            at=NOW,
+            error=problem,
+        )
+    )
     assert (again.target, again.fields) == ("chargebee", {"email": "ny@eksempel.no"})
     assert bench.link("kari").state == "linked"
 
@@ -498,16 +621,22 @@ def test_an_order_of_both_systems_is_compared_in_the_ids_of_each() -> None:
     bench = Bench()
     bench.linked_pair()
     bench.linked_product()
-    link = both_orders(bench, [{"id": "77", "product_id": "7", "net": "10.00", "quantity": "1.0", "description": "x"}])
+    link = both_orders(
+        bench,
+        [{"id": "77", "product_id": "7", "net": "10.00", "quantity": "1.0", "description": "x"}],
+    )
     assert (link.state, link.differences) == ("linked", [])
-    assert link.chargebee.unset == link.poweroffice.unset == []
+    assert [bench.side(each, "900", "order").unset for each in SYSTEMS] == [[], []]
 
 
 def test_other_lines_of_an_order_are_listed_at_its_first_link() -> None:
     """Another quantity, and one line more."""
     for lines in (
         [{"id": "1", "product_id": "7", "net": "20", "quantity": "2"}],
-        [{"id": "1", "product_id": "7", "net": "10", "quantity": "1"}, {"id": "2", "product_id": "7", "net": "10"}],
+        [
+            {"id": "1", "product_id": "7", "net": "10", "quantity": "1"},
+            {"id": "2", "product_id": "7", "net": "10"},
+        ],
     ):
         bench = Bench()
         bench.linked_pair()
@@ -520,8 +649,11 @@ def test_what_an_order_names_is_not_compared_before_it_has_a_twin() -> None:
     bench = Bench()
     bench.linked_pair()
     link = both_orders(bench, [{"id": "77", "product_id": "7", "net": "10", "quantity": "1"}])
-    assert (link.differences, link.chargebee.unset) == ([], ["lines"])
+    assert (link.differences, bench.side("chargebee", "900", "order").unset) == ([], ["lines"])
     (create,) = bench.see("chargebee", "hjul", 1, WHEEL, "product")
     bench.answer(create, "7", 1, WHEEL)
     bench.see("chargebee", "900", 2, {**order("kari", "hjul"), "number": "O-900"}, "order")
-    assert (bench.link("900", "order").differences, bench.link("900", "order").chargebee.unset) == ([], [])
+    assert (
+        bench.link("900", "order").differences,
+        bench.side("chargebee", "900", "order").unset,
+    ) == ([], [])

@@ -1,4 +1,5 @@
-"""When the demo holds that all has come to rest, and when it gives up; on a clock that the test turns."""
+"""When the demo holds that all has come to rest, and when it gives up; on a clock that the test
+turns."""
 
 import asyncio
 import itertools
@@ -19,11 +20,20 @@ BEFORE, AFTER = "2026-11-20T10:00:00.000000Z", "2026-11-20T10:00:05.000000Z"
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Watcher:
     """A tenant with nothing left to do; each look at the clock is a second later."""
-    tenant = Tenant.model_validate({
-        "chargebee": {"site": "x", "api_key": "k", "prices": "net"},
-        "poweroffice": {"environment": "demo", "application_key": "a", "client_key": "c", "subscription_key": "s"},
-    })  # fmt: skip
-    settings = Settings(kafka=KafkaSettings(topic_prefix=PREFIX, partitions=1), tenants={"demo": tenant})
+    tenant = Tenant.model_validate(
+        {
+            "chargebee": {"site": "x", "api_key": "k", "prices": "net"},
+            "poweroffice": {
+                "environment": "demo",
+                "application_key": "a",
+                "client_key": "c",
+                "subscription_key": "s",
+            },
+        }
+    )
+    settings = Settings(
+        kafka=KafkaSettings(topic_prefix=PREFIX, partitions=1), tenants={"demo": tenant}
+    )
     seconds = itertools.count()
     held = Watcher(settings, "demo", clock=lambda: float(next(seconds)))
     monkeypatch.setattr(watcher, "LOOK_S", 0)
@@ -32,7 +42,9 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watcher:
 
 
 def swept(held: Watcher, at: str | None) -> None:
-    cursor = Cursor(tenant="demo", system="poweroffice", entity="health", at=AFTER, value={"last_sweep_at": at})
+    cursor = Cursor(
+        tenant="demo", system="poweroffice", entity="health", at=AFTER, value={"last_sweep_at": at}
+    )
     held._take(consumer_record("cursors", msgspec.json.encode(cursor)))
 
 

@@ -1,14 +1,16 @@
 """Pages that would silently fall behind the code."""
 
 import ast
+import re
 from pathlib import Path
 from typing import get_args
 
 import pytest
 from typer.main import get_command
 
+from contracts.topics import DAY_MS, TOPICS
 from services.console.cli import app
-from services.console.pages import commands, page
+from services.console.pages import commands
 from simulators.faults import FaultKind
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -20,33 +22,72 @@ def test_every_fault_stands_in_the_page_of_the_simulators(kind: str) -> None:
     assert f"`{kind}`" in (DOCS / "simulators.md").read_text(encoding="utf-8")
 
 
-def test_the_page_of_the_command_line_is_current() -> None:
-    """`python -m services.console.pages > docs/cli.md` writes it anew."""
-    assert (DOCS / "cli.md").read_text(encoding="utf-8") == page()
-
-
 def test_every_command_and_option_is_explained() -> None:
     """A person reads the help before the code."""
     for name, command in commands(get_command(app)):
         assert (command.help or "").endswith("."), name
         for option in command.params:
-            assert option.name == "help" or (getattr(option, "help", "") or "").endswith("."), f"{name} {option.name}"
+            assert option.name == "help" or (getattr(option, "help", "") or "").endswith("."), (
+                f"{name} {option.name}"
+            )
 
 
 def test_every_command_is_tried_as_a_person_would() -> None:
-    """In a process of its own, on a real Kafka: its words stand one after the other in a call or a list there."""
-    typed = [words for file in (DOCS.parent / "tests" / "system").glob("test_*.py")
-             for words in _typed(ast.parse(file.read_text(encoding="utf-8")))]  # fmt: skip
+    """In a process of its own, on a real Kafka: its words stand one after the other in a call or a
+    list there."""
+    typed = [
+        words
+        for file in (DOCS.parent / "tests" / "system").glob("test_*.py")
+        for words in _typed(ast.parse(file.read_text(encoding="utf-8")))
+    ]
     for name, _ in commands(get_command(app)):
         words = name.split()[1:]
-        assert any(each[: len(words)] == words for each in typed), f"no test in tests/system types {name}"
+        assert any(each[: len(words)] == words for each in typed), (
+            f"no test in tests/system types {name}"
+        )
+
+
+def test_every_topic_stands_in_the_page_of_security_with_how_long_it_is_kept() -> None:
+    """Whoever answers for personal data reads the page, not the table of the code."""
+    days = {
+        "compacted, 32 days": (32, None),
+        "compacted": (None, None),
+        "30 days": (None, 30),
+        "7 days": (32, 7),
+        "365 days; an erased one 32 days": (32, 365),
+    }
+    lines = (DOCS / "security.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| `")]
+    told = {cells[0].strip("`"): cells[-1] for cells in rows if cells[-1] in days}
+    assert set(told) == {topic.name for topic in TOPICS}
+    for topic in TOPICS:
+        lag, kept = (topic.config.get(name) for name in ("max.compaction.lag.ms", "retention.ms"))
+        held = tuple(int(ms) // DAY_MS if ms is not None else None for ms in (lag, kept))
+        assert held == days[told[topic.name]], topic.name
+
+
+@pytest.mark.parametrize(
+    "path", sorted((DOCS / "decisions").glob("*.md")), ids=lambda path: path.stem[:4]
+)
+def test_every_decision_has_its_date_and_status(path: Path) -> None:
+    """Below the title, in one form: whoever reads it has to know whether it still holds."""
+    _, blank, status, *_ = path.read_text(encoding="utf-8").splitlines()
+    assert blank == ""
+    assert re.fullmatch(
+        r"Date: \d{4}-\d\d-\d\d\. Status: (accepted|superseded by decision \d+)\.", status
+    )
 
 
 def _typed(tree: ast.AST) -> list[list[str]]:
-    """The words after `tandem(rig, ...)`, and those after the module in a list that starts the command."""
+    """The words after `tandem(rig, ...)`, and those after the module in a list that starts the
+    command."""
     found = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tandem":
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "tandem"
+        ):
             found.append(_texts(node.args[1:]))
         elif isinstance(node, ast.List) and "services.console.cli" in (texts := _texts(node.elts)):
             found.append(texts[texts.index("services.console.cli") + 1 :])
@@ -54,4 +95,7 @@ def _typed(tree: ast.AST) -> list[list[str]]:
 
 
 def _texts(nodes: list[ast.expr]) -> list[str]:
-    return [node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else "" for node in nodes]
+    return [
+        node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+        for node in nodes
+    ]

@@ -19,7 +19,8 @@ def told(bench: Bench, rule: str) -> list[JournalEntry]:
 
 
 def test_the_first_of_our_two_requests_is_no_edit_of_anybody() -> None:
-    """Chargebee takes two for phone and address: its webhook of the first comes after the outcome, or before it."""
+    """Chargebee takes two for phone and address: its webhook of the first comes after the outcome,
+    or before it."""
     for early in (False, True):
         bench = Bench()
         bench.linked_pair()
@@ -56,7 +57,12 @@ def test_an_edit_between_our_read_and_our_write_is_told_with_both_values() -> No
     bench.answer(update, "kari", 9, phone("+47 2"))
     bench.see("chargebee", "kari", 8, phone("+47 8"))
     (entry,) = told(bench, "overwritten")
-    assert (entry.system, entry.field, entry.value, entry.losing) == ("chargebee", "phone", "+47 2", "+47 8")
+    assert (entry.system, entry.field, entry.value, entry.losing) == (
+        "chargebee",
+        "phone",
+        "+47 2",
+        "+47 8",
+    )
 
 
 def test_a_value_that_still_stands_was_not_lost() -> None:
@@ -71,7 +77,8 @@ def test_a_value_that_still_stands_was_not_lost() -> None:
 
 
 def two_writes() -> Bench:
-    """Go's phone was edited to +47 2 and then to +47 3, both carried to Chargebee at versions 7 and 8."""
+    """Go's phone was edited to +47 2 and then to +47 3, both carried to Chargebee at versions 7 and
+    8."""
     bench = Bench()
     bench.linked_pair()
     for number, value in ((2, "+47 2"), (3, "+47 3")):
@@ -81,14 +88,22 @@ def two_writes() -> Bench:
 
 
 def test_a_late_write_by_our_own_key_is_written_over() -> None:
-    """Its process was killed with the request under way; what was agreed since then stands again."""
+    """Its process was killed with the request under way; what was agreed since then stands
+    again."""
     bench = two_writes()
     (restore,) = bench.see("chargebee", "kari", 9, phone("+47 2"), made_by="tandem")
     assert (restore.target, restore.fields, restore.expected) == (
-        "chargebee", {"phone": "+47 3"}, {"phone": "+47 2"},
-    )  # fmt: skip
+        "chargebee",
+        {"phone": "+47 3"},
+        {"phone": "+47 2"},
+    )
     (entry,) = told(bench, "late_write")
-    assert (entry.system, entry.field, entry.value, entry.losing) == ("chargebee", "phone", "+47 3", "+47 2")
+    assert (entry.system, entry.field, entry.value, entry.losing) == (
+        "chargebee",
+        "phone",
+        "+47 3",
+        "+47 2",
+    )
     assert bench.answer(restore, "kari", 10, phone("+47 3")) == []
     assert (bench.link("kari").state, told(bench, "conflict")) == ("linked", [])
 
@@ -162,10 +177,13 @@ def test_a_command_that_gave_up_may_still_arrive() -> None:
         update, "kari", 6, {**KARI, "email": "ny@eksempel.no"}, "stale"
     )
     bench.answer(carried, carried.target_id or "", 7, {**phone("+47 3"), "email": "ny@eksempel.no"})
-    late = bench.see("chargebee", "kari", 20, {**phone("+47 2"), "email": "ny@eksempel.no"}, made_by="tandem")
+    late = bench.see(
+        "chargebee", "kari", 20, {**phone("+47 2"), "email": "ny@eksempel.no"}, made_by="tandem"
+    )
     assert [(each.target, each.fields) for each in late if "phone" in each.fields] in (
-        [], [("chargebee", {"phone": "+47 3"})],
-    )  # fmt: skip
+        [],
+        [("chargebee", {"phone": "+47 3"})],
+    )
     assert told(bench, "late_write") != []
 
 
@@ -181,12 +199,15 @@ def test_go_refuses_late_writes_itself() -> None:
 
 
 def test_a_field_that_the_target_cannot_take_is_held_back_alone() -> None:
-    """It is listed in words; the other fields of the record cross, now and later, and a new value is tried."""
+    """It is listed in words; the other fields of the record cross, now and later, and a new value
+    is tried."""
     bench = Bench()
     bench.linked_pair()
     long = "+47 22 33 44 55 (direkte, men bare etter klokken tolv og ikke fredag)"
     words = "69 characters, Chargebee takes 50; shorten it in Go"
-    (update,) = bench.see("poweroffice", "5", 2, {**phone(long), "email": "ny@eksempel.no"}, stamp="cb-kari")
+    (update,) = bench.see(
+        "poweroffice", "5", 2, {**phone(long), "email": "ny@eksempel.no"}, stamp="cb-kari"
+    )
     written = {**KARI, "email": "ny@eksempel.no"}
     assert bench.answer(update, "kari", 2, written, skipped={"phone": words}) == []
     link = bench.link("kari")
@@ -194,10 +215,14 @@ def test_a_field_that_the_target_cannot_take_is_held_back_alone() -> None:
     (entry,) = told(bench, "held_back")
     assert words in entry.text
     assert (entry.value, entry.losing) == (long, "+47 1")
-    (later,) = bench.see("poweroffice", "5", 3, {**phone(long), "email": "b@eksempel.no"}, stamp="cb-kari")
+    (later,) = bench.see(
+        "poweroffice", "5", 3, {**phone(long), "email": "b@eksempel.no"}, stamp="cb-kari"
+    )
     assert later.fields == {"email": "b@eksempel.no"}
     bench.answer(later, "kari", 3, {**KARI, "email": "b@eksempel.no"})
-    (short,) = bench.see("poweroffice", "5", 4, {**phone("+47 4"), "email": "b@eksempel.no"}, stamp="cb-kari")
+    (short,) = bench.see(
+        "poweroffice", "5", 4, {**phone("+47 4"), "email": "b@eksempel.no"}, stamp="cb-kari"
+    )
     assert short.fields == {"phone": "+47 4"}
 
 
@@ -206,21 +231,27 @@ def test_a_field_held_back_at_a_creation_does_not_stop_it() -> None:
     bench = Bench()
     bench.open()
     (create,) = bench.see("poweroffice", "5", 1, phone("+47 " + "2" * 60))
-    assert bench.answer(create, "go-5", 1, {**KARI, "phone": None}, skipped={"phone": "too long"}) == []
+    assert (
+        bench.answer(create, "go-5", 1, {**KARI, "phone": None}, skipped={"phone": "too long"})
+        == []
+    )
     link = bench.link("go-5")
     assert (link.state, link.differences) == ("linked", ["phone"])
 
 
 def test_a_late_write_that_our_own_sink_reads_is_no_edit_either() -> None:
-    """It came before the guard looked; without a name it is suspect, until an event of that version names our key."""
+    """It came before the guard looked; without a name it is suspect, until an event of that version
+    names our key."""
     bench = two_writes()
     (update,) = bench.see("poweroffice", "5", 4, phone("+47 4"), stamp="cb-kari")
     assert bench.answer(update, "kari", 9, phone("+47 2"), "stale", wrote=False) == []
     assert bench.link("kari").state == "conflict"
     (restore,) = bench.see("chargebee", "kari", 9, phone("+47 2"), made_by="tandem")
     assert (restore.target, restore.fields, restore.expected) == (
-        "chargebee", {"phone": "+47 4"}, {"phone": "+47 2"},
-    )  # fmt: skip
+        "chargebee",
+        {"phone": "+47 4"},
+        {"phone": "+47 2"},
+    )
     assert bench.answer(restore, "kari", 10, phone("+47 4")) == []
     assert (bench.link("kari").state, bench.link("kari").differences) == ("linked", [])
 
@@ -228,7 +259,9 @@ def test_a_late_write_that_our_own_sink_reads_is_no_edit_either() -> None:
 def test_a_persons_old_value_that_our_own_sink_reads_is_an_edit_once_the_event_comes() -> None:
     """The event of that edit may be older than what is known by now; it has a name all the same."""
     bench = two_writes()
-    (update,) = bench.see("poweroffice", "5", 4, {**phone("+47 3"), "email": "ny@eksempel.no"}, stamp="cb-kari")
+    (update,) = bench.see(
+        "poweroffice", "5", 4, {**phone("+47 3"), "email": "ny@eksempel.no"}, stamp="cb-kari"
+    )
     both = {**phone("+47 2"), "email": "ny@eksempel.no"}
     assert bench.answer(update, "kari", 10, both) == []
     assert bench.link("kari").state == "conflict"
@@ -266,13 +299,16 @@ def test_a_late_write_that_comes_while_another_is_under_way() -> None:
     assert bench.see("chargebee", "kari", 20, phone("+47 2"), made_by="tandem") == []
     (restore,) = bench.answer(update, "kari", 9, phone("+47 4"))
     assert (restore.target, restore.fields, restore.expected) == (
-        "chargebee", {"phone": "+47 4"}, {"phone": "+47 2"},
-    )  # fmt: skip
+        "chargebee",
+        {"phone": "+47 4"},
+        {"phone": "+47 2"},
+    )
     assert len(told(bench, "late_write")) == 1
 
 
 def test_an_edit_that_comes_while_its_field_is_held_back_is_carried() -> None:
-    """What was held back is the value that was sent, not the one that somebody has entered since."""
+    """What was held back is the value that was sent, not the one that somebody has entered
+    since."""
     bench = Bench()
     bench.linked_pair()
     (update,) = bench.see("poweroffice", "5", 2, phone("+47 " + "2" * 60), stamp="cb-kari")
@@ -282,25 +318,48 @@ def test_an_edit_that_comes_while_its_field_is_held_back_is_carried() -> None:
 
 
 def test_a_conflict_whose_command_was_parked_is_told_once() -> None:
-    """Its entry is named by the version that lost, so that a second plan tells the same entry again."""
+    """Its entry is named by the version that lost, so that a second plan tells the same entry
+    again."""
     bench = Bench()
     bench.linked_pair()
     (first,) = bench.see("chargebee", "kari", 2, phone("+47 2"))
     (again,) = bench.answer(first, "5", 2, phone("+47 3"), "stale")
     parked = Problem(code="paused", message="customer to poweroffice is paused")
-    (third,) = bench.say(Outcome(tenant="t", entity="customer", link="kari", seq=again.seq, target="poweroffice",
-                                 result="parked", at=NOW, error=parked))  # fmt: skip
+    (third,) = bench.say(
+        Outcome(
+            tenant="t",
+            entity="customer",
+            link="kari",
+            seq=again.seq,
+            target="poweroffice",
+            result="parked",
+            at=NOW,
+            error=parked,
+        )
+    )
     assert third.fields == {"phone": "+47 2"}
     assert len({entry.entry for entry in told(bench, "conflict")}) == 1
 
 
 def test_what_both_sides_hold_is_neither_late_nor_suspect() -> None:
-    """The echo of a write that was parked unanswered; and a suspect value that a person enters on the other side."""
+    """The echo of a write that was parked unanswered; and a suspect value that a person enters on
+    the other side."""
     bench = Bench()
     bench.linked_pair()
     (update,) = bench.see("poweroffice", "5", 2, phone("+47 2"), stamp="cb-kari")
-    bench.say(Outcome(tenant="t", entity="customer", link="kari", seq=update.seq, target="chargebee", result="parked",
-                      at=NOW, maybe_applied=True, error=Problem(code="timeout", message="no answer")))  # fmt: skip
+    bench.say(
+        Outcome(
+            tenant="t",
+            entity="customer",
+            link="kari",
+            seq=update.seq,
+            target="chargebee",
+            result="parked",
+            at=NOW,
+            maybe_applied=True,
+            error=Problem(code="timeout", message="no answer"),
+        )
+    )
     bench.see("chargebee", "kari", 2, phone("+47 2"), made_by="tandem")
     assert told(bench, "late_write") == []
     bench = two_writes()
@@ -314,8 +373,19 @@ def test_a_persons_edit_over_an_unanswered_write_is_an_edit_where_it_has_a_name(
     bench = Bench()
     bench.linked_pair()
     (update,) = bench.see("poweroffice", "5", 2, phone("+47 2"), stamp="cb-kari")
-    bench.say(Outcome(tenant="t", entity="customer", link="kari", seq=update.seq, target="chargebee", result="parked",
-                      at=NOW, maybe_applied=True, error=Problem(code="timeout", message="no answer")))  # fmt: skip
+    bench.say(
+        Outcome(
+            tenant="t",
+            entity="customer",
+            link="kari",
+            seq=update.seq,
+            target="chargebee",
+            result="parked",
+            at=NOW,
+            maybe_applied=True,
+            error=Problem(code="timeout", message="no answer"),
+        )
+    )
     (carried,) = bench.see("chargebee", "kari", 3, phone("+47 7"), made_by="others")
     assert (carried.target, carried.fields) == ("poweroffice", {"phone": "+47 7"})
     (entry,) = told(bench, "conflict")
@@ -323,7 +393,8 @@ def test_a_persons_edit_over_an_unanswered_write_is_an_edit_where_it_has_a_name(
 
 
 def test_a_late_write_over_an_edit_that_is_just_being_carried() -> None:
-    """The command's answer agrees on the edit; what the late request put in its place is still undone."""
+    """The command's answer agrees on the edit; what the late request put in its place is still
+    undone."""
     bench = two_writes()
     (carried,) = bench.see("chargebee", "kari", 9, phone("+47 9"), made_by="others")
     assert bench.see("chargebee", "kari", 10, phone("+47 2"), made_by="tandem") == []
@@ -334,7 +405,8 @@ def test_a_late_write_over_an_edit_that_is_just_being_carried() -> None:
 
 
 def test_an_incomplete_address_is_held_back_in_words_and_lost_only_with_an_entry() -> None:
-    """It crosses once it is complete; the other side's edit wins over it, and the journal says so."""
+    """It crosses once it is complete; the other side's edit wins over it, and the journal says
+    so."""
     half = {**KARI, "address": {**KARI["address"], "line1": "Ny vei 9", "zip": None}}
     bench = Bench()
     bench.linked_pair()

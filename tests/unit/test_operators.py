@@ -1,4 +1,5 @@
-"""Signals of operators and services: links, held batches, pauses, identity, redrive, listed differences."""
+"""Signals of operators and services: links, held batches, pauses, identity, redrive, listed
+differences."""
 
 from typing import Any
 
@@ -9,7 +10,12 @@ from services.linker.decide import Message
 from services.linker.state import Policy
 from tests.unit.bench import KARI, NOW, WHEEL, Bench, order
 
-BREAKERS = {"creates": (2.0, 0.0), "changes": (2.0, 0.0), "deletes": (1.0, 0.0), "money": (1.0, 1.0)}
+BREAKERS = {
+    "creates": (2.0, 0.0),
+    "changes": (2.0, 0.0),
+    "deletes": (1.0, 0.0),
+    "money": (1.0, 1.0),
+}
 OLA = {**KARI, "first_name": "Ola", "email": "ola@eksempel.no"}
 
 
@@ -56,12 +62,16 @@ def test_unlink_parts_for_good_and_takes_our_stamp_away() -> None:
     assert bench.answer(unstamp, "5", 3, KARI) == []
     assert {bench.link("kari").state, bench.link("go-5").state} == {"ignored"}
     assert bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"}) == []
-    assert bench.see("poweroffice", "5", 4, {**KARI, "phone": "+47 3"}, stamp="cb-kari")[0].op == "stamp"
+    assert (
+        bench.see("poweroffice", "5", 4, {**KARI, "phone": "+47 3"}, stamp="cb-kari")[0].op
+        == "stamp"
+    )
     assert bench.tell("redrive", entity="customer", key="kari")[0].op == "create"
 
 
 def test_an_unlink_can_be_undone_and_a_link_too() -> None:
-    """The pair may be linked again; an undone link leaves both alone, whatever reference was written meanwhile."""
+    """The pair may be linked again; an undone link leaves both alone, whatever reference was
+    written meanwhile."""
     bench = Bench()
     bench.linked_pair()
     (unstamp,) = bench.tell("unlink", entity="customer", key="kari")
@@ -95,7 +105,11 @@ def test_a_link_told_before_its_records_are_known_joins_them_later() -> None:
 @pytest.mark.parametrize(
     ("kind", "args", "words"),
     [
-        ("link", {"entity": "customer", "chargebee": "kari", "poweroffice": "6"}, "unlink it first"),
+        (
+            "link",
+            {"entity": "customer", "chargebee": "kari", "poweroffice": "6"},
+            "unlink it first",
+        ),
         ("link", {"entity": "customer", "chargebee": "kari", "poweroffice": "5"}, "already"),
         ("link", {"entity": "customer", "chargebee": "kari"}, "poweroffice"),
         ("link", {"entity": "invoice", "chargebee": "a", "poweroffice": "5"}, "invoice"),
@@ -108,7 +122,9 @@ def test_a_link_told_before_its_records_are_known_joins_them_later() -> None:
         ("pause", {"target": "sap"}, "sap"),
     ],
 )
-def test_what_cannot_be_done_is_refused_in_words(kind: str, args: dict[str, Any], words: str) -> None:
+def test_what_cannot_be_done_is_refused_in_words(
+    kind: str, args: dict[str, Any], words: str
+) -> None:
     """The answer stands in control; no record changes."""
     bench = Bench()
     bench.linked_pair()
@@ -123,7 +139,9 @@ def test_a_signal_runs_once() -> None:
     """Delivered again it changes nothing."""
     bench = Bench()
     bench.linked_pair()
-    signal = Signal(tenant="t", id="once", kind="unlink", at=NOW, args={"entity": "customer", "key": "kari"})
+    signal = Signal(
+        tenant="t", id="once", kind="unlink", at=NOW, args={"entity": "customer", "key": "kari"}
+    )
     bench.say(signal)
     before = dict(bench.store.links)
     assert bench.say(signal) == []
@@ -148,10 +166,17 @@ def test_a_creation_that_was_parked_counts_once() -> None:
     """Or an outage of the vendor would open the breaker by itself."""
     bench = Bench(breakers={"creates": (2, 0)})
     bench.open()
-    commands = [bench.see("chargebee", f"k{n}", 1, {**KARI, "email": f"k{n}@eksempel.no"})[0] for n in range(2)]
-    bench.tell("vendor_reachable", system="poweroffice")  # so that what is parked is planned again at once
+    commands = [
+        bench.see("chargebee", f"k{n}", 1, {**KARI, "email": f"k{n}@eksempel.no"})[0]
+        for n in range(2)
+    ]
+    bench.tell(
+        "vendor_reachable", system="poweroffice"
+    )  # so that what is parked is planned again at once
     for _ in range(3):
-        commands = [again for each in commands for again in bench.answer(each, "", 0, None, result="parked")]
+        commands = [
+            again for each in commands for again in bench.answer(each, "", 0, None, result="parked")
+        ]
         assert len(commands) == 2
     assert bench.see("chargebee", "k9", 1, {**KARI, "email": "k9@eksempel.no"}) == []
     assert bench.link("k9").batch == "creates-1"
@@ -197,12 +222,17 @@ def test_the_window_of_a_breaker_moves_on() -> None:
 
 def test_deletions_have_a_breaker_of_their_own() -> None:
     """A mass deletion is held; edits go on."""
-    bench = Bench(breakers={"deletes": (1.0, 0.0)}, removal={("customer", "poweroffice"): "archive"})
+    bench = Bench(
+        breakers={"deletes": (1.0, 0.0)}, removal={("customer", "poweroffice"): "archive"}
+    )
     bench.open("customer")
     for n in range(3):
         (create,) = bench.see("chargebee", f"k{n}", 1, number(n))
         bench.answer(create, f"{n}", 1, number(n))
-    gone = [bench.see("chargebee", f"k{n}", 2, {**number(n), "archived": True}, deleted=True) for n in range(2)]
+    gone = [
+        bench.see("chargebee", f"k{n}", 2, {**number(n), "archived": True}, deleted=True)
+        for n in range(2)
+    ]
     assert [len(commands) for commands in gone] == [1, 0]
     assert bench.link("k1").batch == "deletes-1"
     assert len(bench.see("chargebee", "k2", 2, {**number(2), "phone": "+47 2"})) == 1
@@ -219,7 +249,9 @@ def test_an_order_whose_total_differs_too_much_holds_the_next_orders() -> None:
     assert bench.answer(create, "u-2", 1, order("5", "7", total="12.5")) == []
     assert bench.see("chargebee", "902", 1, order("kari", "hjul"), "order") == []
     assert bench.link("902", "order").state == "held"
-    assert "money breaker" in next(entry.text for entry in reversed(bench.journal) if entry.rule == "totals")
+    assert "money breaker" in next(
+        entry.text for entry in reversed(bench.journal) if entry.rule == "totals"
+    )
     (released,) = bench.tell("release", entity="order")
     assert released.link == "902"
 
@@ -255,6 +287,21 @@ def test_a_pause_of_one_direction_leaves_the_other_going() -> None:
     assert update.fields == {"phone": "+47 2"}
 
 
+@pytest.mark.parametrize("found", ["", " "])
+def test_no_account_is_neither_pinned_nor_another_one(found: str) -> None:
+    """And one that was pinned empty gives way to the first that is told."""
+    bench = Bench()
+    bench.tell("identity", system="poweroffice", id=found)
+    assert "identity/poweroffice" not in bench.store.controls
+    bench.store.controls["identity/poweroffice"] = {"id": ""}
+    bench.store.controls["stopped/poweroffice"] = {"pinned": "", "found": "client-1", "at": ""}
+    bench.tell("identity", system="poweroffice", id="client-1")
+    assert bench.store.controls["identity/poweroffice"]["id"] == "client-1"
+    assert bench.store.controls["stopped/poweroffice"] == {}
+    bench.tell("identity", system="poweroffice", id=found)
+    assert bench.store.controls["stopped/poweroffice"] == {}
+
+
 def test_another_vendor_account_stops_the_tenant_until_the_pinned_one_is_back() -> None:
     """The same tenant name with other keys must not write one ledger into another."""
     bench = Bench()
@@ -274,8 +321,16 @@ def test_a_redrive_frees_what_waited() -> None:
     bench = Bench()
     bench.linked_product()
     (create,) = bench.see("chargebee", "kari", 1, KARI)
-    refused = Outcome(tenant="t", entity="customer", link="kari", seq=create.seq, target="poweroffice",
-                      result="rejected", at=NOW, error=Problem(code="x", message="no such currency"))  # fmt: skip
+    refused = Outcome(
+        tenant="t",
+        entity="customer",
+        link="kari",
+        seq=create.seq,
+        target="poweroffice",
+        result="rejected",
+        at=NOW,
+        error=Problem(code="x", message="no such currency"),
+    )
     bench.say(refused)
     assert bench.see("chargebee", "900", 1, order("kari", "hjul"), "order") == []
     assert "no such currency" in (bench.link("900", "order").reason or "")
@@ -292,8 +347,14 @@ def test_a_listed_difference_is_accepted_or_one_side_kept() -> None:
     bench.see("chargebee", "kari", 1, KARI)
     bench.open("customer")
     assert bench.link("kari").differences == ["phone"]
-    (update,) = bench.tell("settle", entity="customer", key="kari", field="phone", keep="poweroffice")
-    assert (update.target, update.fields, update.expected) == ("chargebee", {"phone": "+47 9"}, {"phone": "+47 1"})
+    (update,) = bench.tell(
+        "settle", entity="customer", key="kari", field="phone", keep="poweroffice"
+    )
+    assert (update.target, update.fields, update.expected) == (
+        "chargebee",
+        {"phone": "+47 9"},
+        {"phone": "+47 1"},
+    )
     (entry,) = [each for each in bench.journal if each.rule == "settled"]
     assert entry.losing == "+47 1"
     other = Bench()
@@ -302,6 +363,48 @@ def test_a_listed_difference_is_accepted_or_one_side_kept() -> None:
     other.open("customer")
     assert other.tell("settle", entity="customer", key="kari", field="phone") == []
     assert other.link("kari").differences == []
+
+
+def edited_on_both_sides() -> Bench:
+    """A linked pair whose phone was changed on both sides, and whose conflicts a person decides."""
+    bench = Bench(owner={"customer": "ask"})
+    bench.linked_pair()
+    (update,) = bench.see("chargebee", "kari", 2, {**KARI, "phone": "+47 2"})
+
+    assert bench.answer(update, "5", 2, {**KARI, "phone": "+47 3"}, "stale") == []
+    return bench
+
+
+def test_a_conflict_that_a_person_decides_stands_until_one_side_is_kept() -> None:
+    """Nothing is written meanwhile, neither by a restart nor by a later edit of either side."""
+    bench = edited_on_both_sides()
+    link = bench.link("kari")
+    assert (link.state, link.differences, link.asked) == ("linked", ["phone"], ["phone"])
+    (entry,) = [each for each in bench.journal if each.rule == "asked"]
+    assert (entry.field, entry.value, entry.losing) == ("phone", "+47 2", "+47 3")
+    assert bench.see("chargebee", "kari", 3, {**KARI, "phone": "+47 4"}) == []
+    assert bench.see("poweroffice", "5", 3, {**KARI, "phone": "+47 5"}, stamp="cb-kari") == []
+    assert bench.tell("start") == []
+    assert bench.link("kari").asked == ["phone"]
+    (update,) = bench.tell(
+        "settle", entity="customer", key="kari", field="phone", keep="poweroffice"
+    )
+    assert (update.target, update.fields) == ("chargebee", {"phone": "+47 5"})
+    assert bench.answer(update, "kari", 4, {**KARI, "phone": "+47 5"}) == []
+    assert (bench.link("kari").asked, bench.link("kari").differences) == ([], [])
+    (update,) = bench.see("chargebee", "kari", 5, {**KARI, "phone": "+47 6"})
+    assert update.fields == {"phone": "+47 6"}  # afterwards it crosses as before
+
+
+def test_a_conflict_ends_when_both_sides_hold_the_same_or_a_person_lets_both_stand() -> None:
+    bench = edited_on_both_sides()
+    assert bench.see("poweroffice", "5", 3, {**KARI, "phone": "+47 2"}, stamp="cb-kari") == []
+    assert (bench.link("kari").asked, bench.link("kari").differences) == ([], [])
+    bench = edited_on_both_sides()
+    assert bench.tell("settle", entity="customer", key="kari", field="phone") == []
+    assert (bench.link("kari").asked, bench.link("kari").differences) == ([], [])
+    (update,) = bench.see("poweroffice", "5", 3, {**KARI, "phone": "+47 7"}, stamp="cb-kari")
+    assert (update.target, update.fields) == ("chargebee", {"phone": "+47 7"})
 
 
 def test_own_numbers_never_serve_twice() -> None:
@@ -352,7 +455,9 @@ def test_what_is_left_out_of_a_creation_is_journalled() -> None:
     bench = Bench()
     bench.linked_pair()
     bench.linked_product()
-    (create,) = bench.see("poweroffice", "u-1", 1, order("5", "7", status="sent"), "order", incomplete=("text_lines",))
+    (create,) = bench.see(
+        "poweroffice", "u-1", 1, order("5", "7", status="sent"), "order", incomplete=("text_lines",)
+    )
     assert create.op == "create"
     (entry,) = [each for each in bench.journal if each.rule == "not_carried"]
     assert (entry.system, entry.field) == ("poweroffice", "text_lines")
@@ -382,12 +487,17 @@ def test_records_whose_keys_would_be_equal_have_links_of_their_own() -> None:
 
 
 def test_a_redrive_of_many_goes_on_in_parts() -> None:
-    """One transaction never grows without bound, and none is planned twice though it is refused again."""
+    """One transaction never grows without bound, and none is planned twice though it is refused
+    again."""
     bench = Bench()
     bench.open()
     for number in range(450):
-        (create,) = bench.see("chargebee", f"c{number}", 1, {**KARI, "email": f"{number}@eksempel.no"})
-        bench.answer(create, "", 1, None, "rejected", error=Problem(code="x", message="not like this"))
+        (create,) = bench.see(
+            "chargebee", f"c{number}", 1, {**KARI, "email": f"{number}@eksempel.no"}
+        )
+        bench.answer(
+            create, "", 1, None, "rejected", error=Problem(code="x", message="not like this")
+        )
     told: list[int] = []
     said = bench.say
 

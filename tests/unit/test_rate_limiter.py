@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from runtime import vendor
 from runtime.vendor import BULK, LIVE, READ, RateLimiter
 
 
@@ -24,7 +23,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         held.now += seconds
         await real(0)
 
-    monkeypatch.setattr(vendor.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     return held
 
 

@@ -1,6 +1,9 @@
 """The read model: what the topics hold, folded by key, and what is computed from it."""
 
+import base64
 import csv
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -22,26 +25,39 @@ from contracts.messages import (
     Problem,
     Reading,
     Side,
-)  # fmt: skip
+)
 from services.console import drift, lost, totals
 from services.console.base import NotFound
-from services.console.letters import choose, words_of
+from services.console.letters import about, choose, words_of
 from services.console.model import Mirrored, ReadModel
-from services.console.ranges import moment_of
+from services.console.ranges import moment_of, time_of
 from services.console.rebuilding import compare_pairs
 
 AT = "2026-11-20T10:00:00.000000Z"
-KARI = {"kind": "person", "first_name": "Kari", "last_name": "Nordmann", "email": "kari@eksempel.no", "phone": "+47 1"}
+KARI = {
+    "kind": "person",
+    "first_name": "Kari",
+    "last_name": "Nordmann",
+    "email": "kari@eksempel.no",
+    "phone": "+47 1",
+}
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> ReadModel:
-    return ReadModel(tmp_path, "cluster/tandem.")
+def model(tmp_path: Path) -> Iterator[ReadModel]:
+    with closing(ReadModel(tmp_path, "cluster/tandem.")) as held:
+        yield held
 
 
 def put(model: ReadModel, topic: str, key: str, value: Any) -> None:
     held = model.positions().get((topic, 0), 0)
-    body = encode(value) if isinstance(value, Link) else None if value is None else msgspec.json.encode(value)
+    body = (
+        encode(value)
+        if isinstance(value, Link)
+        else None
+        if value is None
+        else msgspec.json.encode(value)
+    )
     assert model.apply([Mirrored(topic, key, body)], {(topic, 0): held}, {(topic, 0): held + 1})
 
 
@@ -57,9 +73,20 @@ def put_link(model: ReadModel, held: Link) -> None:
     put(model, "links", f"t/{held.entity}/{held.key}", held)
 
 
-def put_reading(model: ReadModel, system: Any, id: str, data: Any, entity: Any = "customer", **more: Any) -> None:
-    record = Observed(tenant="t", system=system, entity=entity, id=id, version="1700000000000", mapping=1,
-                      observed_at=AT, data=data, **more)  # fmt: skip
+def put_reading(
+    model: ReadModel, system: Any, id: str, data: Any, entity: Any = "customer", **more: Any
+) -> None:
+    record = Observed(
+        tenant="t",
+        system=system,
+        entity=entity,
+        id=id,
+        version="1700000000000",
+        mapping=1,
+        observed_at=AT,
+        data=data,
+        **more,
+    )
     put(model, "readings", f"t/{system}/{entity}/{id}", Reading(run="r1", record=record))
 
 
@@ -68,13 +95,94 @@ def put_run(model: ReadModel, **facts: Any) -> None:
     put(model, "control", "t/run/r1", Control(tenant="t", kind="run", id="r1", at=AT, value=value))
 
 
+# -- the dead letters of a record
+
+
+def test_forgetting_a_record_finds_the_letters_that_name_it(model: ReadModel) -> None:
+    """By the command, by the key of the message, or by what can be read of it. Another's stay: of
+    another tenant or entity, and of an id that only looks alike."""
+    held = link("kari", chargebee=side("kari"), poweroffice=side("5"))
+    mine = {
+        "command": DeadLetter(
+            reason="x", at=AT, topic="tandem.commands.chargebee", command=command_of("kari")
+        ),
+        "former": DeadLetter(
+            reason="x", at=AT, topic="tandem.commands.chargebee", command=command_of("go-5")
+        ),
+        "event": unread("tandem.customers", "t/chargebee/kari"),
+        "reading": unread("tandem.readings", "t/poweroffice/customer/5"),
+        "outcome": unread("tandem.outcomes", "t/customer/kari"),
+        "broken": unread("tandem.links", "t/customer/go-5", b""),
+        "no key": unread(
+            "tandem.customers",
+            None,
+            b'{"tenant":"t","entity":"customer","system":"poweroffice","id":"5"}',
+        ),
+        "inner": unread(
+            "tandem.readings",
+            None,
+            b'{"record":{"tenant":"t","entity":"customer","system":"chargebee","id":"kari"}}',
+        ),
+        "signal": unread(
+            "tandem.signals", "t", b'{"tenant":"t","args":{"entity":"customer","key":"kari"}}'
+        ),
+    }
+    others = {
+        "other command": DeadLetter(reason="x", at=AT, topic="x", command=command_of("5")),
+        "product": unread("tandem.products", "t/chargebee/kari"),
+        "tenant": unread("tandem.customers", "u/chargebee/kari"),
+        "alike": unread("tandem.customers", "t/chargebee/kari2"),
+        "other side": unread(
+            "tandem.customers",
+            None,
+            b'{"tenant":"t","entity":"customer","system":"chargebee","id":"5"}',
+        ),
+        "list": unread("tandem.customers", None, b'["kari"]'),
+        "deep": unread("tandem.customers", None, b"[" * 100_000),
+        "no text": unread("tandem.customers", None, b"\xff\xfe"),
+        "id of something else": unread(
+            "tandem.signals", "t", b'{"tenant":"t","id":"5","args":{"entity":"customer"}}'
+        ),
+        "no body": msgspec.structs.replace(unread("tandem.customers", None), body_base64=None),
+        "odd body": msgspec.structs.replace(unread("tandem.customers", None), body_base64="?"),
+    }
+    for key, letter in {**mine, **others}.items():
+        put(model, "dead-letters", key, letter)
+    assert set(about(model.letters("t"), held, "tandem.")) == set(mine)
+
+
+def command_of(name: str) -> Command:
+    return Command(
+        tenant="t",
+        target="chargebee",
+        entity="customer",
+        link=name,
+        seq=1,
+        op="create",
+        lane="live",
+        cause="",
+    )
+
+
+def unread(topic: str, key: str | None, body: bytes = b"{") -> DeadLetter:
+    body_base64 = base64.b64encode(body).decode()
+    return DeadLetter(
+        reason="x", at=AT, topic=topic, partition=0, offset=1, key=key, body_base64=body_base64
+    )
+
+
 # -- the model
 
 
 def test_a_link_is_found_by_key_by_either_id_and_by_a_part_of_a_name(model: ReadModel) -> None:
     """The newest record of a key counts; an empty one takes it away."""
     put_link(model, link("kari", chargebee=side("kari"), poweroffice=side("5")))
-    put_link(model, link("kari", chargebee=side("kari", {**KARI, "last_name": "Åsheim"}), poweroffice=side("5")))
+    put_link(
+        model,
+        link(
+            "kari", chargebee=side("kari", {**KARI, "last_name": "Åsheim"}), poweroffice=side("5")
+        ),
+    )
     assert model.link_of("t", "customer", "poweroffice", "5") == model.link("t", "customer", "kari")
     assert [each.key for each in model.find("t", "åSHEIM", None)] == ["kari"]
     assert list(model.find("t", "Nordmann'; drop table links", None)) == []
@@ -83,18 +191,25 @@ def test_a_link_is_found_by_key_by_either_id_and_by_a_part_of_a_name(model: Read
     assert model.link("t", "customer", "kari") is None
 
 
-def test_whoever_finds_that_another_has_gone_on_does_nothing(model: ReadModel, tmp_path: Path) -> None:
+def test_whoever_finds_that_another_has_gone_on_does_nothing(
+    model: ReadModel, tmp_path: Path
+) -> None:
     """Two processes keep the same file; a batch is taken once."""
-    other = ReadModel(tmp_path, "cluster/tandem.")
     batch = [Mirrored("links", "t/customer/kari", encode(link("kari", chargebee=side("kari"))))]
-    assert model.apply(batch, {("links", 0): 0}, {("links", 0): 1})
-    assert not other.apply([Mirrored("links", "t/customer/kari", None)], {("links", 0): 0}, {("links", 0): 1})
-    assert other.link("t", "customer", "kari") is not None
-    assert other.positions() == {("links", 0): 1}
+    with closing(ReadModel(tmp_path, "cluster/tandem.")) as other:
+        assert model.apply(batch, {("links", 0): 0}, {("links", 0): 1})
+        assert not other.apply(
+            [Mirrored("links", "t/customer/kari", None)], {("links", 0): 0}, {("links", 0): 1}
+        )
+        assert other.link("t", "customer", "kari") is not None
+        assert other.positions() == {("links", 0): 1}
 
 
-def test_another_kafka_or_an_old_copy_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kafka drops the word that a key is gone after 30 days, so a copy left for long may have missed it."""
+def test_another_kafka_or_an_old_copy_is_read_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka drops the word that a key is gone after 30 days, so a copy left for long may have
+    missed it."""
     for change in ("source", "age"):
         model = ReadModel(tmp_path / change, "cluster/tandem.")
         put_link(model, link("kari", chargebee=side("kari")))
@@ -102,9 +217,10 @@ def test_another_kafka_or_an_old_copy_is_read_anew(tmp_path: Path, monkeypatch: 
         if change == "age":
             later = (datetime.now(UTC) + timedelta(days=21)).timestamp()
             monkeypatch.setattr("services.console.model.time.time", lambda later=later: later)
-        again = ReadModel(tmp_path / change, "another/tandem." if change == "source" else "cluster/tandem.")
-        assert again.positions() == {}
-        assert list(again.links("t")) == []
+        source = "another/tandem." if change == "source" else "cluster/tandem."
+        with closing(ReadModel(tmp_path / change, source)) as again:
+            assert again.positions() == {}
+            assert list(again.links("t")) == []
 
 
 def test_only_its_owner_may_read_the_file(model: ReadModel) -> None:
@@ -122,31 +238,52 @@ def test_what_is_erased_leaves_no_bytes(model: ReadModel) -> None:
 
 def test_what_cannot_be_read_is_left_out(model: ReadModel) -> None:
     """A record of a newer release must not stop the rest."""
-    assert model.apply([Mirrored("links", "t/customer/x", b"{")], {("links", 0): 0}, {("links", 0): 1})
+    assert model.apply(
+        [Mirrored("links", "t/customer/x", b"{")], {("links", 0): 0}, {("links", 0): 1}
+    )
     assert model.positions() == {("links", 0): 1}
 
 
 # -- drift
 
 
-def test_the_drift_report_tells_different_missing_extra_unlinked_and_listed(model: ReadModel) -> None:
+def test_the_drift_report_tells_different_missing_extra_unlinked_and_listed(
+    model: ReadModel,
+) -> None:
     """One customer of each kind."""
     put_run(model, parts={"chargebee/customer": 5, "poweroffice/customer": 4})
     put_link(model, link("same", chargebee=side("same"), poweroffice=side("1")))
     put_link(model, link("moved", chargebee=side("moved"), poweroffice=side("2")))
     put_link(model, link("absent", chargebee=side("absent"), poweroffice=side("3")))
-    put_link(model, link("alone", state="ambiguous", reason="two candidates", chargebee=side("alone")))
-    put_link(model, link("apart", chargebee=side("apart"), poweroffice=side("4"), differences=["phone"]))
-    put_link(model, link("gone", state="ignored", reason="deleted", chargebee=side("gone", deleted=True)))
+    put_link(
+        model, link("alone", state="ambiguous", reason="two candidates", chargebee=side("alone"))
+    )
+    put_link(
+        model, link("apart", chargebee=side("apart"), poweroffice=side("4"), differences=["phone"])
+    )
+    put_link(
+        model, link("gone", state="ignored", reason="deleted", chargebee=side("gone", deleted=True))
+    )
     for name in ("same", "moved", "absent", "alone", "apart"):
         put_reading(model, "chargebee", name, KARI)
     for name in ("1", "2", "4"):
         put_reading(model, "poweroffice", name, KARI)
     put_reading(model, "poweroffice", "9", KARI)
     put_reading(model, "chargebee", "erased", KARI, deleted=True)
-    entry = JournalEntry(tenant="t", entity="customer", link="moved", entry="run-r1-chargebee-phone", at=AT,
-                         rule="drift", text="phone ...", cause="t/run/r1", system="chargebee", field="phone",
-                         value="+47 2", losing="+47 1")  # fmt: skip
+    entry = JournalEntry(
+        tenant="t",
+        entity="customer",
+        link="moved",
+        entry="run-r1-chargebee-phone",
+        at=AT,
+        rule="drift",
+        text="phone ...",
+        cause="t/run/r1",
+        system="chargebee",
+        field="phone",
+        value="+47 2",
+        losing="+47 1",
+    )
     put(model, "journal", "t/customer/moved/run-r1-chargebee-phone", entry)
     report = drift.drift_of(model, "t", "r1")
     assert report.records == {"chargebee/customer": 5, "poweroffice/customer": 4}
@@ -156,27 +293,55 @@ def test_the_drift_report_tells_different_missing_extra_unlinked_and_listed(mode
     ]
     assert [(each.system, each.id) for each in report.missing] == [("poweroffice", "3")]
     assert [(each.system, each.id) for each in report.extra] == [("poweroffice", "9")]
-    assert [(each.id, each.reason) for each in report.unlinked] == [("alone", "ambiguous: two candidates")]
+    assert [(each.id, each.reason) for each in report.unlinked] == [
+        ("alone", "ambiguous: two candidates")
+    ]
     assert [(each.link, each.reason) for each in report.listed] == [("apart", "phone")]
     assert report.left == 3
-    assert [row[0] for row in drift.rows(report)] == ["different", "missing", "extra", "unlinked", "listed"]
+    assert [row[0] for row in drift.rows(report)] == [
+        "different",
+        "missing",
+        "extra",
+        "unlinked",
+        "listed",
+    ]
 
 
 def test_an_edit_that_the_ordinary_stream_brought_meanwhile_is_no_drift(model: ReadModel) -> None:
     """The run was quicker than the webhook."""
     put_run(model, parts={"chargebee/customer": 1})
-    put_link(model, link("kari", chargebee=side("kari", {**KARI, "phone": "+47 2"}), poweroffice=side("1")))
-    entry = JournalEntry(tenant="t", entity="customer", link="kari", entry="run-r1-chargebee-phone", at=AT,
-                         rule="drift", text="phone ...", cause="t/run/r1", system="chargebee", field="phone",
-                         value="+47 2", losing="+47 1")  # fmt: skip
+    put_link(
+        model,
+        link("kari", chargebee=side("kari", {**KARI, "phone": "+47 2"}), poweroffice=side("1")),
+    )
+    entry = JournalEntry(
+        tenant="t",
+        entity="customer",
+        link="kari",
+        entry="run-r1-chargebee-phone",
+        at=AT,
+        rule="drift",
+        text="phone ...",
+        cause="t/run/r1",
+        system="chargebee",
+        field="phone",
+        value="+47 2",
+        losing="+47 1",
+    )
     put(model, "journal", "t/customer/kari/run-r1-chargebee-phone", entry)
     assert drift.drift_of(model, "t", "r1").different == []
 
 
-@pytest.mark.parametrize(("system", "version"), [
-    ("chargebee", "1795860000000"), ("poweroffice", "2026-11-28T10:00:00.0000000Z#000000000007"),
-])  # fmt: skip
-def test_a_record_made_while_the_run_was_reading_is_not_missing(model: ReadModel, system: Any, version: str) -> None:
+@pytest.mark.parametrize(
+    ("system", "version"),
+    [
+        ("chargebee", "1795860000000"),
+        ("poweroffice", "2026-11-28T10:00:00.0000000Z#000000000007"),
+    ],
+)
+def test_a_record_made_while_the_run_was_reading_is_not_missing(
+    model: ReadModel, system: Any, version: str
+) -> None:
     """The listing had passed its place."""
     put_run(model, at="2026-11-28T09:59:00.000000Z", parts={f"{system}/customer": 0})
     put_link(model, link("new", **{system: side("new", version=version)}))
@@ -186,34 +351,64 @@ def test_a_record_made_while_the_run_was_reading_is_not_missing(model: ReadModel
 # -- totals
 
 
-def order(number: str, total: str, currency: str = "NOK", date: str = "2026-10-03", **more: Any) -> dict[str, Any]:
-    return {"number": number, "currency": currency, "order_date": date, "status": "draft", "net": total, "tax": "0",
-            "total": total, "lines": [], **more}  # fmt: skip
+def order(
+    number: str, total: str, currency: str = "NOK", date: str = "2026-10-03", **more: Any
+) -> dict[str, Any]:
+    return {
+        "number": number,
+        "currency": currency,
+        "order_date": date,
+        "status": "draft",
+        "net": total,
+        "tax": "0",
+        "total": total,
+        "lines": [],
+        **more,
+    }
 
 
-def test_totals_are_by_currency_and_leave_out_other_months_and_cancelled_orders(model: ReadModel) -> None:
+def test_totals_are_by_currency_and_leave_out_other_months_and_cancelled_orders(
+    model: ReadModel,
+) -> None:
     """Decimal, never float: 0.1 and 0.2 are 0.3."""
     rows = {"1": ("0.1", "NOK"), "2": ("0.2", "NOK"), "3": ("5", "EUR")}
     for number, (total, currency) in rows.items():
-        put_link(model, link(number, "order", chargebee=side(number, {}), poweroffice=side(f"u{number}", {})))
+        put_link(
+            model,
+            link(number, "order", chargebee=side(number, {}), poweroffice=side(f"u{number}", {})),
+        )
         invoice = {"number": f"I{number}", "paid": number != "3"}
-        put_reading(model, "chargebee", number, order(f"O{number}", total, currency, invoice=invoice), "order")
-        put_reading(model, "poweroffice", f"u{number}", order(f"2000{number}", total, currency), "order")
+        put_reading(
+            model,
+            "chargebee",
+            number,
+            order(f"O{number}", total, currency, invoice=invoice),
+            "order",
+        )
+        put_reading(
+            model, "poweroffice", f"u{number}", order(f"2000{number}", total, currency), "order"
+        )
     put_link(model, link("4", "order", chargebee=side("4", {}), poweroffice=side("u4", {})))
     put_reading(model, "chargebee", "4", order("O4", "9", status="cancelled"), "order")
-    put_link(model, link("5", "order", state="waiting", reason="customer x", chargebee=side("5", {})))
+    put_link(
+        model, link("5", "order", state="waiting", reason="customer x", chargebee=side("5", {}))
+    )
     put_reading(model, "chargebee", "5", order("O5", "7"), "order")
     put_link(model, link("6", "order", chargebee=side("6", {})))
     put_reading(model, "chargebee", "6", order("O6", "100", date="2026-11-01"), "order")
     found = totals.totals_of(model, "t", "r1", "2026-10")
     assert {name: (sums.orders, sums.total) for name, sums in found.sums["NOK"].items()} == {
-        "chargebee": (3, Decimal("7.3")), "poweroffice": (2, Decimal("0.3")), "difference": (1, Decimal(7)),
-    }  # fmt: skip
+        "chargebee": (3, Decimal("7.3")),
+        "poweroffice": (2, Decimal("0.3")),
+        "difference": (1, Decimal(7)),
+    }
     assert found.sums["EUR"]["difference"] == totals.Sums()
     assert found.differs
     assert [row.link for row in found.orders] == ["1", "2", "3"]
     assert [(row.link, row.note) for row in found.unlinked] == [("5", "waiting: customer x")]
-    assert totals.line_of(found.orders[2]) == ("2026-10-03  Chargebee O3 (invoice I3, unpaid)  Go 20003  EUR 5 / 5")
+    assert totals.line_of(found.orders[2]) == (
+        "2026-10-03  Chargebee O3 (invoice I3, unpaid)  Go 20003  EUR 5 / 5"
+    )
 
 
 @pytest.mark.parametrize("text", ["2026-13", "2026-1", "202610", "", "10-2026"])
@@ -226,10 +421,21 @@ def test_a_month_that_is_none_is_refused(text: str) -> None:
 # -- edits that lost
 
 
-def put_lost(model: ReadModel, number: int, rule: str, system: Any, *, entity: Any = "customer", **more: Any) -> None:
+def put_lost(
+    model: ReadModel, number: int, rule: str, system: Any, *, entity: Any = "customer", **more: Any
+) -> None:
     facts = {"link": "kari", "field": "phone", "value": "+47 1", "losing": "+47 2", **more}
-    entry = JournalEntry(tenant="t", entity=entity, entry=str(number), at=f"2026-11-{number:02d}T10:00:00.000000Z",
-                         rule=rule, text=f"{rule} in words", cause="c", system=system, **facts)  # fmt: skip
+    entry = JournalEntry(
+        tenant="t",
+        entity=entity,
+        entry=str(number),
+        at=f"2026-11-{number:02d}T10:00:00.000000Z",
+        rule=rule,
+        text=f"{rule} in words",
+        cause="c",
+        system=system,
+        **facts,
+    )
     put(model, "journal", f"t/{entity}/{facts['link']}/{number}", entry)
 
 
@@ -237,7 +443,17 @@ def lost_world(model: ReadModel) -> None:
     put_link(model, link("kari", chargebee=side("kari"), poweroffice=side("5")))
     for number, rule in enumerate(sorted(LOST_RULES), start=1):
         put_lost(model, number, rule, "chargebee" if rule == "overwritten" else "poweroffice")
-    put_lost(model, 6, "conflict", "chargebee", entity="product", link="gone", field="name", losing=None, value="Hjul")
+    put_lost(
+        model,
+        6,
+        "conflict",
+        "chargebee",
+        entity="product",
+        link="gone",
+        field="name",
+        losing=None,
+        value="Hjul",
+    )
     put_lost(model, 7, "difference", "chargebee")
     put_lost(model, 8, "update", "chargebee", field=None)
 
@@ -247,25 +463,46 @@ def test_edits_that_lost_are_told_with_both_values_and_the_winner(model: ReadMod
     lost_world(model)
     found = lost.lost_of(model, "t")
     assert [(each.rule, each.system, each.winner) for each in found] == [
-        ("conflict", "poweroffice", "chargebee"), ("first_link", "poweroffice", "chargebee"),
-        ("overwritten", "chargebee", "poweroffice"), ("restored", "poweroffice", "chargebee"),
+        ("conflict", "poweroffice", "chargebee"),
+        ("first_link", "poweroffice", "chargebee"),
+        ("overwritten", "chargebee", "poweroffice"),
+        ("restored", "poweroffice", "chargebee"),
         ("conflict", "chargebee", "poweroffice"),
-    ]  # fmt: skip
+    ]
     assert {(each.losing, each.value) for each in found[:4]} == {("+47 2", "+47 1")}
-    assert (found[0].ids, found[0].at) == ({"chargebee": "kari", "poweroffice": "5"}, "2026-11-01T10:00:00.000000Z")
-    assert (found[4].link, found[4].ids, found[4].losing, found[4].value) == ("gone", {}, None, "Hjul")
+    assert (found[0].ids, found[0].at) == (
+        {"chargebee": "kari", "poweroffice": "5"},
+        "2026-11-01T10:00:00.000000Z",
+    )
+    assert (found[4].link, found[4].ids, found[4].losing, found[4].value) == (
+        "gone",
+        {},
+        None,
+        "Hjul",
+    )
     assert lost.lost_of(model, "other") == []
 
 
-@pytest.mark.parametrize(("asked", "rules"), [
-    ({"entity": "product"}, ["conflict"]),
-    ({"side": "chargebee"}, ["overwritten", "conflict"]),
-    ({"since": "2026-11-04T10:00:00.000000Z"}, ["restored", "conflict"]),
-    ({"until": "2026-11-02T10:00:00.000000Z"}, ["conflict"]),
-    ({"since": "2026-11-02T10:00:00.000000Z", "until": "2026-11-06T00:00:00.000000Z", "side": "chargebee"},
-     ["overwritten"]),
-])  # fmt: skip
-def test_edits_that_lost_are_chosen_by_entity_system_and_time(model: ReadModel, asked: Any, rules: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("asked", "rules"),
+    [
+        ({"entity": "product"}, ["conflict"]),
+        ({"side": "chargebee"}, ["overwritten", "conflict"]),
+        ({"since": "2026-11-04T10:00:00.000000Z"}, ["restored", "conflict"]),
+        ({"until": "2026-11-02T10:00:00.000000Z"}, ["conflict"]),
+        (
+            {
+                "since": "2026-11-02T10:00:00.000000Z",
+                "until": "2026-11-06T00:00:00.000000Z",
+                "side": "chargebee",
+            },
+            ["overwritten"],
+        ),
+    ],
+)
+def test_edits_that_lost_are_chosen_by_entity_system_and_time(
+    model: ReadModel, asked: Any, rules: list[str]
+) -> None:
     """From a moment on, and before another."""
     lost_world(model)
     assert [each.rule for each in lost.lost_of(model, "t", **asked)] == rules
@@ -278,7 +515,8 @@ def test_edits_that_lost_as_lines_and_as_a_table(model: ReadModel, tmp_path: Pat
     console = Console(width=40, record=True, force_terminal=False)
     lost.show_lost(console, found, as_json=False)
     assert console.export_text().splitlines() == [
-        "2026-11-03T10:00:00Z  customer kari: phone of chargebee lost: +47 2; poweroffice won: +47 1",
+        "2026-11-03T10:00:00Z  customer kari: phone of chargebee lost: +47 2; poweroffice "
+        "won: +47 1",
         "    overwritten: overwritten in words",
         "2026-11-06T10:00:00Z  product gone: name of chargebee lost: blank; poweroffice won: Hjul",
         "    conflict: conflict in words",
@@ -287,26 +525,40 @@ def test_edits_that_lost_as_lines_and_as_a_table(model: ReadModel, tmp_path: Pat
     lost.write_lost_csv(tmp_path / "lost.csv", found)
     header, first, _ = csv.reader((tmp_path / "lost.csv").read_text(encoding="utf-8").splitlines())
     assert dict(zip(header, first, strict=True)) == {
-        "at": "2026-11-03T10:00:00.000000Z", "entity": "customer", "link": "kari", "chargebee": "kari",
-        "poweroffice": "5", "field": "phone", "lost in": "chargebee", "lost value": "'+47 2",
-        "won by": "poweroffice", "standing value": "'+47 1", "rule": "overwritten",
-        "reason": "overwritten in words", "cause": "c",
-    }  # fmt: skip
+        "at": "2026-11-03T10:00:00.000000Z",
+        "entity": "customer",
+        "link": "kari",
+        "chargebee": "kari",
+        "poweroffice": "5",
+        "field": "phone",
+        "lost in": "chargebee",
+        "lost value": "'+47 2",
+        "won by": "poweroffice",
+        "standing value": "'+47 1",
+        "rule": "overwritten",
+        "reason": "overwritten in words",
+        "cause": "c",
+    }
 
 
 # -- words of the command line
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("1200", 1200),
-    ("2h", datetime(2026, 11, 28, 8, tzinfo=UTC)),
-    ("3d", datetime(2026, 11, 25, 10, tzinfo=UTC)),
-    ("2026-11-28T10:00", datetime(2026, 11, 28, 9, tzinfo=UTC)),
-    ("2026-07-01T10:00", datetime(2026, 7, 1, 8, tzinfo=UTC)),
-    ("2026-11-28T10:00:00Z", datetime(2026, 11, 28, 10, tzinfo=UTC)),
-    ("2026-11-28", datetime(2026, 11, 27, 23, tzinfo=UTC)),
-])  # fmt: skip
-def test_a_moment_is_an_offset_a_span_or_a_time_in_the_tenants_zone(text: str, expected: Any) -> None:
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1200", 1200),
+        ("2h", datetime(2026, 11, 28, 8, tzinfo=UTC)),
+        ("3d", datetime(2026, 11, 25, 10, tzinfo=UTC)),
+        ("2026-11-28T10:00", datetime(2026, 11, 28, 9, tzinfo=UTC)),
+        ("2026-07-01T10:00", datetime(2026, 7, 1, 8, tzinfo=UTC)),
+        ("2026-11-28T10:00:00Z", datetime(2026, 11, 28, 10, tzinfo=UTC)),
+        ("2026-11-28", datetime(2026, 11, 27, 23, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_an_offset_a_span_or_a_time_in_the_tenants_zone(
+    text: str, expected: Any
+) -> None:
     """Oslo is an hour ahead of UTC in winter and two in summer."""
     assert moment_of(text, "Europe/Oslo", datetime(2026, 11, 28, 10, tzinfo=UTC)) == expected
 
@@ -318,17 +570,45 @@ def test_a_moment_that_is_none_is_refused(text: str) -> None:
         moment_of(text, "Europe/Oslo", datetime(2026, 11, 28, 10, tzinfo=UTC))
 
 
+def test_where_no_offset_is_taken_none_is_offered() -> None:
+    """Neither in the words nor as a number."""
+    now = datetime(2026, 11, 28, 10, tzinfo=UTC)
+    assert time_of("2h", "Europe/Oslo", now) == datetime(2026, 11, 28, 8, tzinfo=UTC)
+    with pytest.raises(ValueError, match="give a time such as") as refused:
+        time_of("yesterday", "Europe/Oslo", now)
+    assert "offset" not in str(refused.value)
+    with pytest.raises(ValueError, match="1200 is an offset: give a time such as"):
+        time_of("1200", "Europe/Oslo", now)
+
+
 def test_dead_letters_are_chosen_by_id_by_words_or_all() -> None:
     """Commands by their link, messages that could not be read by themselves."""
-    command = Command(tenant="t", entity="customer", link="kari", seq=4, target="poweroffice", op="update", lane="live",
-                      cause="")  # fmt: skip
-    refused = DeadLetter(reason="rejected", at=AT, topic="commands.poweroffice", command=command,
-                         problem=Problem(code="x", message="Zip code is wrong", field="address"))  # fmt: skip
-    unread = DeadLetter(reason="DecodeError: truncated", at=AT, topic="tandem.customers", partition=0, offset=7)
+    command = Command(
+        tenant="t",
+        entity="customer",
+        link="kari",
+        seq=4,
+        target="poweroffice",
+        op="update",
+        lane="live",
+        cause="",
+    )
+    refused = DeadLetter(
+        reason="rejected",
+        at=AT,
+        topic="commands.poweroffice",
+        command=command,
+        problem=Problem(code="x", message="Zip code is wrong", field="address"),
+    )
+    unread = DeadLetter(
+        reason="DecodeError: truncated", at=AT, topic="tandem.customers", partition=0, offset=7
+    )
     letters = {"t/customer/kari/4": refused, "tandem.customers/0/7": unread}
     assert words_of(refused) == "rejected: address: Zip code is wrong"
-    assert choose(letters, None, None) == ({("customer", "kari"): ["t/customer/kari/4"]},
-                                           {"tandem.customers/0/7": unread})  # fmt: skip
+    assert choose(letters, None, None) == (
+        {("customer", "kari"): ["t/customer/kari/4"]},
+        {"tandem.customers/0/7": unread},
+    )
     assert choose(letters, None, "ZIP") == ({("customer", "kari"): ["t/customer/kari/4"]}, {})
     assert choose(letters, "tandem.customers/0/7", None) == ({}, {"tandem.customers/0/7": unread})
     with pytest.raises(NotFound, match="there is no dead letter 'x'"):

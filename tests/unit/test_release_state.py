@@ -1,4 +1,5 @@
-"""An upgrade: the state that the last release left is read by this one, which goes on and writes nothing by itself."""
+"""An upgrade: the state that the last release left is read by this one, which goes on and writes
+nothing by itself."""
 
 from typing import Any
 
@@ -7,7 +8,16 @@ import pytest
 
 from contracts import mappings
 from contracts.entities import FIELDS, SYSTEMS, typed
-from contracts.messages import Command, Control, Cursor, EntityMessage, Link, Observed, Outcome, Signal
+from contracts.messages import (
+    Command,
+    Control,
+    Cursor,
+    EntityMessage,
+    Link,
+    Observed,
+    Outcome,
+    Signal,
+)
 from services.linker import merge, state
 from services.linker.decide import Message
 from tests.fixtures.released import TENANT, records, store
@@ -16,9 +26,12 @@ from tests.unit.bench import NOW, Bench
 RELEASES = ("0.1.0",)
 ENTITY_TOPICS = ("customers", "products", "orders")
 TYPES: dict[str, Any] = {
-    "links": Link, "control": Control, "cursors": Cursor, "outcomes": Outcome, **dict.fromkeys(ENTITY_TOPICS,
-                                                                                             EntityMessage),
-}  # fmt: skip
+    "links": Link,
+    "control": Control,
+    "cursors": Cursor,
+    "outcomes": Outcome,
+    **dict.fromkeys(ENTITY_TOPICS, EntityMessage),
+}
 
 
 @pytest.fixture(params=RELEASES)
@@ -37,12 +50,17 @@ def bench(release: str) -> Bench:
 
 
 def messages(release: str, *topics: str) -> list[Message]:
-    return [msgspec.json.decode(record.value, type=TYPES[topic]) for topic in topics
-            for record in records(release, topic)]  # fmt: skip
+    return [
+        msgspec.json.decode(record.value, type=TYPES[topic])
+        for topic in topics
+        for record in records(release, topic)
+    ]
 
 
 def links(bench: Bench) -> dict[str, Link]:
-    return {name: msgspec.json.decode(value, type=Link) for name, value in bench.store.links.items()}
+    return {
+        name: msgspec.json.decode(value, type=Link) for name, value in bench.store.links.items()
+    }
 
 
 @pytest.mark.parametrize("topic", TYPES)
@@ -57,7 +75,8 @@ def test_every_record_is_read_by_todays_types(release: str, topic: str) -> None:
 
 
 def test_a_start_and_every_event_once_more_send_nothing(bench: Bench, release: str) -> None:
-    """What a new group, or offsets lost, would bring; states, plans and what is agreed stay as they were."""
+    """What a new group, or offsets lost, would bring; states, plans and what is agreed stay as they
+    were."""
     before = standing(bench)
     for message in messages(release, *ENTITY_TOPICS, "outcomes"):
         bench.say(message)
@@ -67,25 +86,48 @@ def test_a_start_and_every_event_once_more_send_nothing(bench: Bench, release: s
 
 def standing(bench: Bench) -> dict[str, tuple[Any, ...]]:
     """What of each link must not move by itself."""
-    return {name: (link.state, link.reason, link.seq, link.differences, link.plan,
-                   link.flight and link.flight.command) for name, link in links(bench).items()}  # fmt: skip
+    return {
+        name: (
+            link.state,
+            link.reason,
+            link.seq,
+            link.differences,
+            link.plan,
+            link.flight and link.flight.command,
+        )
+        for name, link in links(bench).items()
+    }
 
 
 def test_what_was_left_open_is_still_open(bench: Bench) -> None:
     """One of each, and the paused plan goes once the pause ends."""
-    held = {name: link for name, link in links(bench).items() if link.state not in ("linked", "sent", "ignored")}
+    held = {
+        name: link
+        for name, link in links(bench).items()
+        if link.state not in ("linked", "sent", "ignored")
+    }
     assert sorted((link.entity, link.state) for link in held.values()) == [
-        ("customer", "ambiguous"), ("customer", "ambiguous"), ("customer", "rejected"), ("order", "waiting"),
+        ("customer", "ambiguous"),
+        ("customer", "ambiguous"),
+        ("customer", "rejected"),
+        ("order", "waiting"),
         ("product", "held"),
-    ]  # fmt: skip
+    ]
     (flying,) = [link for link in links(bench).values() if link.flight is not None]
     assert flying.flight is not None
     command = flying.flight.command
-    assert (command.op, command.target, list(command.fields)) == ("update", "chargebee", ["company"])
+    assert (command.op, command.target, list(command.fields)) == (
+        "update",
+        "chargebee",
+        ["company"],
+    )
     (sent,) = resume(bench)
     assert (sent.link, sent.op, sent.target, sent.fields) == (
-        "hjul", "update", "poweroffice", {"description": "Rundt, med eik"},
-    )  # fmt: skip
+        "hjul",
+        "update",
+        "poweroffice",
+        {"description": "Rundt, med eik"},
+    )
 
 
 def resume(bench: Bench) -> list[Command]:
@@ -97,11 +139,23 @@ def test_an_edit_after_the_upgrade_is_carried(bench: Bench) -> None:
     anna = links(bench)["customer/anna"]
     assert anna.chargebee is not None and anna.chargebee.seen is not None
     edited = {**anna.chargebee.seen, "phone": "+47 1"}
-    (sent,) = bench.say(Observed(tenant=TENANT, system="chargebee", entity="customer", id="anna", mapping=1,
-                                 version="9000000000000", observed_at=NOW, data=edited))  # fmt: skip
+    (sent,) = bench.say(
+        Observed(
+            tenant=TENANT,
+            system="chargebee",
+            entity="customer",
+            id="anna",
+            mapping=1,
+            version="9000000000000",
+            observed_at=NOW,
+            data=edited,
+        )
+    )
     assert (sent.target, sent.fields, sent.expected) == (
-        "poweroffice", {"phone": "+47 1"}, {"phone": anna.chargebee.seen["phone"]},
-    )  # fmt: skip
+        "poweroffice",
+        {"phone": "+47 1"},
+        {"phone": anna.chargebee.seen["phone"]},
+    )
 
 
 def test_the_next_release_reads_a_field_otherwise_and_one_more(
@@ -113,17 +167,27 @@ def test_the_next_release_reads_a_field_otherwise_and_one_more(
         monkeypatch.setattr(module, "FIELDS", fields)
     for system in SYSTEMS:
         reread = {"customer": frozenset({"phone"}), "product": frozenset({"unit"})}
-        monkeypatch.setitem(mappings.REREAD[system], 2, reread)
+        monkeypatch.setitem(mappings.REREAD[system], 3, reread)
     before = standing(bench)
     for message in messages(release, *ENTITY_TOPICS):
         if isinstance(message, Observed):
             bench.say(_read_by_the_next(message))
-    assert [(each.link, list(each.fields)) for each in bench.commands] == [("kari", ["phone"])]  # refused before
-    del before["customer/kari"]
+    # One customer was refused before; the draft of a paid order is told so since this release.
+    assert [(each.link, list(each.fields)) for each in bench.commands] == [
+        ("kari", ["phone"]),
+        ("1", ["notice"]),
+    ]
+    del before["customer/kari"], before["order/1"]
     after = standing(bench)
-    assert {name: after[name][:4] for name in before} == {name: held[:4] for name, held in before.items()}
-    unset = {tuple(side.unset) for link in links(bench).values() for side in (link.chargebee, link.poweroffice)
-             if link.entity == "customer" and link.state == "linked" and side is not None}  # fmt: skip
+    assert {name: after[name][:4] for name in before} == {
+        name: held[:4] for name, held in before.items()
+    }
+    unset = {
+        tuple(side.unset)
+        for link in links(bench).values()
+        for side in (link.chargebee, link.poweroffice)
+        if link.entity == "customer" and link.state == "linked" and side is not None
+    }
     assert unset <= {(), ("nickname",)}
 
 
@@ -131,7 +195,11 @@ def _read_by_the_next(event: Observed) -> Observed:
     """The same version of the vendor; Go's adapter numbers its readings on."""
     time, mark, number = event.version.partition("#")
     version = f"{time}{mark}{int(number) + 100_000:012d}" if mark else event.version
-    spelt = {name: f"{value} (ny)" for name, value in (event.data or {}).items() if name in ("phone", "unit") and value}
+    spelt = {
+        name: f"{value} (ny)"
+        for name, value in (event.data or {}).items()
+        if name in ("phone", "unit") and value
+    }
     more = {"nickname": None} if event.entity == "customer" else {}
     data = None if event.data is None else {**event.data, **spelt, **more}
-    return msgspec.structs.replace(event, mapping=2, version=version, data=data)
+    return msgspec.structs.replace(event, mapping=3, version=version, data=data)

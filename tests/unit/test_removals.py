@@ -1,13 +1,16 @@
-"""Deletions, archives, cancellations and confirmations: carried where the policy says so, never against an edit."""
+"""Deletions, archives, cancellations and confirmations: carried where the policy says so, never
+against an edit."""
 
 from contracts.entities import EntityName, System
 from tests.unit.bench import KARI, WHEEL, Bench, order
 
 ARCHIVED = {**KARI, "archived": True}
 ALL: dict[tuple[EntityName, System], str] = {
-    ("customer", "poweroffice"): "archive", ("product", "poweroffice"): "archive",
-    ("product", "chargebee"): "archive_go_born_charges", ("order", "poweroffice"): "remove_draft",
-}  # fmt: skip
+    ("customer", "poweroffice"): "archive",
+    ("product", "poweroffice"): "archive",
+    ("product", "chargebee"): "archive_go_born_charges",
+    ("order", "poweroffice"): "remove_draft",
+}
 
 
 def test_a_deleted_customer_is_only_reported_by_default() -> None:
@@ -26,8 +29,11 @@ def test_a_deleted_customer_is_archived_in_go_where_the_policy_says_so() -> None
     bench.linked_pair()
     (archive,) = bench.see("chargebee", "kari", 2, ARCHIVED, deleted=True)
     assert (archive.op, archive.target, archive.fields, archive.expected) == (
-        "update", "poweroffice", {"archived": True}, {"archived": False},
-    )  # fmt: skip
+        "update",
+        "poweroffice",
+        {"archived": True},
+        {"archived": False},
+    )
     assert bench.answer(archive, "5", 2, ARCHIVED) == []
     assert bench.link("kari").reason == "gone on both sides"
     assert bench.see("poweroffice", "5", 3, ARCHIVED) == []
@@ -101,10 +107,30 @@ def test_a_draft_that_was_edited_is_not_removed() -> None:
     bench.linked_order()
     bench.tell("pause", entity="order")
     bench.see("poweroffice", "u-1", 2, order("5", "7", order_date="2026-10-02"), "order")
-    assert bench.see("chargebee", "900", 2, order("kari", "hjul", status="cancelled"), "order") == []
-    assert bench.tell("resume") == []
+    assert (
+        bench.see("chargebee", "900", 2, order("kari", "hjul", status="cancelled"), "order") == []
+    )
     assert bench.link("900", "order").state == "conflict"
     assert "edit_against_deletion" in bench.rules()
+    bench.tell("resume")
+    (line,) = bench.tell("redrive", entity="order", key="900")
+    assert line.fields == {"notice": "Cancelled in Chargebee. Do not send."}
+
+
+def test_a_draft_whose_lines_a_person_edited_is_not_removed() -> None:
+    """Lines are never carried, so nothing is pending about them; the edit would be lost all the
+    same."""
+    bench = Bench(removal=ALL)
+    bench.linked_order()
+    edited = order(
+        "5",
+        "7",
+        lines=[{"id": "1", "product_id": "7", "net": "10", "quantity": "1", "description": "Rød"}],
+    )
+    assert bench.see("poweroffice", "u-1", 2, edited, "order") == []
+    assert bench.link("900", "order").differences == ["lines"]
+    (line,) = bench.see("chargebee", "900", 2, order("kari", "hjul", status="cancelled"), "order")
+    assert (line.op, line.fields) == ("update", {"notice": "Cancelled in Chargebee. Do not send."})
 
 
 def test_a_draft_found_edited_by_the_sink_stays() -> None:
@@ -112,7 +138,10 @@ def test_a_draft_found_edited_by_the_sink_stays() -> None:
     bench = Bench(removal=ALL)
     bench.linked_order()
     (remove,) = bench.see("chargebee", "900", 2, order("kari", "hjul", status="cancelled"), "order")
-    assert bench.answer(remove, "u-1", 2, order("5", "7", order_date="2026-10-02"), "stale") == []
+    edited = order("5", "7", order_date="2026-10-02")
+    (line,) = bench.answer(remove, "u-1", 2, edited, "stale")
+    assert line.fields == {"notice": "Cancelled in Chargebee. Do not send."}
+    assert bench.answer(line, "u-1", 3, {**edited, **line.fields}) == []
     assert bench.link("900", "order").state == "conflict"
 
 
@@ -122,8 +151,13 @@ def test_a_sent_order_is_terminal_whatever_happens_in_chargebee() -> None:
     bench.linked_order()
     assert bench.see("poweroffice", "u-1", 2, order("5", "7", status="sent"), "order") == []
     assert bench.link("900", "order").state == "sent"
-    assert bench.see("chargebee", "900", 2, order("kari", "hjul", status="cancelled"), "order") == []
-    assert bench.see("chargebee", "900", 3, order("kari", "hjul", order_date="2026-10-09"), "order") == []
+    assert (
+        bench.see("chargebee", "900", 2, order("kari", "hjul", status="cancelled"), "order") == []
+    )
+    assert (
+        bench.see("chargebee", "900", 3, order("kari", "hjul", order_date="2026-10-09"), "order")
+        == []
+    )
     assert bench.link("900", "order").state == "sent"
 
 
@@ -133,7 +167,10 @@ def test_a_draft_deleted_in_go_is_reported_and_not_made_again() -> None:
     bench.linked_order()
     assert bench.see("poweroffice", "u-1", 2, None, "order", deleted=True) == []
     assert bench.link("900", "order").state == "ignored"
-    assert bench.see("chargebee", "900", 2, order("kari", "hjul", order_date="2026-10-09"), "order") == []
+    assert (
+        bench.see("chargebee", "900", 2, order("kari", "hjul", order_date="2026-10-09"), "order")
+        == []
+    )
     assert bench.link("900", "order").state == "conflict"
 
 
@@ -159,7 +196,11 @@ def test_drifted_lines_are_restored_where_the_setting_says_so() -> None:
     bench = Bench(line_drift="restore")
     theirs = bench.linked_order()
     (restore,) = bench.see("poweroffice", "u-1", 2, drifted, "order")
-    assert (restore.op, restore.target, restore.expected) == ("update", "poweroffice", {"lines": drifted["lines"]})
+    assert (restore.op, restore.target, restore.expected) == (
+        "update",
+        "poweroffice",
+        {"lines": drifted["lines"]},
+    )
     assert restore.fields["lines"][0]["product_id"] == "7"
     assert restore.fields["lines"][0]["net"] == "10"
     assert bench.answer(restore, "u-1", 3, theirs) == []
@@ -173,7 +214,11 @@ def test_an_operator_restores_the_drifted_lines_of_one_order() -> None:
     drifted = order("5", "7", lines=[{"id": "1", "product_id": "7", "net": "99", "quantity": "1"}])
     bench.see("poweroffice", "u-1", 2, drifted, "order")
     (restore,) = bench.tell("settle", entity="order", key="900", field="lines", keep="chargebee")
-    assert (restore.op, restore.target, restore.expected) == ("update", "poweroffice", {"lines": drifted["lines"]})
+    assert (restore.op, restore.target, restore.expected) == (
+        "update",
+        "poweroffice",
+        {"lines": drifted["lines"]},
+    )
     assert restore.fields["lines"][0]["net"] == "10"
     assert bench.answer(restore, "u-1", 3, theirs) == []
     assert bench.see("poweroffice", "u-1", 4, drifted, "order") == []
@@ -187,11 +232,19 @@ def test_a_delivered_order_is_confirmed_once_and_a_person_may_take_it_back() -> 
     """Only where Go invoices and the setting says so."""
     quiet = Bench()
     quiet.linked_order()
-    assert quiet.see("chargebee", "900", 2, order("kari", "hjul", status="confirmed"), "order") == []
+    assert (
+        quiet.see("chargebee", "900", 2, order("kari", "hjul", status="confirmed"), "order") == []
+    )
     bench = Bench(confirm_on_delivered=True)
     bench.linked_order()
-    (confirm,) = bench.see("chargebee", "900", 2, order("kari", "hjul", status="confirmed"), "order")
-    assert (confirm.op, confirm.fields, confirm.expected) == ("update", {"status": "confirmed"}, {"status": "draft"})
+    (confirm,) = bench.see(
+        "chargebee", "900", 2, order("kari", "hjul", status="confirmed"), "order"
+    )
+    assert (confirm.op, confirm.fields, confirm.expected) == (
+        "update",
+        {"status": "confirmed"},
+        {"status": "draft"},
+    )
     assert bench.answer(confirm, "u-1", 2, order("5", "7", status="confirmed")) == []
     assert bench.see("poweroffice", "u-1", 3, order("5", "7"), "order") == []
 
@@ -203,4 +256,4 @@ def test_an_order_whose_money_differs_is_never_confirmed() -> None:
     bench.linked_product()
     (create,) = bench.see("chargebee", "900", 1, order("kari", "hjul", status="confirmed"), "order")
     assert bench.answer(create, "u-1", 1, order("5", "7", total="12")) == []
-    assert bench.link("900", "order").differences == ["total"]
+    assert [each.kind for each in bench.link("900", "order").findings] == ["money_differs"]

@@ -1,4 +1,5 @@
-"""Settings: every fault is one line with key and fix, no fault ever shows a value, the environment wins."""
+"""Settings: every fault is one line with key and fix, no fault ever shows a value, the environment
+wins."""
 
 import copy
 import dataclasses
@@ -105,7 +106,8 @@ FAULTS = {
     "unknown key of another table": (
         DEMO + "requests_per_minute = 150",
         {},
-        "tenants.demo.requests_per_minute: is an unknown key; did you mean tenants.demo.chargebee.requests_per_minute?",
+        "tenants.demo.requests_per_minute: is an unknown key; did you mean "
+        "tenants.demo.chargebee.requests_per_minute?",
     ),
     "unknown key without a neighbour": (
         "[log]\nxyz = 1",
@@ -138,7 +140,8 @@ FAULTS = {
     "secret's file named in the file": (
         DEMO + 'chargebee.api_key_file = "/run/secrets/key"',
         {},
-        f"tenants.demo.chargebee.api_key_file: is an unknown key; set {API_KEY}_FILE in the environment",
+        f"tenants.demo.chargebee.api_key_file: is an unknown key; set {API_KEY}_FILE in the "
+        f"environment",
     ),
     "tenant name": (
         DEMO + '[tenants."Acme AS"]\nchargebee.site="a"\npoweroffice.environment="demo"',
@@ -153,12 +156,14 @@ FAULTS = {
     "neither site nor base_url": (
         '[tenants.demo]\npoweroffice.environment = "demo"',
         {},
-        "tenants.demo.chargebee.site: is missing; set it in tandem.toml or TANDEM_TENANTS__DEMO__CHARGEBEE__SITE",
+        "tenants.demo.chargebee.site: is missing; set it in tandem.toml or "
+        "TANDEM_TENANTS__DEMO__CHARGEBEE__SITE",
     ),
     "whole site address": (
         DEMO,
         {"TANDEM_TENANTS__DEMO__CHARGEBEE__SITE": "acme.chargebee.com"},
-        "tenants.demo.chargebee.site: must be the site's name only, the part before .chargebee.com; "
+        "tenants.demo.chargebee.site: must be the site's name only, the part before "
+        ".chargebee.com; "
         "correct TANDEM_TENANTS__DEMO__CHARGEBEE__SITE",
     ),
     "base_url without token_url": (
@@ -170,7 +175,8 @@ FAULTS = {
     "environment and token_url": (
         DEMO + 'poweroffice.token_url = "http://127.0.0.1:8702/OAuth/Token"',
         {},
-        "tenants.demo.poweroffice.token_url: stands beside environment; keep environment, or base_url with token_url",
+        "tenants.demo.poweroffice.token_url: stands beside environment; keep environment, or "
+        "base_url with token_url",
     ),
     "no environment": (
         '[tenants.demo]\nchargebee.site = "a"',
@@ -189,7 +195,8 @@ FAULTS = {
         '[tenants.demo]\npoweroffice.environment = "demo"\n'
         f'chargebee.base_url = "http://user:{CANARY}@127.0.0.1/api/v2"',
         {},
-        "tenants.demo.chargebee.base_url: must be an http or https address without user, password, query or "
+        "tenants.demo.chargebee.base_url: must be an http or https address without user, password, "
+        "query or "
         "fragment; correct it in tandem.toml",
     ),
     "slot": (
@@ -205,7 +212,8 @@ FAULTS = {
     "percent as VAT rate": (
         DEMO + "product.vat_rate = 25",
         {},
-        "tenants.demo.product.vat_rate: must be a fraction: 0.25 stands for 25 %; correct it in tandem.toml",
+        "tenants.demo.product.vat_rate: must be a fraction: 0.25 stands for 25 %; correct it in "
+        "tandem.toml",
     ),
     "switch": (
         DEMO + 'create.order.to_chargebee = "maybe"',
@@ -220,12 +228,14 @@ FAULTS = {
     "time zone": (
         DEMO + 'zone = "Oslo"',
         {},
-        "tenants.demo.zone: must be an IANA time zone, such as Europe/Oslo; correct it in tandem.toml",
+        "tenants.demo.zone: must be an IANA time zone, such as Europe/Oslo; correct it in "
+        "tandem.toml",
     ),
     "polls": (
         DEMO + "poweroffice.poll_min_s = 90",
         {},
-        "tenants.demo.poweroffice.poll_min_s: must not exceed poll_max_s; correct it in tandem.toml",
+        "tenants.demo.poweroffice.poll_min_s: must not exceed poll_max_s; correct it in "
+        "tandem.toml",
     ),
     "owner's field": (
         DEMO + '[tenants.demo.owner]\n"customer.emial" = "chargebee"',
@@ -235,23 +245,27 @@ FAULTS = {
     "owner of a field that is never merged": (
         DEMO + '[tenants.demo.owner]\n"order.total" = "chargebee"',
         {},
-        'tenants.demo.owner."order.total": is kept by each system for itself, so nobody wins it; did you mean order?',
+        'tenants.demo.owner."order.total": is kept by each system for itself, so nobody wins it; '
+        "did you mean order?",
     ),
     "owner of a field that is written once": (
         DEMO + '[tenants.demo.owner]\n"order.lines" = "poweroffice"',
         {},
-        'tenants.demo.owner."order.lines": is written when a record is created and never afterwards, '
+        'tenants.demo.owner."order.lines": is written when a record is created and never '
+        "afterwards, "
         "so nobody wins it; did you mean order?",
     ),
     "owner of a field that does not exist": (
         DEMO + '[tenants.demo.owner]\n"customer.nickname" = "chargebee"',
         {},
-        'tenants.demo.owner."customer.nickname": is no entity or field; did you mean customer.first_name?',
+        'tenants.demo.owner."customer.nickname": is no entity or field; did you mean '
+        "customer.first_name?",
     ),
     "confirming what is not sent": (
         DEMO + 'order.confirm = "on_delivered"\ninvoicing.by = "chargebee"',
         {},
-        "tenants.demo.order.confirm: confirms nothing while invoicing.by is chargebee, since Go is not to send those "
+        "tenants.demo.order.confirm: confirms nothing while invoicing.by is chargebee, since Go is "
+        "not to send those "
         "drafts; set it to never, or invoicing.by to poweroffice",
     ),
     "owner's key without quotes": (
@@ -263,7 +277,8 @@ FAULTS = {
     "owner": (
         DEMO + '[tenants.demo.owner]\ncustomer = "go"',
         {},
-        "tenants.demo.owner.customer: must be 'chargebee' or 'poweroffice'; correct it in tandem.toml",
+        "tenants.demo.owner.customer: must be 'chargebee', 'poweroffice' or 'ask'; correct it in "
+        "tandem.toml",
     ),
     "SASL": (
         DEMO + '[kafka]\nsecurity_protocol = "SASL_SSL"\nsasl_mechanism = "PLAIN"',
@@ -273,29 +288,37 @@ FAULTS = {
     "unreadable secret file": (
         DEMO,
         {CLIENT_KEY: "", f"{CLIENT_KEY}_FILE": f"/nowhere/{CANARY}"},
-        f"tenants.demo.poweroffice.client_key: the file that {CLIENT_KEY}_FILE names cannot be read "
-        f"(No such file or directory); correct {CLIENT_KEY}_FILE or make the file readable for this user",
+        f"tenants.demo.poweroffice.client_key: the file that {CLIENT_KEY}_FILE names cannot "
+        f"be read "
+        f"(No such file or directory); correct {CLIENT_KEY}_FILE or make the file readable for "
+        f"this user",
     ),
     "value and file of one secret": (
         DEMO,
         {f"{API_KEY}_FILE": __file__},
-        f"tenants.demo.chargebee.api_key: is set by both {API_KEY} and {API_KEY}_FILE; keep one of them",
+        f"tenants.demo.chargebee.api_key: is set by both {API_KEY} and {API_KEY}_FILE; keep "
+        f"one of them",
     ),
     "not TOML": (
         f"[log]\nlevel = {CANARY}",
         {},
-        "the settings file: is not valid TOML at line 2, column 9; correct it there (text needs quotes)",
+        "the settings file: is not valid TOML at line 2, column 9; correct it there (text needs "
+        "quotes, each bracket "
+        "its other half)",
     ),
     "line break in a key": (
         '"a\\nb" = 1',
         {k: "" for k in SECRETS},
-        '"a\\nb": is an unknown key; remove it; known here: kafka, ports, reach, host, slot, log, console, tenants',
+        '"a\\nb": is an unknown key; remove it; known here: kafka, ports, reach, host, slot, log, '
+        "console, tenants",
     ),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_one_line_with_key_and_fix_and_without_any_value(load: Loader, name: str) -> None:
+def test_a_fault_is_one_line_with_key_and_fix_and_without_any_value(
+    load: Loader, name: str
+) -> None:
     toml, environ, text = FAULTS[name]
     with pytest.raises(SettingsError) as caught:
         load(toml, environ)
@@ -314,6 +337,8 @@ def test_all_faults_are_reported_at_once(load: Loader) -> None:
     assert [line.partition(":")[0] for line in text.splitlines()] == [
         "tenants.demo.mode",
         "tenants.demo.zone",
+        "tenants.demo.chargebee.site",
+        "tenants.demo.poweroffice.environment",
         "tenants.demo.chargebee.api_key",
         "tenants.demo.poweroffice.application_key",
         "tenants.demo.poweroffice.client_key",
@@ -324,7 +349,13 @@ def test_all_faults_are_reported_at_once(load: Loader) -> None:
 def test_secrets_show_nowhere(load: Loader) -> None:
     read = load(DEMO, {})
     assert read.tenants["demo"].chargebee.api_key.get_secret_value() == f"{CANARY}-1"
-    for shown in (repr(read), str(read), read.model_dump_json(), repr(read.model_dump()), f"{read.tenants}"):
+    for shown in (
+        repr(read),
+        str(read),
+        read.model_dump_json(),
+        repr(read.model_dump()),
+        f"{read.tenants}",
+    ):
         assert CANARY not in shown
 
 
@@ -335,7 +366,9 @@ def test_models_hide_their_input_when_they_are_built_directly() -> None:
 
 
 @pytest.mark.parametrize("key", settings.every_key(), ids=lambda key: settings.dotted(key.path))
-def test_a_secret_in_a_variable_of_another_kind_is_not_shown(load: Loader, key: settings.Key) -> None:
+def test_a_secret_in_a_variable_of_another_kind_is_not_shown(
+    load: Loader, key: settings.Key
+) -> None:
     path = tuple("demo" if part == "*" else part for part in key.path)
     with pytest.raises(SettingsError) as caught:
         load(DEMO, {settings.variable(path): f"{CANARY}/{{}}", "TANDEM_LOG__LEVEL": CANARY})
@@ -363,12 +396,16 @@ def test_the_environment_names_the_file(tmp_path: Path) -> None:
 
 
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"^TANDEM_CONFIG: names a file that does not exist"):
+    with pytest.raises(
+        SettingsError, match=r"^TANDEM_CONFIG: names /.*/absent.toml, which does not exist"
+    ):
         settings.load(environ={"TANDEM_CONFIG": str(tmp_path / "absent.toml")})
 
 
 def test_a_folder_is_no_settings_file(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"^the settings file: cannot be read \(Is a directory\)"):
+    with pytest.raises(
+        SettingsError, match=r"^the settings file: cannot be read \(it is a directory\)"
+    ):
         settings.load(tmp_path, {})
 
 
@@ -393,13 +430,20 @@ def test_the_environment_wins_over_the_file(load: Loader) -> None:
         },
     )
     demo = read.tenants["demo"]
-    assert (read.kafka.partitions, read.kafka.replication, read.slot, read.host) == (24, 3, (1, 3), "0.0.0.0")
+    assert (read.kafka.partitions, read.kafka.replication, read.slot, read.host) == (
+        24,
+        3,
+        (1, 3),
+        "0.0.0.0",
+    )
     assert (demo.order.import_status, demo.country_default) == ("paid_offline", "NO")
 
 
 def test_a_tenant_can_stand_in_the_environment_alone(load: Loader) -> None:
     prefix = "TANDEM_TENANTS__DEMO__"
-    read = load("", {f"{prefix}CHARGEBEE__SITE": "acme", f"{prefix}POWEROFFICE__ENVIRONMENT": "demo"})
+    read = load(
+        "", {f"{prefix}CHARGEBEE__SITE": "acme", f"{prefix}POWEROFFICE__ENVIRONMENT": "demo"}
+    )
     assert read.tenants["demo"].chargebee.site == "acme"
 
 
@@ -411,7 +455,9 @@ def test_a_tenant_name_may_hold_two_underscores(load: Loader) -> None:
     assert read.tenants["demo"].chargebee.api_key.get_secret_value() == f"{CANARY}-1"
 
 
-def test_a_secret_is_read_from_its_file_without_the_line_break(load: Loader, tmp_path: Path) -> None:
+def test_a_secret_is_read_from_its_file_without_the_line_break(
+    load: Loader, tmp_path: Path
+) -> None:
     (tmp_path / "key").write_text("from-file\n")
     read = load(DEMO, {API_KEY: "", f"{API_KEY}_FILE": str(tmp_path / "key")})
     assert read.tenants["demo"].chargebee.api_key == SecretStr("from-file")
@@ -424,7 +470,9 @@ def test_an_empty_secret_file_is_a_fault(load: Loader, tmp_path: Path) -> None:
     assert text == f"tenants.demo.chargebee.api_key: {wrong}"
 
 
-@pytest.mark.parametrize("name", ["TANDEM_PORT", "TANDEM_SERVICE_HOST", "TANDEM_PORT_8080_TCP", "TANDEMX__A"])
+@pytest.mark.parametrize(
+    "name", ["TANDEM_PORT", "TANDEM_SERVICE_HOST", "TANDEM_PORT_8080_TCP", "TANDEMX__A"]
+)
 def test_flat_variables_of_others_are_left_alone(load: Loader, name: str) -> None:
     assert load(DEMO, {name: "tcp://10.0.0.1:8080"}) == load(DEMO)
 
@@ -450,14 +498,16 @@ def test_tables_come_from_the_environment_whole_or_by_key(load: Loader) -> None:
 # What the settings mean.
 
 
-def owner_of(held: Tenant, entity: EntityName, name: str, product_kind: str = "plan") -> System:
+def owner_of(held: Tenant, entity: EntityName, name: str, product_kind: str = "plan") -> str:
     """Who wins a conflict over this field."""
     side = Side(id="1", version="1", seen={"kind": product_kind})
     return owner(policy_of(held), Link(tenant="demo", entity=entity, key="1", chargebee=side), name)
 
 
 def test_owner_keys_with_a_dot_are_quoted(load: Loader) -> None:
-    demo = load(DEMO + '[tenants.demo.owner]\ncustomer = "poweroffice"\n"customer.email" = "chargebee"').tenants["demo"]
+    demo = load(
+        DEMO + '[tenants.demo.owner]\ncustomer = "poweroffice"\n"customer.email" = "chargebee"'
+    ).tenants["demo"]
     assert owner_of(demo, "customer", "phone") == "poweroffice"
     assert owner_of(demo, "customer", "email") == "chargebee"
     assert owner_of(demo, "order", "order_date") == "chargebee"
@@ -466,14 +516,22 @@ def test_owner_keys_with_a_dot_are_quoted(load: Loader) -> None:
 def test_charges_belong_to_go_unless_said_otherwise() -> None:
     assert owner_of(tenant(), "product", "price", "charge") == "poweroffice"
     assert owner_of(tenant(), "product", "price", "plan") == "chargebee"
-    assert owner_of(tenant(owner={"product": "chargebee"}), "product", "price", "charge") == "chargebee"
+    assert (
+        owner_of(tenant(owner={"product": "chargebee"}), "product", "price", "charge")
+        == "chargebee"
+    )
 
 
 def test_an_owner_key_is_refused_exactly_where_no_owner_decides_what_is_written() -> None:
-    """Both sides changed a field, or held other values when they were first linked: does the owner matter?"""
+    """Both sides changed a field, or held other values when they were first linked: does the owner
+    matter?"""
     for entity in ENTITIES:
         for name in FIELDS[entity]:
-            merged = [_merged(entity, name, winner, first=first) for first in (False, True) for winner in SYSTEMS]
+            merged = [
+                _merged(entity, name, winner, first=first)
+                for first in (False, True)
+                for winner in SYSTEMS
+            ]
             matters = merged[0] != merged[1] or merged[2] != merged[3]
             accepted = True
             try:
@@ -484,19 +542,28 @@ def test_an_owner_key_is_refused_exactly_where_no_owner_decides_what_is_written(
 
 
 def _merged(entity: EntityName, name: str, winner: System, *, first: bool) -> tuple[Any, Any]:
-    """What is written, and the link afterwards, where the two sides hold other values and `winner` owns the field."""
+    """What is written, and the link afterwards, where the two sides hold other values and `winner`
+    owns the field."""
     values = (
-        (True, False) if name in ("archived", "vat_exempt") else ({"city": "A", "zip": "1"}, {"city": "B", "zip": "2"})
+        (True, False)
+        if name in ("archived", "vat_exempt")
+        else ({"city": "A", "zip": "1"}, {"city": "B", "zip": "2"})
     )
     ours, theirs = ({name: value, "kind": "charge"} for value in values)
     changed: dict[str, Any] = {"unset": [name]} if first else {"base": {name: None}}
     link = Link(
-        tenant="demo", entity=entity, key="1",
+        tenant="demo",
+        entity=entity,
+        key="1",
         chargebee=Side(id="1", version="1", seen=ours, **copy.deepcopy(changed)),
         poweroffice=Side(id="1", version="1", seen=theirs, **copy.deepcopy(changed)),
-    )  # fmt: skip
+    )
     archives = {"customer": {"to_poweroffice": "archive"}, "product": {"to_poweroffice": "archive"}}
-    held = tenant(first_link={"differences": "owner"}, delete=archives, order={"delivery_date": {"to_chargebee": True}})
+    held = tenant(
+        first_link={"differences": "owner"},
+        delete=archives,
+        order={"delivery_date": {"to_chargebee": True}},
+    )
     policy = dataclasses.replace(policy_of(held), owner={f"{entity}.{name}": winner})
     return merge.merge(policy, link).writes, msgspec.to_builtins((link.chargebee, link.poweroffice))
 
@@ -518,7 +585,9 @@ def test_a_tenant_observes_until_all_decisions_are_made(load: Loader) -> None:
 
 
 def test_decided_tenants_still_observe_when_told_to(load: Loader) -> None:
-    assert load(DEMO + DECIDED.replace("sync", "observe")).tenants["demo"].effective_mode == "observe"
+    assert (
+        load(DEMO + DECIDED.replace("sync", "observe")).tenants["demo"].effective_mode == "observe"
+    )
 
 
 def test_partitions_and_slots() -> None:
@@ -546,7 +615,9 @@ def test_addresses() -> None:
         "base_url": "http://127.0.0.1:8702/v2/",
         "token_url": "http://127.0.0.1:8702/t",
     }
-    local = tenant(chargebee={"site": None, "base_url": "http://127.0.0.1:8701/api/v2/"}, poweroffice=own)
+    local = tenant(
+        chargebee={"site": None, "base_url": "http://127.0.0.1:8701/api/v2/"}, poweroffice=own
+    )
     assert local.chargebee.api_url == "http://127.0.0.1:8701/api/v2"
     assert local.poweroffice.api_url == "http://127.0.0.1:8702/v2"
     assert local.poweroffice.token_endpoint == "http://127.0.0.1:8702/t"
@@ -558,7 +629,11 @@ def test_the_demo_may_run_faster_than_the_defaults() -> None:
         poweroffice={"poll_min_s": 0.5, "poll_max_s": 0.5, "sweep_s": 5},
         breaker={"first_backfill": "release"},
     )
-    assert (fast.chargebee.list_lag_s, fast.poweroffice.poll_min_s, fast.poweroffice.sweep_s) == (0, 0.5, 5)
+    assert (fast.chargebee.list_lag_s, fast.poweroffice.poll_min_s, fast.poweroffice.sweep_s) == (
+        0,
+        0.5,
+        5,
+    )
 
 
 def test_thresholds_have_their_own_defaults() -> None:
@@ -573,7 +648,9 @@ def test_settings_are_frozen() -> None:
 
 
 def test_fractions_stay_decimal(load: Loader) -> None:
-    assert load(DEMO + "product.vat_rate = 0.25").tenants["demo"].product.vat_rate == Decimal("0.25")
+    assert load(DEMO + "product.vat_rate = 0.25").tenants["demo"].product.vat_rate == Decimal(
+        "0.25"
+    )
 
 
 # The example and the documentation.
@@ -593,34 +670,89 @@ def at(data: Any, path: tuple[str, ...]) -> Any:
     return data
 
 
+def named(path: tuple[str, ...]) -> tuple[str, ...]:
+    """A path with the tenant and the person of the example."""
+    return tuple({"tenants": "acme"}.get(path[0], "kari") if p == "*" else p for p in path)
+
+
 def model_at(read: BaseModel, path: tuple[str, ...]) -> Any:
     value: Any = read.model_dump(by_alias=True)
     return at(value, path)
 
 
-def test_the_example_loads_and_is_decided(tmp_path: Path) -> None:
-    read = settings.load(ROOT / "tandem.example.toml", example_environ())
-    acme = read.tenants["acme"]
-    assert acme.missing_decisions() == []
-    assert (acme.mode, acme.invoicing.by, acme.start.orders) == ("observe", "chargebee", date(2026, 1, 1))
+def copied(tmp_path: Path, text: str) -> Tenant:
+    """The tenant of a settings file that began as the example."""
+    (tmp_path / "tandem.toml").write_text(text, encoding="utf-8")
+    return settings.load(tmp_path / "tandem.toml", example_environ()).tenants["acme"]
+
+
+def test_a_copy_of_the_example_observes(tmp_path: Path) -> None:
+    """Whatever its mode is set to, until somebody has decided."""
+    for text in (example_text(), example_text().replace('mode = "observe"', 'mode = "sync"')):
+        acme = copied(tmp_path, text)
+        assert acme.missing_decisions() == list(settings.DECISIONS)
+        assert acme.effective_mode == "observe"
+
+
+def test_the_example_decides_where_its_marks_are_taken_away(tmp_path: Path) -> None:
+    text = example_text().replace('mode = "observe"', 'mode = "sync"')
+    for key in settings.DECISIONS:
+        text = text.replace(f"\n#{key} = ", f"\n{key} = ")
+    assert copied(tmp_path, text).effective_mode == "sync"
+
+
+# Whose keys are read.
+
+
+def test_only_the_keys_that_are_needed_are_read(load: Loader, tmp_path: Path) -> None:
+    """The others' files are not opened and their values not held; with no need, none at all."""
+    load.file.write_text(DEMO)
+    for needs in ((), ("chargebee",), ("poweroffice",)):
+        environ = {
+            f"{name}_FILE": "/nowhere" for name in SECRETS if name.startswith("TANDEM_TENANTS")
+        }
+        for name in SECRETS:
+            if any(f"__{system.upper()}__" in name for system in needs):
+                del environ[f"{name}_FILE"]
+                environ[name] = CANARY
+        demo = settings.load(load.file, environ, needs=needs).tenants["demo"]  # type: ignore[arg-type]
+        held = {"chargebee": demo.chargebee.api_key, "poweroffice": demo.poweroffice.client_key}
+        found = {system for system, key in held.items() if key.get_secret_value() == CANARY}
+        assert found == set(needs)
+        assert all(held[system] is settings.NOT_HELD for system in held.keys() - found)
+
+
+def test_a_name_is_checked_also_where_its_value_is_not_read(load: Loader) -> None:
+    load.file.write_text(DEMO)
+    with pytest.raises(
+        SettingsError, match=r"did you mean TANDEM_TENANTS__DEMO__CHARGEBEE__API_KEY\?"
+    ):
+        settings.load(load.file, {"TANDEM_TENANTS__DEMO__CHARGEBEE__APIKEY": CANARY}, needs=())
+    with pytest.raises(SettingsError, match=r"did you mean demo\?"):
+        settings.load(load.file, {API_KEY.replace("DEMO", "DMEO"): CANARY}, needs=())
 
 
 def test_the_example_shows_every_setting_with_its_default(load: Loader) -> None:
     everything = tomllib.loads(re.sub(r"^#(?=[\"a-z])", "", example_text(), flags=re.MULTILINE))
     acme = everything["tenants"]["acme"]
     shown = {
-        key.path: at(everything, tuple("acme" if p == "*" else p for p in key.path))
-        for key in settings.every_key()
-        if not key.secret
+        key.path: at(everything, named(key.path)) for key in settings.every_key() if not key.secret
     }
-    for alternative in (("chargebee", "base_url"), ("poweroffice", "base_url"), ("poweroffice", "token_url")):
+    for alternative in (
+        ("chargebee", "base_url"),
+        ("poweroffice", "base_url"),
+        ("poweroffice", "token_url"),
+    ):
         del acme[alternative[0]][alternative[1]]
-    everything_read = Settings.model_validate(everything | {"tenants": {"acme": with_secrets(acme)}})
+    everything_read = Settings.model_validate(
+        everything | {"tenants": {"acme": with_secrets(acme)}}
+    )
     decisions = {("tenants", "*", *key.split(".")) for key in settings.DECISIONS}
     for key in settings.every_key():
         default = key.info.default
-        if key.path in shown and key.path not in decisions and default not in (None, {}):
-            path = tuple("acme" if part == "*" else part for part in key.path)
+        free = key.path in decisions or key.path[:2] == ("console", "users")
+        if key.path in shown and not free and default not in (None, {}):
+            path = named(key.path)
             assert model_at(everything_read, path) == default, settings.dotted(path)
 
 
@@ -638,10 +770,7 @@ def test_the_example_names_every_secret() -> None:
             assert re.search(rf"^#   {name}\b", example_text(), re.MULTILINE), name
 
 
-def test_the_page_of_settings_is_current() -> None:
-    """Regenerate with `python -m contracts.settings > docs/settings.md`."""
-    assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == settings.markdown()
-
-
 def test_every_setting_says_what_it_means() -> None:
-    assert [settings.dotted(key.path) for key in settings.every_key() if not key.info.description] == []
+    assert [
+        settings.dotted(key.path) for key in settings.every_key() if not key.info.description
+    ] == []

@@ -13,7 +13,7 @@ from aiokafka.errors import (
     KafkaError,
     ProducerFenced,
     UnknownError,
-)  # fmt: skip
+)
 
 from contracts.settings import KafkaSettings
 from runtime.kafka import OWNER, Kafka
@@ -60,14 +60,20 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def commit(
-    error: type[KafkaError], cause: Exception | None = None, *, owners: Sequence[set[str]] = ({OWNER},),
-    spent_s: float = 0.0, clock: str = "monotonic",
-) -> None:  # fmt: skip
+    error: type[KafkaError],
+    cause: Exception | None = None,
+    *,
+    owners: Sequence[set[str]] = ({OWNER},),
+    spent_s: float = 0.0,
+    clock: str = "monotonic",
+) -> None:
     Committed.seen = list(owners)
     now = {"monotonic": 100.0, "time": 1_000_000.0}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("runtime.transactions.time", SimpleNamespace(monotonic=lambda: now["monotonic"],
-                                                                   time=lambda: now["time"]))  # fmt: skip
+        patch.setattr(
+            "runtime.transactions.time",
+            SimpleNamespace(monotonic=lambda: now["monotonic"], time=lambda: now["time"]),
+        )
 
         def pass_time() -> None:
             now[clock] += spent_s
@@ -77,16 +83,20 @@ def commit(
         asyncio.run(transactions.commit([], {}))
 
 
-@pytest.mark.parametrize("error", [InvalidTxnState, InvalidProducerEpoch, InvalidProducerIdMapping, ProducerFenced])
+@pytest.mark.parametrize(
+    "error", [InvalidTxnState, InvalidProducerEpoch, InvalidProducerIdMapping, ProducerFenced]
+)
 def test_a_producer_that_was_overtaken_is_fenced(error: type[KafkaError]) -> None:
-    """The process then waits for a person; ending, it would be restarted and fence the other in turn."""
+    """The process then waits for a person; ending, it would be restarted and fence the other in
+    turn."""
     with pytest.raises(ProducerFenced):
         commit(error)
 
 
 @pytest.mark.parametrize("clock", ["monotonic", "time"])
 def test_a_transaction_that_took_too_long_may_have_been_aborted_by_the_broker(clock: str) -> None:
-    """Then nobody else has put a name to the positions; a machine that slept counts on one clock only."""
+    """Then nobody else has put a name to the positions; a machine that slept counts on one clock
+    only."""
     with pytest.raises(NotCommitted):
         commit(InvalidProducerEpoch, spent_s=15, clock=clock)
     with pytest.raises(ProducerFenced):
@@ -114,3 +124,25 @@ def test_an_answer_that_says_nothing_is_fencing_once_another_process_commits() -
         commit(KafkaError, UnknownError(), owners=[{OWNER}, {OWNER, "another"}])
     with pytest.raises(NotCommitted):
         commit(KafkaError, UnknownError())
+
+
+@pytest.mark.parametrize("where", ["owners", "positions"])
+@pytest.mark.parametrize(
+    "trouble", [AssertionError("Did we not perform bootstrap?"), KafkaError(), OSError()]
+)
+def test_a_broker_that_is_not_yet_back_is_asked_again(
+    where: str, trouble: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Just after a pause or a crash it names no broker, not even itself; aiokafka takes that for a
+    fault of its own."""
+    held, answers = getattr(Committed, where), [trouble, trouble]
+
+    async def not_yet(self: Kafka, group: str, partition: int) -> Any:
+        if answers:
+            raise answers.pop()
+        return await held(self, group, partition)
+
+    monkeypatch.setattr(Committed, where, not_yet)
+    with pytest.raises(NotCommitted, match="KafkaError"):
+        commit(KafkaError)
+    assert not answers

@@ -1,4 +1,5 @@
-"""Who is the same as whom once the first reading is over: uniqueness over all that is known, in any order."""
+"""Who is the same as whom once the first reading is over: uniqueness over all that is known, in any
+order."""
 
 from itertools import permutations
 from typing import Any
@@ -17,9 +18,14 @@ NUMBER = "923609016"
 def company(name: str, email: str | None, number: str | None = NUMBER) -> dict[str, Any]:
     """A company of this name."""
     return {
-        **KARI, "kind": "company", "first_name": None, "last_name": None, "company": name, "email": email,
+        **KARI,
+        "kind": "company",
+        "first_name": None,
+        "last_name": None,
+        "company": name,
+        "email": email,
         "organisation_number": number,
-    }  # fmt: skip
+    }
 
 
 FJELL: dict[str, tuple[System, str, dict[str, Any]]] = {
@@ -30,7 +36,9 @@ FJELL: dict[str, tuple[System, str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("order", list(permutations("ABX")), ids="".join)
-def test_one_number_of_three_companies_is_ambiguous_in_any_order_before_the_barrier(order: tuple[str, ...]) -> None:
+def test_one_number_of_three_companies_is_ambiguous_in_any_order_before_the_barrier(
+    order: tuple[str, ...],
+) -> None:
     """Nothing is created, and each names the others."""
     bench = Bench()
     for name in order:
@@ -38,13 +46,19 @@ def test_one_number_of_three_companies_is_ambiguous_in_any_order_before_the_barr
     assert bench.open() == []
     keys = {"A", "B", "go-5"}
     for key in keys:
-        assert (bench.link(key).state, set(bench.link(key).candidates)) == ("ambiguous", keys - {key})
+        assert (bench.link(key).state, set(bench.link(key).candidates)) == (
+            "ambiguous",
+            keys - {key},
+        )
 
 
 @pytest.mark.parametrize("order", list(permutations("ABX")), ids="".join)
-def test_one_number_of_three_companies_makes_nothing_in_any_order_after_it(order: tuple[str, ...]) -> None:
-    """They are in the systems before the first of them is read, so a creation meets its twin. Whoever arrives last may
-    find the other two linked: then it is ambiguous, and the pair says that it may be one of them."""
+def test_one_number_of_three_companies_makes_nothing_in_any_order_after_it(
+    order: tuple[str, ...],
+) -> None:
+    """They are in the systems before the first of them is read, so a creation meets its twin.
+    Whoever arrives last may find the other two linked: then it is ambiguous, and the pair says that
+    it may be one of them."""
     bench = Bench()
     bench.open()
     for name in order:
@@ -52,11 +66,20 @@ def test_one_number_of_three_companies_makes_nothing_in_any_order_after_it(order
         for command in bench.see(system, record_id, 1, data):
             if command.op == "create":
                 assert command.look_for_twins
-                assert bench.met(command, *(["5"] if command.target == "poweroffice" else ["A", "B"])) == []
+                assert (
+                    bench.met(command, *(["5"] if command.target == "poweroffice" else ["A", "B"]))
+                    == []
+                )
             else:
                 bench.answer(command, "5", 2, FJELL["X"][2])
-    assert not [entry for entry in bench.journal if entry.rule == "applied" and "create" in entry.text]
-    links = [link for key in ("A", "B", "go-5") if (link := bench.store.child().get("customer", key)) is not None]
+    assert not [
+        entry for entry in bench.journal if entry.rule == "applied" and "create" in entry.text
+    ]
+    links = [
+        link
+        for key in ("A", "B", "go-5")
+        if (link := bench.store.child().get("customer", key)) is not None
+    ]
     assert all(link.state == "ambiguous" or link.duplicates for link in links)
     assert len([link for link in links if link.state == "ambiguous"]) in (1, 3)
 
@@ -69,7 +92,11 @@ def test_a_newcomer_with_the_number_of_a_linked_company_is_ambiguous() -> None:
     bench.answer(create, "900", 1, FJELL["A"][2])
     assert bench.see(*FJELL["B"][:2], 1, FJELL["B"][2]) == []
     newcomer, pair = bench.link("B"), bench.link("A")
-    assert (newcomer.state, newcomer.candidates, newcomer.candidates_count) == ("ambiguous", ["A"], 1)
+    assert (newcomer.state, newcomer.candidates, newcomer.candidates_count) == (
+        "ambiguous",
+        ["A"],
+        1,
+    )
     assert (pair.state, pair.duplicates) == ("linked", ["B"])
     assert [entry.value for entry in bench.journal if entry.rule == "possible_duplicate"] == ["B"]
 
@@ -100,12 +127,15 @@ def test_the_last_one_left_is_no_longer_ambiguous() -> None:
     for name in "AB":
         bench.see(*FJELL[name][:2], 1, FJELL[name][2])
     bench.open()
-    created = bench.see("chargebee", "B", 2, company("Fjell Nord AS", "b@fjell.example", "974760673"))
+    created = bench.see(
+        "chargebee", "B", 2, company("Fjell Nord AS", "b@fjell.example", "974760673")
+    )
     assert sorted((each.op, each.link) for each in created) == [("create", "A"), ("create", "B")]
 
 
 def test_an_operator_says_that_it_is_none_of_them_and_it_stays_said() -> None:
-    """It is created; the other stays ambiguous until somebody decides about it too, and a reading asks nobody again."""
+    """It is created; the other stays ambiguous until somebody decides about it too, and a reading
+    asks nobody again."""
     bench = Bench()
     for name in "AB":
         bench.see(*FJELL[name][:2], 1, FJELL[name][2])
@@ -160,14 +190,18 @@ def test_what_a_creation_met_and_is_another_after_all_is_created() -> None:
     bench.open()
     (create,) = bench.see("chargebee", "sam-1", 1, company("Samtidig AS", "post@samtidig.example"))
     assert bench.met(create, "7") == []
-    again = bench.see("poweroffice", "7", 1, company("En annen AS", "annen@samtidig.example", "974760673"))
+    again = bench.see(
+        "poweroffice", "7", 1, company("En annen AS", "annen@samtidig.example", "974760673")
+    )
     assert [(each.op, each.link, each.look_for_twins) for each in again] == [
-        ("create", "go-7", True), ("create", "sam-1", False),
-    ]  # fmt: skip
+        ("create", "go-7", True),
+        ("create", "sam-1", False),
+    ]
 
 
 def test_a_backfill_does_not_look_before_it_creates() -> None:
-    """The barrier has just read everything, so the look would cost a request for each record and find nothing."""
+    """The barrier has just read everything, so the look would cost a request for each record and
+    find nothing."""
     bench = Bench()
     bench.see("chargebee", "kari", 1, KARI)
     (create,) = bench.open("customer")
@@ -191,7 +225,8 @@ def test_two_pairs_that_were_made_within_one_poll_are_listed_on_both() -> None:
 
 
 def test_a_code_that_a_linked_product_has_is_ambiguous() -> None:
-    """Go would refuse a second product of that code, or Chargebee's item would become a second one."""
+    """Go would refuse a second product of that code, or Chargebee's item would become a second
+    one."""
     bench = Bench()
     bench.linked_product()
     assert bench.see("poweroffice", "8", 1, {**WHEEL, "name": "Annet"}, "product") == []
@@ -210,7 +245,9 @@ def test_a_mailbox_of_many_costs_each_the_same(many: int) -> None:
     assert max(len(bench.link(f"c{number}").candidates) for number in range(many)) == 20
     before = dict(bench.store.links)
     bench.see("chargebee", "c0", 2, {**KARI, "last_name": "A0", "phone": "+47 9"})
-    assert [name for name, value in bench.store.links.items() if before[name] != value] == ["customer/c0"]
+    assert [name for name, value in bench.store.links.items() if before[name] != value] == [
+        "customer/c0"
+    ]
 
 
 def test_a_pair_that_is_not_the_same_is_no_longer_listed() -> None:
@@ -254,8 +291,16 @@ def test_a_newcomer_to_a_mailbox_of_many_pairs_plans_none_of_them() -> None:
         bench.see("poweroffice", str(number), 1, one, stamp=f"cb-c{number}")
         bench.see("chargebee", f"c{number}", 1, one)
     bench.open("customer")
-    event = Observed(tenant="t", system="chargebee", entity="customer", id="new", version="0000000000001", mapping=1,
-                     observed_at=NOW, data={**KARI, "last_name": "Ny"})  # fmt: skip
+    event = Observed(
+        tenant="t",
+        system="chargebee",
+        entity="customer",
+        id="new",
+        version="0000000000001",
+        mapping=1,
+        observed_at=NOW,
+        data={**KARI, "last_name": "Ny"},
+    )
     state, outputs = decide(bench.store.child(), event, NOW)
     assert isinstance(state, Overlay)
     assert list(state.changes) == ["customer/new"]

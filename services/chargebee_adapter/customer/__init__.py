@@ -1,0 +1,1 @@
+"""Customers: to canonical, from canonical, and the commands for them."""

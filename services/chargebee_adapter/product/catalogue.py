@@ -1,0 +1,105 @@
+"""Items with all their prices, and which item a price belongs to; shared by source and sink of one
+tenant."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from contracts.settings import Tenant
+from runtime.dead_letters import about
+from services.chargebee_adapter.addresses import unaddressable
+from services.chargebee_adapter.client import ChargebeeClient, Raw, any_of
+from services.chargebee_adapter.mapping import Reading, id_of, milliseconds
+from services.chargebee_adapter.product.canonical import Pricing, product
+
+# Deleted ones too: a deletion raises the price's version, and without it the product's version
+# would fall.
+ALL_STATUSES = any_of(("active", "archived", "deleted"))
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An item and all its item prices as the vendor sent them."""
+
+    item: Raw
+    prices: tuple[Raw, ...]
+
+    def with_price(self, price: Raw) -> "Whole":
+        """The same with one price added or replaced."""
+        others = tuple(each for each in self.prices if id_of(each) != id_of(price))
+        return Whole(self.item, (*others, price))
+
+
+def pricing_of(settings: Tenant) -> Pricing:
+    """How the tenant's prices are read."""
+    return Pricing(
+        settings.ledger_currency, settings.chargebee.prices == "gross", settings.product.vat_rate
+    )
+
+
+class Catalogue:
+    """Reads products whole. Prices met outside of lists (webhooks, own writes) are kept until a
+    list shows them, since Chargebee's lists lag writes by minutes."""
+
+    def __init__(self, pricing: Pricing) -> None:
+        self.pricing = pricing
+        self._item_by_price: dict[str, str] = {}
+        self._ahead_of_lists: dict[str, dict[str, Raw]] = {}
+
+    def reading(self, whole: Whole) -> Reading:
+        """The canonical product of an item and its prices."""
+        with about(f"product {id_of(whole.item)}"):
+            return product(whole.item, whole.prices, self.pricing)
+
+    def note_listed(self, prices: Iterable[Raw]) -> None:
+        """Remember which items the prices of a list belong to."""
+        for price in prices:
+            self._item_by_price[id_of(price)] = str(price.get("item_id"))
+
+    def note_fresh(self, price: Raw) -> None:
+        """Remember a price that lists may not show yet."""
+        item_id = str(price.get("item_id"))
+        self._item_by_price[id_of(price)] = item_id
+        held = self._ahead_of_lists.setdefault(item_id, {})
+        if milliseconds(price) >= milliseconds(held.get(id_of(price), {})):
+            held[id_of(price)] = price
+
+    def merged(self, item: Raw, listed: Iterable[Raw]) -> Whole:
+        """An item with its listed prices, newer ones met elsewhere in their place."""
+        prices = {id_of(price): price for price in listed}
+        self.note_listed(prices.values())
+        ahead = self._ahead_of_lists.get(id_of(item), {})
+        for price_id, fresh in list(ahead.items()):
+            if milliseconds(prices.get(price_id, {})) >= milliseconds(fresh):
+                del ahead[price_id]
+            else:
+                prices[price_id] = fresh
+        if not ahead:
+            self._ahead_of_lists.pop(id_of(item), None)
+        return Whole(item, tuple(prices[each] for each in sorted(prices)))
+
+    async def whole(self, api: ChargebeeClient, item_id: str) -> Whole | None:
+        """An item with all its prices; None when there is no such item."""
+        item = await api.find("item", "items", item_id)
+        if item is None:
+            return None
+        return self.merged(item, await self.listed_prices(api, item_id, ALL_STATUSES))
+
+    async def listed_prices(self, api: ChargebeeClient, item_id: str, statuses: str) -> list[Raw]:
+        """The prices of an item; `statuses` is the value of an `[in]` filter."""
+        query = {"item_id[is]": item_id, "status[in]": statuses, "sort_by[asc]": "id"}
+        return await api.all("item_price", "/item_prices", query)
+
+    async def items_by_price(
+        self, api: ChargebeeClient, price_ids: Iterable[str]
+    ) -> Mapping[str, str]:
+        """The item of each price; a price that the site does not know or cannot be asked for is
+        left out."""
+        for price_id in dict.fromkeys(price_ids):
+            if (
+                price_id not in self._item_by_price
+                and unaddressable("item_prices", price_id) is None
+            ):
+                price = await api.find("item_price", "item_prices", price_id)
+                if price is not None:
+                    self.note_listed((price,))
+        return self._item_by_price

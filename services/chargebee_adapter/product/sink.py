@@ -1,0 +1,244 @@
+"""Commands for products: an item and its price in the ledger currency, two writes without a
+transaction."""
+
+import asyncio
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from contracts.entities import Price
+from contracts.messages import Command
+from runtime.problems import Fitting, fit
+from runtime.vendor import NotFound, Refused
+from services.chargebee_adapter import models
+from services.chargebee_adapter.addresses import unaddressable
+from services.chargebee_adapter.client import ChargebeeClient, Raw, path
+from services.chargebee_adapter.guard import (
+    ASLEEP_S,
+    Clock,
+    Plan,
+    fresh,
+    plan,
+    present,
+    required,
+    restamp,
+    typed,
+)
+from services.chargebee_adapter.mapping import OWN_PREFIX, id_of
+from services.chargebee_adapter.outcomes import Written
+from services.chargebee_adapter.product import twins, writes
+from services.chargebee_adapter.product.canonical import ledger_price
+from services.chargebee_adapter.product.catalogue import Catalogue, Whole
+from services.chargebee_adapter.refusals import is_duplicate
+
+
+class Products:
+    """Writes items and item prices of one site. `family` is the item family of products born in Go,
+    `clock` is monotonic."""
+
+    def __init__(self, catalogue: Catalogue, family: str, clock: Clock) -> None:
+        self._catalogue, self._family, self._clock = catalogue, family, clock
+        self._family_is_there = False
+        self._family_lock = asyncio.Lock()
+
+    async def create(self, api: ChargebeeClient, command: Command) -> Written:
+        """Create item `go-<Go Id>` and price `go-<Go Id>-<CUR>`; whichever half is missing is made,
+        neither beside a twin."""
+        own_id, fields = required(command, "stamp"), typed(command, command.fields)
+        fitting = self._fitting(fields, None, can_price=True)
+        whole = await self._catalogue.whole(api, own_id) if command.look_first else None
+        item_made = False
+        if whole is None:
+            params = writes.item_creation(
+                own_id, self._family, fitting, shippable=fields.get("shippable")
+            )
+            await self._ensure_family(api)
+            async with api.reserved(3 if command.look_for_twins else 1):
+                if command.look_for_twins:
+                    pricing = self._catalogue.pricing
+                    found, _ = await fresh(
+                        lambda: twins.of_product(api, fields, pricing), self._clock
+                    )
+                    if found:
+                        return Written("stale", None, twins=found)
+                whole, item_made = await self._item(api, own_id, params, fields.get("code"))
+        before = self._catalogue.reading(whole)
+        price_made = False
+        if not item_made:
+            present(before)
+        if "price" in fitting.held:
+            whole, price_made = await self._price(
+                api, whole, fields.get("code"), fitting.held["price"]
+            )
+        # A half that stood there may have been edited since: then the whole is met for the first
+        # time.
+        untouched = item_made or (
+            price_made and not plan(present(before), _item_part(fitting.held), {}).to_write
+        )
+        result: Literal["applied", "adopted"] = "applied" if untouched else "adopted"
+        return Written(
+            result, self._catalogue.reading(whole), skipped=fitting.skipped if untouched else {}
+        )
+
+    async def update(self, api: ChargebeeClient, command: Command) -> Written:
+        """Write what differs to the item, to its one ledger price, or to both."""
+        item_id, fields = required(command, "target_id"), typed(command, command.fields)
+        is_both = "price" in fields and len(fields) > 1
+        async with api.reserved(4 if is_both else 3):
+            whole, asked_at = await fresh(lambda: self._read(api, item_id), self._clock)
+            steps, skipped = self._plan(command, whole)
+            if steps.is_stale:
+                return Written("stale", self._catalogue.reading(whole), steps.done)
+            item = models.Item.model_validate(whole.item)
+            if params := writes.item_update(item, steps.to_write):
+                whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
+                if "price" in steps.to_write and self._clock() - asked_at > ASLEEP_S:
+                    whole, _ = await fresh(lambda: self._read(api, item_id), self._clock)
+                    steps, skipped = self._plan(command, whole)
+                    if steps.is_stale:
+                        return Written("stale", self._catalogue.reading(whole), steps.done)
+            if "price" in steps.to_write:
+                whole = await self._reprice(api, whole, steps.to_write["price"])
+        return Written("applied", self._catalogue.reading(whole), skipped=skipped)
+
+    async def stamp(self, api: ChargebeeClient, command: Command) -> Written:
+        """Write Go's id into the item's metadata where it is free; without a stamp take it away."""
+        item_id = required(command, "target_id")
+        async with api.reserved(3):
+            whole, _ = await fresh(lambda: self._read(api, item_id), self._clock)
+            if params := restamp(
+                whole.item, "metadata", self._catalogue.reading(whole), command.stamp
+            ):
+                whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
+        return Written("applied", self._catalogue.reading(whole))
+
+    async def verify(self, api: ChargebeeClient, command: Command) -> Written:
+        """Read the item and its prices."""
+        return Written(
+            "applied",
+            self._catalogue.reading(await self._read(api, required(command, "target_id"))),
+        )
+
+    async def _read(self, api: ChargebeeClient, item_id: str) -> Whole:
+        whole = await self._catalogue.whole(api, item_id)
+        if whole is None:
+            raise NotFound(
+                "resource_not_found", f"item {item_id} is not in Chargebee any more", status=404
+            )
+        return whole
+
+    def _fitting(
+        self, fields: dict[str, Any], price: models.ItemPrice | None, *, can_price: bool
+    ) -> Fitting:
+        return writes.fitting(fields, self._catalogue.pricing, price, can_price=can_price)
+
+    def _plan(self, command: Command, whole: Whole) -> tuple[Plan, dict[str, str]]:
+        """What is to be written to this product, and what Chargebee cannot take."""
+        current, price = present(self._catalogue.reading(whole)), self._ledger_price(whole)
+        is_own = id_of(whole.item).startswith(OWN_PREFIX)
+        can_price = price is not None or (
+            is_own and not any(self._is_in_ledger(each) for each in whole.prices)
+        )
+        fitting = self._fitting(typed(command, command.fields), price, can_price=can_price)
+        if price is not None and "price" in fitting.held:
+            fault = unaddressable("item_prices", price.id)
+            fitting = (
+                fitting if fault is None else fit(fitting.held, (replace(fault, field="price"),))
+            )
+        return plan(current, fitting.held, typed(command, command.expected)), fitting.skipped
+
+    def _is_in_ledger(self, price: Raw) -> bool:
+        currency = self._catalogue.pricing.ledger_currency
+        return price.get("currency_code") == currency and price.get("status") != "deleted"
+
+    def _ledger_price(self, whole: Whole) -> models.ItemPrice | None:
+        prices = (models.ItemPrice.model_validate(raw) for raw in whole.prices)
+        return ledger_price(prices, self._catalogue.pricing)
+
+    async def _item(
+        self, api: ChargebeeClient, own_id: str, params: dict[str, Any], code: str | None
+    ) -> tuple[Whole, bool]:
+        """The item, and whether it was made now; a taken name is tried again as `name (code)`."""
+        try:
+            return Whole(await self._post_unique(api, "item", "/items", params, code), ()), True
+        except Refused as error:
+            if not is_duplicate(error, "id"):
+                raise
+        return await self._read(api, own_id), False
+
+    async def _price(
+        self, api: ChargebeeClient, whole: Whole, code: str | None, price: Price
+    ) -> tuple[Whole, bool]:
+        """The product with its own ledger price, and whether that was made now."""
+        own_id = f"{id_of(whole.item)}-{price.currency}"
+        if any(id_of(each) == own_id for each in whole.prices):
+            return whole, False
+        params = writes.price_creation(
+            own_id,
+            id_of(whole.item),
+            str(whole.item.get("name")),
+            code,
+            price.amount,
+            self._catalogue.pricing,
+        )
+        try:
+            raw, made = (
+                await self._post_unique(api, "item_price", "/item_prices", params, code),
+                True,
+            )
+        except Refused as error:
+            found = (
+                await api.find("item_price", "item_prices", own_id)
+                if is_duplicate(error, "id")
+                else None
+            )
+            if found is None:
+                raise
+            raw, made = found, False
+        self._catalogue.note_fresh(raw)
+        return whole.with_price(raw), made
+
+    async def _post_unique(
+        self,
+        api: ChargebeeClient,
+        kind: str,
+        resource_path: str,
+        params: dict[str, Any],
+        code: str | None,
+    ) -> Raw:
+        try:
+            return await api.post(kind, resource_path, params)
+        except Refused as error:
+            if code is None or not is_duplicate(error, "name"):
+                raise
+        unique = {**params, "name": writes.with_code(str(params["name"]), code)}
+        return await api.post(kind, resource_path, unique)
+
+    async def _reprice(self, api: ChargebeeClient, whole: Whole, wanted: Price) -> Whole:
+        price = self._ledger_price(whole)
+        if price is None:
+            code = getattr(self._catalogue.reading(whole).entity, "code", None)
+            return (await self._price(api, whole, code, wanted))[0]
+        params = writes.amount_params(wanted.amount, self._catalogue.pricing, price)
+        raw = await api.post("item_price", path("item_prices", price.id), params)
+        self._catalogue.note_fresh(raw)
+        return whole.with_price(raw)
+
+    async def _ensure_family(self, api: ChargebeeClient) -> None:
+        async with self._family_lock:
+            if (
+                not self._family_is_there
+                and await api.find("item_family", "item_families", self._family) is None
+            ):
+                try:
+                    await api.post(
+                        "item_family", "/item_families", {"id": self._family, "name": self._family}
+                    )
+                except Refused as error:
+                    if not is_duplicate(error, "id"):
+                        raise
+            self._family_is_there = True
+
+
+def _item_part(held: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in held.items() if name in writes.ITEM_FIELDS}

@@ -1,0 +1,1 @@
+"""The console's web page: what `tandem` shows and does, in a browser."""

@@ -1,0 +1,158 @@
+"""What needs a person, as one list. Reads the read model, writes nothing.
+
+Ordered by what is at stake and by age. Lists stop at MOST of each kind, and say so: who has more
+than that has one cause to find, not a thousand records to look at.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from contracts.entities import EntityName, System
+from contracts.messages import LinkState
+from services.console.base import Meant
+from services.console.findings import ordered
+from services.console.known import KnownByModel
+from services.console.letters import words_of as letter_words
+from services.console.model import ReadModel, ids_of
+from services.console.names import Names, amount_in, words_of
+from services.console.plans import batches_of, plans_of
+from services.console.shown import Shown, shown_of
+
+Kind = Literal["finding", "ambiguous", "asked", "conflict", "rejected", "broken", "held", "letter"]
+KINDS: tuple[Kind, ...] = (
+    "finding",
+    "ambiguous",
+    "asked",
+    "conflict",
+    "rejected",
+    "broken",
+    "held",
+    "letter",
+)
+MOST = 200
+_STATES: dict[LinkState, Kind] = {
+    "ambiguous": "ambiguous",
+    "conflict": "conflict",
+    "rejected": "rejected",
+    "broken": "broken",
+}
+
+
+class Need(NamedTuple):
+    """One thing that waits for a person. `number` leads to the record's page; `what` says more of
+    the kind (a finding's, a batch's name, a letter's key), `since` is ISO 8601 UTC or blank."""
+
+    kind: Kind
+    what: str
+    entity: EntityName | None
+    key: str
+    number: int | None
+    ids: dict[System, str]
+    called: str
+    reason: str
+    todo: str = ""
+    currency: str = ""
+    amount: str = ""
+    since: str = ""
+
+    @property
+    def stake(self) -> Decimal:
+        """The money, 0 where none is known."""
+        return abs(amount_in(self.amount) or Decimal(0))
+
+
+def needs_of(model: ReadModel, about: Meant) -> list[Need]:
+    """All of it, most at stake first, then the oldest."""
+    found = [
+        *_findings(model, about.tenant),
+        *_links(model, about),
+        *_held(model, about.tenant),
+        *_letters(model, about.tenant),
+    ]
+    return sorted(found, key=lambda need: (-need.stake, need.since or "~", need.key))
+
+
+def counted(model: ReadModel, tenant: str) -> int:
+    """How many there are, without a look at each; held records count as one for each batch."""
+    links = model.count_in_states(tenant, _STATES)
+    findings = sum(n for (name, _), n in model.findings_left().items() if name == tenant)
+    held = len(model.in_states(tenant, ("held",), most=1))
+    return links + findings + held + len(model.letters(tenant)) + len(model.asked(tenant, MOST))
+
+
+def _findings(model: ReadModel, tenant: str) -> Iterator[Need]:
+    names = Names(KnownByModel(model, tenant))
+    left = [each for each in model.findings(tenant) if each.settled is None]
+    for found in ordered(left)[:MOST]:
+        link = model.link(tenant, found.entity, found.key)
+        finding = found.finding
+        yield Need(
+            "finding",
+            finding.kind,
+            found.entity,
+            found.key,
+            model.number_of(link) if link is not None else None,
+            found.ids,
+            words_of(names.of(link)) if link is not None else "",
+            finding.text,
+            finding.todo,
+            finding.currency or "",
+            finding.amount or "",
+            finding.since,
+        )
+
+
+def _links(model: ReadModel, about: Meant) -> Iterator[Need]:
+    for state, kind in _STATES.items():
+        for shown in shown_of(model, about, model.in_states(about.tenant, (state,), most=MOST)):
+            yield _need(model, kind, shown, shown.reason or state)
+    for shown in shown_of(model, about, model.asked(about.tenant, MOST)):
+        fields = ", ".join(shown.link.asked)
+        words = f"{fields}: changed on both sides; both values stand until one is kept"
+        yield _need(model, "asked", shown, words)
+
+
+def _need(model: ReadModel, kind: Kind, shown: Shown, reason: str) -> Need:
+    link, named = shown.link, shown.named
+    return Need(
+        kind,
+        link.state,
+        link.entity,
+        link.key,
+        model.number_of(link),
+        ids_of(link),
+        words_of(named),
+        reason,
+        currency=named.currency,
+        amount=named.total,
+    )
+
+
+def _held(model: ReadModel, tenant: str) -> Iterator[Need]:
+    if not model.in_states(tenant, ("held",), most=1):
+        return
+    for batch in batches_of(plans_of(model, tenant, held_only=True)):
+        currency, amount = next(iter(batch.sums.items()), ("", Decimal(0)))
+        yield Need(
+            "held",
+            batch.batch,
+            batch.entity,
+            batch.batch,
+            None,
+            {},
+            batch.words(),
+            batch.words(),
+            currency=currency,
+            amount=str(amount) if amount else "",
+        )
+
+
+def _letters(model: ReadModel, tenant: str) -> Iterator[Need]:
+    for key, letter in list(model.letters(tenant).items())[:MOST]:
+        command = letter.command
+        entity, link = (command.entity, command.link) if command is not None else (None, "")
+        held = model.link(tenant, entity, link) if entity is not None else None
+        number = model.number_of(held) if held is not None else None
+        words = letter_words(letter)
+        yield Need("letter", key, entity, link, number, {}, "", words, since=letter.at)

@@ -1,0 +1,117 @@
+"""One record as its page shows it: both sides field by field, what waits, and its history."""
+
+from typing import NamedTuple
+
+from contracts.entities import FIELDS, SYSTEMS, System, field_of
+from contracts.messages import Finding, JournalEntry, Link, Settled
+from services.console.base import Meant
+from services.console.candidates import Candidate
+from services.console.findings import found_in
+from services.console.following import Orders, orders_of
+from services.console.known import KnownByModel
+from services.console.lookup import keys_of
+from services.console.model import ReadModel, ids_of, side_of
+from services.console.names import Names, words_of
+from services.console.plans import changes_of, plan_of
+from services.console.shown import shown_of
+from services.console.values import shown as words_for
+
+ENTRIES_MAX = 200
+
+
+class FieldRow(NamedTuple):
+    """One field: both values in words, whether they differ, and why if that is known. `base` is
+    what both agreed on where a side was edited since; `keeps` are the systems whose value a person
+    may keep."""
+
+    name: str
+    chargebee: str
+    poweroffice: str
+    differs: bool
+    base: str
+    why: str
+    keeps: tuple[System, ...]
+
+
+class RecordView(NamedTuple):
+    """All that the page of a record shows; history is newest first."""
+
+    link: Link
+    number: int | None
+    called: str
+    reason: str
+    ids: dict[System, str]
+    fields: list[FieldRow]
+    findings: list[tuple[Finding, Settled | None]]
+    planned: dict[str, str]
+    plan_target: str
+    candidates: list[tuple[Candidate, int | None]]
+    waits_behind: Orders
+    history: list[JournalEntry]
+    letters: list[str]
+    undo: str
+
+
+def record_of(model: ReadModel, about: Meant, link: Link) -> RecordView:
+    """What the read model holds of a link and around it."""
+    tenant = about.tenant
+    (shown,) = shown_of(model, about, (link,))
+    ids, names = ids_of(link), Names(KnownByModel(model, tenant))
+    plan = plan_of(link, names, about.settings.tenants[tenant])
+    journal = model.journal(tenant, link.entity, keys_of(link))
+    return RecordView(
+        link=link,
+        number=model.number_of(link),
+        called=words_of(shown.named) or link.key,
+        reason=shown.reason or "",
+        ids=ids,
+        fields=_fields(link),
+        findings=[(found.finding, found.settled) for found in found_in(link)],
+        planned=changes_of(plan) if plan is not None else {},
+        plan_target=f"{plan['op']} in {plan['target']}" if plan is not None else "",
+        candidates=[(each, _number(model, tenant, link, each)) for each in shown.choices],
+        waits_behind=orders_of(model, tenant, link.entity, ids.items()),
+        history=journal[::-1][:ENTRIES_MAX],
+        letters=model.letter_keys(tenant, link.entity, link.key),
+        undo=_last_word(model, tenant, link, ids),
+    )
+
+
+def _number(model: ReadModel, tenant: str, link: Link, candidate: Candidate) -> int | None:
+    held = model.link(tenant, link.entity, candidate.key)
+    return model.number_of(held) if held is not None else None
+
+
+def _fields(link: Link) -> list[FieldRow]:
+    ours, theirs = (side_of(link, system) for system in SYSTEMS)
+    x, y = (ours and ours.seen) or {}, (theirs and theirs.seen) or {}
+    rows = []
+    for name in FIELDS[link.entity]:
+        if name not in x and name not in y:
+            continue
+        differs = ours is not None and theirs is not None and x.get(name) != y.get(name)
+        bases = [side.base[name] for side in (ours, theirs) if side and name in side.base]
+        listed = name in link.differences
+        keeps = tuple(s for s in SYSTEMS if listed and not field_of(link.entity, name).once)
+        why = link.held_back.get(name, "")
+        if name in link.asked:
+            why = "changed on both sides; keep one"
+        left, right = words_for(name, x.get(name)), words_for(name, y.get(name))
+        base = words_for(name, bases[0]) if bases else ""
+        rows.append(FieldRow(name, left, right, differs, base, why, keeps))
+    return rows
+
+
+def _last_word(model: ReadModel, tenant: str, link: Link, ids: dict[System, str]) -> str:
+    """The id of the last link, pick or unlink of these records that can be taken back, or ""."""
+    found = ("", "")
+    for control in model.controls(tenant, "signal"):
+        did = control.value.get("did")
+        if not isinstance(did, dict) or did.get("entity") != link.entity:
+            continue
+        new = did.get("new")
+        named = new if isinstance(new, dict) else did
+        is_about = any(named.get(system) == record for system, record in ids.items())
+        if is_about and control.value.get("result") == "done":
+            found = max(found, (str(control.value.get("at", "")), control.id))
+    return found[1]

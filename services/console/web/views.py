@@ -1,0 +1,263 @@
+"""What each page reads. They write nothing: what a person decides is in `app`."""
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any, get_args
+
+import msgspec
+from starlette.responses import RedirectResponse, Response
+
+from contracts.entities import ENTITIES, SYSTEMS, EntityName
+from contracts.facts import Run
+from contracts.messages import Link, LinkState
+from services.console import drift
+from services.console.files import inert
+from services.console.following import held_of, picked
+from services.console.known import KnownByModel
+from services.console.model import ids_of
+from services.console.names import Names, words_of
+from services.console.plans import changes_of, plans_of
+from services.console.runs import figures
+from services.console.runs import words_of as run_words
+from services.console.status import mode_of, switches_of, troubles_of
+from services.console.values import shown
+from services.console.web.asked import Asked
+from services.console.web.needs import KINDS, Need, needs_of
+from services.console.web.record import record_of
+
+FOUND_MAX, PLANS_MAX, ENTRIES_MAX = 100, 500, 200
+STATES: tuple[LinkState, ...] = get_args(LinkState)
+NEEDS_COLUMNS = "kind entity key chargebee poweroffice called currency amount since reason todo"
+
+
+async def home(asked: Asked) -> Response:
+    """The only tenant, or all to choose among."""
+    tenants = sorted(asked.settings.tenants)
+    if len(tenants) == 1:
+        return RedirectResponse(f"/{tenants[0]}/", 303)
+    return asked.page("home.html")
+
+
+async def overview(asked: Asked) -> Response:
+    """The two systems, what lies between them, and the services."""
+    model, tenant = asked.model, asked.tenant
+    held, settings = model.states(), asked.settings.tenants[tenant]
+    counts = {e: {s: held.get((tenant, e, s), 0) for s in STATES} for e in ENTITIES}
+    cursors, controls = model.cursors(tenant), model.controls(tenant)
+    barriers = {c.id for c in controls if c.kind == "barrier" and c.value}
+    health = {c.system: c.value for c in cursors if c.entity == "health"}
+    await asked.watch.look()
+    return asked.page(
+        "overview.html",
+        counts=counts,
+        systems=SYSTEMS,
+        read={(e, s): f"{e}/{s}" in barriers for e in ENTITIES for s in SYSTEMS},
+        health=health,
+        mode=mode_of(controls, settings.effective_mode),
+        undecided=settings.missing_decisions(),
+        switches=list(switches_of(controls)),
+        troubles=troubles_of(cursors),
+        services=asked.watch.health,
+        trouble=asked.watch.trouble,
+        may_mode=asked.person.may("mode"),
+        may_act=asked.person.may("pause"),
+    )
+
+
+async def needs(asked: Asked) -> Response:
+    """One list of what waits for a person."""
+    kind = asked.request.query_params.get("kind", "")
+    found = _needs(asked)
+    counts = {each: sum(need.kind == each for need in found) for each in KINDS}
+    wanted = [need for need in found if kind in ("", need.kind)]
+    return asked.page(
+        "needs.html", found=wanted, counts=counts, kind=kind, may_act=asked.person.may("settle")
+    )
+
+
+async def needs_csv(asked: Asked) -> Response:
+    """The same list for a spreadsheet."""
+    to = io.StringIO()
+    writer = csv.writer(to, lineterminator="\n")
+    writer.writerow(NEEDS_COLUMNS.split())
+    for need in _needs(asked):
+        ids = [need.ids.get(system, "") for system in SYSTEMS]
+        first = [need.kind, need.entity or "", need.key, *ids, need.called]
+        rest = [need.currency, need.amount, need.since, need.reason, need.todo]
+        writer.writerow(map(inert, first + rest))
+    headers = {"content-disposition": f'attachment; filename="{asked.tenant}-needs-you.csv"'}
+    return Response(to.getvalue(), media_type="text/csv", headers=headers)
+
+
+def _needs(asked: Asked) -> list[Need]:
+    return needs_of(asked.model, asked.about)
+
+
+async def records(asked: Asked) -> Response:
+    """Search by a text, which is posted so that no address holds it, or list by state."""
+    form = getattr(asked.request.state, "form", {})
+    query = asked.request.query_params
+    text, entity = form.get("text", "").strip(), form.get("entity") or query.get("entity", "")
+    state = form.get("state") or query.get("state", "")
+    named: EntityName | None = next((each for each in ENTITIES if each == entity), None)
+    states = [each for each in STATES if each == state]
+    found: Iterable[Link] = ()
+    if text:
+        found = asked.model.find(asked.tenant, text, named)
+    elif states:
+        found = asked.model.in_states(asked.tenant, states, entity=named, most=FOUND_MAX + 1)
+    names = Names(KnownByModel(asked.model, asked.tenant))
+    rows: list[dict[str, Any]] = []
+    for link in found:
+        if states and link.state not in states:
+            continue
+        number, called = asked.model.number_of(link), words_of(names.of(link))
+        rows.append({"link": link, "ids": ids_of(link), "number": number, "called": called})
+        if len(rows) > FOUND_MAX:
+            break
+    return asked.page(
+        "records.html",
+        rows=rows[:FOUND_MAX],
+        more=len(rows) > FOUND_MAX,
+        text=text,
+        entity=entity,
+        state=state,
+        entities=ENTITIES,
+        states=STATES,
+        asked_for=bool(text or states),
+    )
+
+
+async def record(asked: Asked) -> Response:
+    """One record; with `?candidate=KEY` the two that would become one, before they do."""
+    link = asked.model.numbered(asked.tenant, asked.request.path_params["number"])
+    if link is None:
+        return asked.absent("There is no such record; search for it")
+    if (other := asked.request.query_params.get("candidate")) is not None:
+        found = asked.model.numbered(asked.tenant, int(other)) if other.isdigit() else None
+        if found is None:
+            return asked.absent("There is no such candidate")
+        pair = picked(asked.model, asked.tenant, link.entity, link.key, found.key)[2]
+        fields = {
+            name: [shown(name, ((s and s.seen) or {}).get(name)) for s in pair.sides.values()]
+            for name in _names(pair.sides.values())
+        }
+        return asked.page(
+            "pick.html",
+            link=link,
+            candidate=found,
+            pair=pair,
+            fields=fields,
+            number=asked.model.number_of(link),
+        )
+    return asked.page(
+        "record.html",
+        view=record_of(asked.model, asked.about, link),
+        systems=SYSTEMS,
+        may_act=asked.person.may("settle"),
+        may_forget=asked.person.may("forget"),
+    )
+
+
+def _names(sides: Iterable[Any]) -> list[str]:
+    return list(dict.fromkeys(name for side in sides if side and side.seen for name in side.seen))
+
+
+async def held(asked: Asked) -> Response:
+    """Every plan that waits, with what would be written; those that a person holds with a form."""
+    settings, entity = asked.settings.tenants[asked.tenant], asked.request.query_params
+    plans = plans_of(asked.model, asked.tenant, settings=settings)
+    chosen = [p for p in plans if entity.get("batch", p["batch"]) == p["batch"]]
+    groups = []
+    for each in ENTITIES:
+        found = held_of(asked.model, asked.tenant, settings, each, None)
+        for batch in found.batches:
+            if batch.batch:
+                groups.append({"batch": batch, "count": found.shown[batch.batch]})
+    rows = [{"plan": plan, "changes": changes_of(plan)} for plan in chosen[:PLANS_MAX]]
+    return asked.page(
+        "held.html",
+        groups=groups,
+        rows=rows,
+        more=max(0, len(chosen) - PLANS_MAX),
+        may_act=asked.person.may("release"),
+    )
+
+
+async def runs(asked: Asked) -> Response:
+    """Replays, reconciles and rebuilds, the newest first."""
+    found = sorted(
+        asked.model.controls(asked.tenant, "run"),
+        key=lambda control: str(control.value.get("at", "")),
+        reverse=True,
+    )
+    rows = [{"id": c.id, "fact": c.value, "words": run_words(c.value)} for c in found]
+    return asked.page("runs.html", rows=rows, may_act=asked.person.may("reconcile"))
+
+
+async def run(asked: Asked) -> Response:
+    """One run: how far it is, and what a reconcile found."""
+    run_id = str(asked.request.path_params["run"])
+    fact = asked.model.fact(asked.tenant, "run", run_id)
+    if fact is None:
+        return asked.absent("There is no such run")
+    try:
+        over = msgspec.convert(fact, Run).is_over
+    except msgspec.ValidationError:
+        over = True
+    report = None
+    if over and fact.get("kind") == "reconcile":
+        report = drift.drift_of(asked.model, asked.tenant, run_id)
+    return asked.page(
+        "run.html",
+        id=run_id,
+        fact=fact,
+        words=run_words(fact),
+        figures=figures(fact),
+        over=over,
+        report=report,
+        lines=list(drift.lines(report))[:ENTRIES_MAX] if report is not None else [],
+        may_act=asked.person.may("run_cancel"),
+    )
+
+
+async def activity(asked: Asked) -> Response:
+    """What was decided and who asked for it, the newest first."""
+    found = asked.model.newest(asked.tenant, ENTRIES_MAX)
+    numbers: dict[str, int | None] = {}
+    for entry in found:
+        link = asked.model.link(asked.tenant, entry.entity, entry.link) if entry.entity else None
+        numbers[f"{entry.entity}/{entry.link}"] = (
+            asked.model.number_of(link) if link is not None else None
+        )
+    return asked.page("activity.html", entries=found, numbers=numbers)
+
+
+async def letters(asked: Asked) -> Response:
+    """Dead letters with what they hold."""
+    rows = [
+        {"key": key, "letter": letter, "payload": _payload(letter)}
+        for key, letter in list(asked.model.letters(asked.tenant).items())[:FOUND_MAX]
+    ]
+    return asked.page("letters.html", rows=rows, may_act=asked.person.may("redrive"))
+
+
+def _payload(letter: Any) -> str:
+    if letter.command is not None:
+        return msgspec.json.format(msgspec.json.encode(letter.command), indent=2).decode()
+    return str(letter.body_base64 or "")[:2000]
+
+
+async def settings(asked: Asked) -> Response:
+    """The tenant's settings as they hold; secrets are never shown."""
+    held = asked.settings.tenants[asked.tenant].model_dump(mode="json", exclude_unset=True)
+    return asked.page("settings.html", rows=list(_rows("", held)))
+
+
+def _rows(prefix: str, held: Any) -> Iterable[tuple[str, str]]:
+    if isinstance(held, dict):
+        for name, value in held.items():
+            yield from _rows(f"{prefix}.{name}" if prefix else str(name), value)
+    else:
+        yield prefix, str(held)

@@ -1,0 +1,146 @@
+"""Edits and old writes that meet: what a write of ours covered, and what a request of ours put back
+late. Pure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from contracts.entities import FIELDS, System, other
+from contracts.messages import Author, Link, Observed, Side, Write
+from contracts.vendors import CAPABILITIES, vendor_part
+from services.linker import writes
+from services.linker.session import Session
+from services.linker.state import side_of
+
+
+def overtaken(work: Session, link: Link, event: Observed) -> None:
+    """A reading older than what is known, looked through for edits that a write of ours covered."""
+    side = side_of(link, event.system)
+    if side is None or event.data is None:
+        return
+    for write in side.writes:
+        fields = {name: event.data.get(name) for name in write.expected}
+        covered(work, link, event.system, write, event.version, fields)
+
+
+def covered(
+    work: Session, link: Link, system: System, write: Write, version: str, fields: dict[str, Any]
+) -> None:
+    """Tell of the edits that a write of ours covered; `fields` are what a reading of this version
+    showed."""
+    side = side_of(link, system)
+    for name, value, stands in (
+        writes.covered(side, write, version, fields) if side is not None else ()
+    ):
+        text = f"an edit of {name} in {system} was overwritten by our write"
+        entry = f"overwritten-{version}-{name}"
+        work.journal(link, "overwritten", text, system, name, stands, value, entry=entry)
+
+
+def judge_moved(
+    work: Session,
+    link: Link,
+    system: System,
+    before: dict[str, Any],
+    version: str,
+    made_by: Author | None,
+    names: Iterable[str] | None = None,
+) -> None:
+    """Look at the fields that have moved from `before` for what an earlier write of ours held."""
+    side = side_of(link, system)
+    guarded = CAPABILITIES[system].guards_writes
+    if guarded or side is None or side.seen is None or not side.writes:
+        return
+    flying = (
+        link.flight.command.fields
+        if link.flight is not None and link.flight.command.target == system
+        else {}
+    )
+    found: dict[str, Any] = {}
+    for name in names if names is not None else FIELDS[link.entity]:
+        value = side.seen.get(name)
+        if name in flying or value == before.get(name):
+            continue
+        source = side_of(link, other(system))
+        stands = ((source and source.seen) or {}).get(name)
+        if made_by == "others" and name in side.doubt:
+            side.doubt = [
+                each for each in side.doubt if each != name
+            ]  # what is seen there has an author
+        judgement = writes.judge(side, name, value, made_by, work.now)
+        if judgement != "edit":
+            found[name] = value
+            tell = _restore if judgement == "late" else _suspect
+            tell(work, link, system, side, name, before.get(name), stands)
+    if found:
+        writes.came_late(side, before, version, found)
+
+
+def author_told(work: Session, link: Link, side: Side, event: Observed) -> bool:
+    """An event that is no news names who made a value that is suspect: somebody else, so it is an
+    edit, or our own key at the version where it was found."""
+    if event.made_by is None or event.data is None or side.seen is None:
+        return False
+    names = [name for name in side.suspect if event.data.get(name) == side.seen.get(name)]
+    if event.made_by == "tandem" and vendor_part(event.version) != vendor_part(side.version):
+        names = []  # the value may have stood there before our write
+    for name in names:
+        side.suspect = [each for each in side.suspect if each != name]
+        link.differences = [each for each in link.differences if each != name]
+        if event.made_by == "tandem":
+            theirs = side_of(link, other(event.system))
+            _restore(
+                work,
+                link,
+                event.system,
+                side,
+                name,
+                None,
+                ((theirs and theirs.seen) or {}).get(name),
+            )
+    return bool(names)
+
+
+def _restore(
+    work: Session, link: Link, system: System, side: Side, name: str, covered: Any, stands: Any
+) -> None:
+    """A request of ours came late: what was agreed since is written again, unless that is what it
+    put there."""
+    held = (side.seen or {}).get(name)
+    if _was_edited(side, name, covered, stands):
+        text = f"an edit of {name} in {system} was overwritten by a request of ours that came late"
+        work.journal(link, "overwritten", text, system, name, stands, covered)
+    if held == stands:
+        return
+    side.base.pop(name, None)
+    side.late = [*side.late, name]
+    text = (
+        f"a request of ours came late and put an old {name} into {system}; what was agreed is "
+        f"written again"
+    )
+    work.journal(link, "late_write", text, system, name, stands, held)
+
+
+def _suspect(
+    work: Session, link: Link, system: System, side: Side, name: str, covered: Any, stands: Any
+) -> None:
+    """A late request of ours, or a person who entered an old value again: nobody named the
+    author."""
+    held = (side.seen or {}).get(name)
+    if _was_edited(side, name, covered, stands):
+        text = f"an old value of ours covers an edit of {name} in {system}"
+        work.journal(link, "suspect", text, system, name, None, covered)
+    if held == stands:
+        return
+    side.suspect = [*side.suspect, name]
+    link.differences = [*(each for each in link.differences if each != name), name]
+    text = (
+        f"{name} in {system} is again what an earlier write of ours held; a person decides "
+        f"what it is"
+    )
+    work.journal(link, "suspect", text, system, name, held, stands)
+
+
+def _was_edited(side: Side, name: str, covered: Any, stands: Any) -> bool:
+    """Whether a value that a request of ours covered was an edit that the other side does not hold
+    yet."""
+    return covered is not None and name in side.base and covered not in (side.base[name], stands)

@@ -1,0 +1,144 @@
+"""What follows for a link that knows one record: its twin, a creation, or the reason why neither.
+Pure."""
+
+from typing import Any
+
+from contracts.entities import EntityName, System, field_of, other
+from contracts.messages import Link, Side
+from contracts.notices import notice
+from services.linker import match as matching
+from services.linker import order_source
+from services.linker.dispatch import dispatch, rest
+from services.linker.joins import unite
+from services.linker.session import Session, Wanted
+from services.linker.situation import Alone, BesideSale
+from services.linker.state import by_id, is_gone, references, side_of
+
+
+def plan_alone(work: Session, link: Link, alone: Alone) -> Link | None:
+    """Match the record or create its twin. The link of both, where it is to be planned next."""
+    entity, target = link.entity, other(alone.system)
+    if not work.barrier_open(entity):
+        link.backfill = True
+        rest(work, link, "pending", "waits for the first snapshot of both systems")
+        return None
+    match matching.match(work.state, link, alone.system):
+        case matching.Twin(twin, rule):
+            return unite(work, link, twin, rule)
+        case matching.Unclear(candidates, reason, count):
+            link.candidates, link.candidates_count = list(candidates), count
+            rest(work, link, "ambiguous", reason)
+        case matching.Unknown(reference):
+            words = f"its reference names {reference}, which {target} has not shown"
+            rest(work, link, "waiting", words)
+        case matching.Busy(key):
+            link.waiting_on = [f"link|{entity}|{key}"]
+            rest(work, link, "waiting", f"{key} is being created and may be its twin")
+        case matching.Single():
+            _create(work, link, alone)
+    return None
+
+
+def plan_beside(work: Session, link: Link, beside: BesideSale) -> None:
+    """Keep a warehouse from shipping what Go has sold: a generated order of an imported invoice is
+    put on hold."""
+    status = work.state.policy.import_order_status
+    queued = (beside.ours.seen or {}).get("fulfilment") == "queued" and not is_gone(beside.ours)
+    if queued and status != "queued" and not link.put_on_hold:
+        dispatch(work, link, "chargebee", "update", {"fulfilment": status})
+    else:
+        words = f"another order of the invoice that order {beside.holder.key} stands for"
+        rest(work, link, "ignored", words)
+
+
+def _create(work: Session, link: Link, alone: Alone) -> None:
+    entity, system, target = link.entity, alone.system, other(alone.system)
+    if (reason := _out_of_scope(work, link, alone)) is not None:
+        rest(work, link, "ignored", reason)
+        return
+    if entity == "order" and (aside := order_source.aside(work.state, link)) is not None:
+        link.candidates, link.candidates_count = aside.candidates, len(aside.candidates)
+        rest(work, link, aside.state, aside.reason)
+        return
+    if entity == "order" and not _is_translatable(work, link, system):
+        return
+    unshown = [each for each in link.twins if by_id(work.state, entity, target, each) is None]
+    if unshown:
+        named = f"{target} {', '.join(unshown)} looks like the same {entity}"
+        rest(work, link, "waiting", f"{named}; decided when it has been read")
+        return
+    fields = {
+        name: value for name, value in alone.seen.items() if field_of(entity, name).complete(value)
+    }
+    known: dict[str, Any] = {}
+    if entity == "order" and target == "poweroffice":
+        fields["notice"] = notice(alone.seen, work.state.policy.invoicing_by)
+    if target == "chargebee":
+        if number := fields.pop("organisation_number", None):
+            known["organisation_number"] = (
+                number  # never written, but what a twin there is known by
+            )
+        if _id_is_taken(work, link, alone.side):
+            return
+    # The barrier has just read everything, and what an earlier look has met is known by now.
+    distinct = matching.is_distinct(work.state, entity, system, alone.side.id)
+    look = entity != "order" and not (link.backfill or link.twins or distinct)
+    dispatch(work, link, target, "create", fields, guard=known, look_for_twins=look)
+
+
+def _out_of_scope(work: Session, link: Link, alone: Alone) -> str | None:
+    """Why the settings leave a record alone."""
+    policy, entity, target = work.state.policy, link.entity, other(alone.system)
+    if (entity, target) in policy.create_off:
+        return f"create.{entity}.to_{target} is off"
+    referenced_only = entity == "customer" and policy.customers_in_scope == "referenced"
+    if referenced_only and not work.state.count(f"wait|customer|{alone.system}|{alone.side.id}"):
+        return "no order in scope refers to it"
+    return None
+
+
+def _id_is_taken(work: Session, link: Link, side: Side) -> bool:
+    """Parted by an operator, or made by somebody with our kind of id: a creation would adopt it."""
+    own_id = order_source.own_id(work.state, link.entity, side.id)
+    holder = by_id(work.state, link.entity, "chargebee", own_id)
+    if holder is not None:
+        link.candidates = [holder.key]
+        words = f"Chargebee {own_id}, the id its twin would get, is another record"
+        rest(work, link, "ambiguous", words)
+    return holder is not None
+
+
+def _is_translatable(work: Session, link: Link, system: System) -> bool:
+    """Whether all records an order names are linked; otherwise the order waits on exactly those."""
+    missing: list[tuple[EntityName, str]] = []
+    words: list[str] = []
+    for entity, record_id in references(link, system):
+        holder = by_id(work.state, entity, system, record_id)
+        twin = side_of(holder, other(system)) if holder is not None else None
+        archived = (
+            entity == "customer" and system == "chargebee" and twin is not None and is_gone(twin)
+        )
+        if twin is not None and not archived:
+            continue
+        missing.append((entity, record_id))
+        if archived:
+            words.append(
+                f"customer {record_id} is archived in Go: take it out of the archive there"
+            )
+            continue
+        # Not why it is held: that changes with the mode and the batches, and nobody would tell
+        # those who wait.
+        told = holder is not None and holder.state != "held"
+        why = f": {holder.reason}" if told and holder is not None and holder.reason else ""
+        known = holder.state if holder is not None else "not known yet"
+        words.append(f"{entity} {record_id} is {known}{why}")
+    if not missing:
+        return True
+    link.waiting_on = [f"{entity}|{system}|{record_id}" for entity, record_id in missing]
+    rest(work, link, "waiting", "; ".join(words)[:500])
+    for entity, record_id in missing:
+        holder = by_id(work.state, entity, system, record_id)
+        alone = holder is not None and side_of(holder, other(system)) is None
+        if holder is not None and alone and holder.state == "ignored" and entity == "customer":
+            work.later.append(Wanted(holder.entity, holder.key))
+    return False

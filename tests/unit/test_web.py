@@ -1,0 +1,457 @@
+"""The console's page: who may see it, what each page shows, and the signal of each form."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from argon2 import PasswordHasher
+
+from contracts.links import encode
+from contracts.messages import (
+    Command,
+    Control,
+    DeadLetter,
+    Finding,
+    JournalEntry,
+    Link,
+    Side,
+)
+from contracts.settings import Settings
+from contracts.signals import OfOperator, args_of
+from services.console.model import Mirrored, ReadModel
+from services.console.web.app import SECURITY, WebConsole
+from services.console.web.health import HealthWatch
+from services.console.web.words import catalogue
+
+AT = "2026-11-29T06:00:00.000000Z"
+TOKEN = "a-token-of-the-tests"
+HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e"
+PASSWORDS = {name: PasswordHasher(1, 8, 1).hash(name) for name in ("reader", "operator", "admin")}
+KARI: dict[str, Any] = {
+    "kind": "person",
+    "first_name": "Kari",
+    "last_name": "Nordmann",
+    "email": "kari@eksempel.no",
+    "phone": "+47 1",
+}
+
+
+def settings_of(**console: Any) -> Settings:
+    users = {name: {"password_hash": hashed, "role": name} for name, hashed in PASSWORDS.items()}
+    tenant = {
+        "mode": "sync",
+        "chargebee": {"site": "acme-test", "prices": "net"},
+        "poweroffice": {"environment": "demo"},
+        "invoicing": {"by": "chargebee"},
+        "start": {"orders": "2026-01-01"},
+    }
+    held = {"token": TOKEN, "users": users, **console}
+    return Settings.model_validate(
+        {"console": {k: v for k, v in held.items() if v is not None}, "tenants": {"acme": tenant}}
+    )
+
+
+def link(key: str, **fields: Any) -> Link:
+    """A linked customer unless told otherwise."""
+    facts: dict[str, Any] = {
+        "entity": "customer",
+        "state": "linked",
+        "chargebee": Side(id=key, version="1796025600000", seen=KARI),
+        "poweroffice": Side(id=f"5{key}", version="2026-11-29T06:00:00Z#1", seen=KARI),
+        **fields,
+    }
+    return Link(tenant="acme", key=key, **facts)
+
+
+def plan(key: str, target: Any = "poweroffice") -> Command:
+    return Command(
+        tenant="acme",
+        entity="customer",
+        link=key,
+        seq=1,
+        target=target,
+        op="create",
+        lane="bulk",
+        cause="x",
+        fields=KARI,
+    )
+
+
+TWICE = Finding(
+    kind="invoiced_twice",
+    text="invoice 20009 in Go stands beside invoice 41 in Chargebee",
+    todo="credit invoice 20009",
+    amount="1250.00",
+    currency="NOK",
+    since=AT,
+)
+LINKS = (
+    link("kari"),
+    link("ole", differences=["phone"], asked=["phone"]),
+    link(
+        "dobbel",
+        state="ambiguous",
+        poweroffice=None,
+        candidates=["go-7"],
+        candidates_count=1,
+        reason="the e-mail is equal to that of go-7",
+    ),
+    link("go-7", state="linked", chargebee=None, poweroffice=Side(id="7", version="1", seen=KARI)),
+    link("nei", state="rejected", poweroffice=None, reason=f"Go says {HOSTILE}"),
+    link("ny", state="held", poweroffice=None, plan=plan("ny"), batch="creates-1"),
+    link(
+        "41",
+        entity="order",
+        state="sent",
+        findings=[TWICE],
+        chargebee=Side(
+            id="41", version="1", seen={"number": "41", "currency": "NOK", "total": "1250.00"}
+        ),
+        poweroffice=Side(id="941", version="1", seen={"status": "sent"}),
+    ),
+)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Iterator[ReadModel]:
+    with closing(ReadModel(tmp_path / "model", "cluster/tandem.")) as held:
+        records = [
+            Mirrored("links", f"acme/{each.entity}/{each.key}", encode(each)) for each in LINKS
+        ]
+        run = {"kind": "reconcile", "state": "done", "at": AT, "args": {}, "parts": {}}
+        entry = JournalEntry(
+            tenant="acme",
+            entity="customer",
+            link="kari",
+            entry="1",
+            at=AT,
+            rule="update",
+            text="update in poweroffice: phone",
+            cause="x",
+        )
+        letter = DeadLetter(
+            reason="Go refused", at=AT, topic="tandem.commands.poweroffice", command=plan("nei")
+        )
+        facts = Control(tenant="acme", kind="run", id="r1", at=AT, value=run)
+        did = {"did": {"entity": "customer", "chargebee": "kari", "poweroffice": "5kari"}}
+        signal = Control(
+            tenant="acme", kind="signal", id="s7", at=AT, value={**did, "result": "done", "at": AT}
+        )
+        for topic, key, value in (
+            ("control", "acme/run/r1", facts),
+            ("control", "acme/signal/s7", signal),
+            ("journal", "acme/customer/kari/1", entry),
+            ("dead-letters", "acme/nei/1", letter),
+        ):
+            records.append(Mirrored(topic, key, msgspec.json.encode(value)))
+        held.apply(records, {}, {})
+        yield held
+
+
+class Browser:
+    """A browser on a console whose linker answers `answer`."""
+
+    def __init__(self, settings: Settings, model: ReadModel | None) -> None:
+        self.sent: list[tuple[str, str, dict[str, Any], str]] = []
+        self.answer: dict[str, Any] | None = {"signal": "s1", "result": "done"}
+
+        async def send(tenant: str, said: OfOperator, by: str) -> dict[str, Any] | None:
+            self.sent.append((tenant, said.KIND, args_of(said), by))
+            return self.answer
+
+        self.model = model
+        self.app = WebConsole(settings, lambda: self.model, send, HealthWatch(settings)).app()
+        self.cookies = httpx.Cookies()
+
+    def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        async def asking() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://console", cookies=self.cookies
+            ) as http:
+                answer = await http.request(method, path, **more)
+                self.cookies = http.cookies
+                return answer
+
+        return asyncio.run(asking())
+
+    def post(self, path: str, **more: Any) -> httpx.Response:
+        return self.ask("POST", path, **more)
+
+    def login(self, name: str = "", password: str = TOKEN) -> int:
+        return self.post("/login", data={"name": name, "password": password}).status_code
+
+    def see(self, path: str, code: int = 200) -> str:
+        answer = self.ask("GET", path)
+        assert answer.status_code == code, answer.text
+        for name, value in SECURITY.items():
+            assert answer.headers[name] == value
+        return answer.text
+
+    def csrf(self) -> str:
+        found = re.search(r'name="csrf" value="(\w+)"', self.see("/acme/needs"))
+        assert found is not None
+        return found[1]
+
+    def act(self, kind: str, code: int = 303, /, **form: str) -> str:
+        given = {"csrf": self.csrf(), "back": "/acme/needs", **form}
+        answer = self.post(f"/acme/act/{kind}", data=given)
+        assert answer.status_code == code, answer.text
+        return answer.text if code != 303 else answer.headers["location"]
+
+
+@pytest.fixture
+def browser(model: ReadModel) -> Browser:
+    """Logged in with the token."""
+    held = Browser(settings_of(), model)
+    assert held.login() == 303
+    return held
+
+
+PAGES = (
+    "/acme/",
+    "/acme/needs",
+    "/acme/records",
+    "/acme/records?state=linked",
+    "/acme/held",
+    "/acme/runs",
+    "/acme/runs/r1",
+    "/acme/activity",
+    "/acme/letters",
+    "/acme/settings",
+)
+
+
+def number(model: ReadModel, key: str) -> int:
+    held = next(each for each in LINKS if each.key == key)
+    found = model.number_of(held)
+    assert found is not None
+    return found
+
+
+# -- who may see it
+
+
+def test_without_a_login_nothing_is_shown(model: ReadModel) -> None:
+    stranger = Browser(settings_of(), model)
+    for page in (*PAGES, "/", "/live", f"/acme/records/{number(model, 'kari')}"):
+        answer = stranger.ask("GET", page)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    assert stranger.post("/acme/act/pause", data={}).status_code == 303
+    assert stranger.sent == []
+
+
+def test_without_token_and_users_the_page_says_how_to_set_one(model: ReadModel) -> None:
+    closed = Browser(settings_of(token=None, users={}), model)
+    assert "TANDEM_CONSOLE__TOKEN" in closed.see("/login", 503)
+    assert closed.login() == 503
+
+
+def test_a_person_logs_in_by_password_or_token_and_out_again(model: ReadModel) -> None:
+    held = Browser(settings_of(), model)
+    for name, password in (("", "wrong"), ("reader", "wrong"), ("nobody", "nobody")):
+        assert held.login(name, password) == 401
+    assert held.login("reader", "reader") == 303
+    assert "Log out reader" in held.see("/acme/needs")
+    answer = held.post("/logout", data={"csrf": held.csrf()})
+    assert answer.headers["location"] == "/login"
+    assert held.ask("GET", "/acme/").status_code == 303
+
+
+def test_many_wrong_logins_are_not_even_tried(model: ReadModel) -> None:
+    held = Browser(settings_of(), model)
+    assert [held.login("", "wrong") for _ in range(10)] == [401] * 10
+    assert held.login() == 429
+
+
+def test_a_session_ends_with_its_password(model: ReadModel) -> None:
+    before = Browser(settings_of(), model)
+    before.login("operator", "operator")
+    after = Browser(settings_of(token="another-token-of-them"), model)
+    after.cookies = before.cookies
+    assert after.ask("GET", "/acme/").status_code == 303
+
+
+def test_a_cookie_is_kept_from_scripts_and_strangers(model: ReadModel) -> None:
+    held = Browser(settings_of(https=True), model)
+    (cookie,) = held.post("/login", data={"password": TOKEN}).headers.get_list("set-cookie")
+    for word in ("HttpOnly", "SameSite=strict", "Secure"):
+        assert word in cookie
+
+
+# -- what is shown
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_small_and_shows_nothing_of_a_stranger_as_code(
+    browser: Browser, page: str
+) -> None:
+    text = browser.see(page)
+    assert len(text.encode()) < 60_000
+    assert "<script>alert" not in text
+    assert "\x1b" not in text and "\u202e" not in text
+    assert TOKEN not in text and PASSWORDS["admin"] not in text
+    assert not re.search(r"\son\w+=|style=|javascript:", text), "the policy would refuse it"
+
+
+def test_no_address_holds_what_is_known_of_a_person(browser: Browser, model: ReadModel) -> None:
+    """Records have numbers; a search is posted."""
+    pages = [*PAGES, *(f"/acme/records/{number(model, each.key)}" for each in LINKS)]
+    for page in pages:
+        for address in re.findall(r'(?:href|action)="([^"]*)"', browser.see(page)):
+            assert not re.search("kari|ole|dobbel|eksempel", address), (page, address)
+
+
+def test_the_list_of_needs_begins_with_the_most_money(browser: Browser) -> None:
+    text = browser.see("/acme/needs")
+    assert text.index("invoiced_twice") < text.index("the e-mail is equal")
+    for words in ("credit invoice 20009", "NOK 1,250.00", "phone: changed on both sides"):
+        assert words in text
+    assert "creates-1: create 1 customer in poweroffice" in text
+    assert "Go refused" in text
+    only = browser.see("/acme/needs?kind=ambiguous")
+    assert "invoiced_twice" not in only
+    csv = browser.see("/acme/needs.csv").splitlines()
+    assert csv[0].startswith("kind,entity,key") and len(csv) == 7
+
+
+def test_a_record_shows_both_sides_and_what_may_be_done(browser: Browser, model: ReadModel) -> None:
+    text = browser.see(f"/acme/records/{number(model, 'ole')}")
+    assert "Keep Chargebee" in text and "Let both stand" in text
+    text = browser.see(f"/acme/records/{number(model, 'kari')}")
+    assert "update in poweroffice: phone" in text and 'value="s7"' in text
+    text = browser.see(f"/acme/records/{number(model, 'dobbel')}")
+    candidate = number(model, "go-7")
+    assert f"?candidate={candidate}" in text and "It is none of them" in text
+    text = browser.see(f"/acme/records/{number(model, 'dobbel')}?candidate={candidate}")
+    assert "They are one: link them" in text
+    browser.see("/acme/records/999", 404)
+    browser.see(f"/acme/records/{number(model, 'dobbel')}?candidate=x", 404)
+
+
+def test_a_search_finds_by_any_word_and_keeps_it_out_of_the_address(browser: Browser) -> None:
+    form = {"csrf": browser.csrf(), "text": "EKSEMPEL", "entity": "customer", "state": "rejected"}
+    answer = browser.post("/acme/records", data=form)
+    assert "nei" in answer.text and "Nordmann" in answer.text
+    assert browser.post("/acme/records", data=form | {"text": "x"}).text.count("<tr>") == 0
+
+
+def test_a_number_stays_when_its_record_changes(model: ReadModel) -> None:
+    before = number(model, "kari")
+    changed = msgspec.structs.replace(LINKS[0], state="conflict")
+    model.apply([Mirrored("links", "acme/customer/kari", encode(changed))], {}, {})
+    held = model.numbered("acme", before)
+    assert held is not None and (held.key, held.state) == ("kari", "conflict")
+
+
+def test_every_word_of_the_pages_is_there_in_norwegian(browser: Browser) -> None:
+    templates = Path("services/console/web/templates").glob("*.html")
+    words = {w for each in templates for w in re.findall(r'_\("([^"]+)"\)', each.read_text())}
+    assert words - set(catalogue("nb")) == set()
+    browser.post("/language", data={"language": "nb", "back": "/acme/needs"})
+    text = browser.see("/acme/needs")
+    assert 'lang="nb"' in text and "Trenger deg" in text
+    assert "NOK 1\u00a0250,00" in text
+
+
+def test_an_unread_model_and_an_unknown_tenant_are_told(browser: Browser) -> None:
+    browser.see("/nobody/", 404)
+    browser.model = None
+    assert "being read" in browser.see("/acme/", 503)
+
+
+# -- what is decided
+
+FORMS: tuple[tuple[str, dict[str, str], dict[str, Any]], ...] = (
+    ("pause", {"entity": "order", "target": ""}, {"entity": "order"}),
+    ("resume", {}, {}),
+    ("mode", {"mode": "observe"}, {"mode": "observe"}),
+    (
+        "release",
+        {"entity": "customer", "batch": "creates-1", "shown.creates-1": "1"},
+        {"entity": "customer", "batch": "creates-1", "shown": {"creates-1": 1}},
+    ),
+    ("discard", {"entity": "customer", "batch": "creates-1"}, {"entity": "customer"}),
+    ("redrive", {"entity": "customer", "key": "nei"}, {"entity": "customer", "key": "nei"}),
+    (
+        "settle",
+        {"entity": "customer", "key": "ole", "field": "phone", "keep": "chargebee"},
+        {"entity": "customer", "key": "ole", "field": "phone", "keep": "chargebee"},
+    ),
+    (
+        "settle",
+        {"entity": "order", "key": "41", "finding": "invoiced_twice", "remark": " paid\r\ntwice "},
+        {"entity": "order", "key": "41", "finding": "invoiced_twice", "remark": "paid twice"},
+    ),
+    ("forget", {"entity": "customer", "key": "kari"}, {"entity": "customer", "key": "kari"}),
+    (
+        "pick",
+        {"entity": "customer", "key": "dobbel", "new": "true"},
+        {"entity": "customer", "key": "dobbel", "new": True},
+    ),
+    ("unlink", {"entity": "customer", "key": "kari"}, {"entity": "customer", "key": "kari"}),
+    ("undo", {"signal": "s7"}, {"signal": "s7"}),
+    ("reconcile", {"entity": "", "repair": "true"}, {"repair": True}),
+    ("run_cancel", {"run": "r1"}, {"run": "r1"}),
+)
+
+
+@pytest.mark.parametrize(("kind", "form", "args"), FORMS)
+def test_a_form_sends_the_signal_of_the_command_line_with_the_persons_name(
+    browser: Browser, kind: str, form: dict[str, str], args: dict[str, Any]
+) -> None:
+    assert browser.act(kind, **form) == "/acme/needs?done=1"
+    ((tenant, sent, given, by),) = browser.sent
+    assert (tenant, sent, by) == ("acme", kind, "token")
+    assert args.items() <= given.items()
+
+
+def test_what_the_linker_refuses_or_has_not_taken_is_told(browser: Browser) -> None:
+    browser.answer = {"result": "refused", "reason": "kari is not linked"}
+    assert "kari is not linked" in browser.act("unlink", 409, entity="customer", key="kari")
+    browser.answer = None
+    assert "has not taken it yet" in browser.act("resume", 202)
+    browser.answer = {"result": "done", "run": "r9", "signal": "r9"}
+    assert browser.act("reconcile") == "/acme/runs/r9?done=1"
+
+
+def test_what_does_not_fit_is_refused_and_not_sent(browser: Browser) -> None:
+    assert "entity" in browser.act("settle", 400, entity="invoice", key="x")
+    assert "sends no signal" in browser.act("advance", 400, queue="chargebee")
+    assert browser.sent == []
+
+
+def test_a_form_of_a_stranger_is_refused(browser: Browser) -> None:
+    """Without the word that this page put into it, or where the browser says who sent it."""
+    form = {"entity": "order", "csrf": "0" * 64}
+    assert browser.post("/acme/act/pause", data=form).status_code == 403
+    assert browser.post("/acme/act/pause", data={}).status_code == 403
+    headers = {"sec-fetch-site": "cross-site"}
+    own = {"csrf": browser.csrf()}
+    answer = browser.post("/acme/act/pause", data=own, headers=headers)
+    assert answer.status_code == 403
+    assert browser.post("/acme/act/pause", content=b"x" * 70_000).status_code == 413
+    assert browser.sent == []
+
+
+@pytest.mark.parametrize(
+    ("role", "may"), [("reader", ()), ("operator", ("pause",)), ("admin", ("pause", "mode"))]
+)
+def test_each_role_may_do_its_own(model: ReadModel, role: str, may: tuple[str, ...]) -> None:
+    held = Browser(settings_of(), model)
+    held.login(role, role)
+    forms: dict[str, dict[str, str]] = {"pause": {}, "mode": {"mode": "sync"}}
+    for kind, form in forms.items():
+        held.act(kind, 303 if kind in may else 403, **form)
+    assert [kind for _, kind, _, by in held.sent if by == role] == list(may)
+
+
+def test_no_redirect_leads_away(browser: Browser) -> None:
+    for back in ("//evil.example/", "https://evil.example/", "/\\evil.example"):
+        assert browser.act("resume", back=back) == "/?done=1"
