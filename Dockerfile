@@ -8,6 +8,7 @@ COPY requirements.runtime.lock /tmp/
 RUN /opt/tandem/bin/pip install --quiet --require-hashes -r /tmp/requirements.runtime.lock \
     && /opt/tandem/bin/pip uninstall --quiet --yes pip setuptools
 # The packages are copied, not built: a builder would be the one thing that no hash guards.
+COPY pyproject.toml /opt/tandem/app/
 COPY contracts /opt/tandem/app/contracts
 COPY runtime /opt/tandem/app/runtime
 COPY services /opt/tandem/app/services
