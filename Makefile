@@ -54,9 +54,9 @@ generate: env ## write anew what is written from the code: docs/cli.md, docs/fie
 unit: env ## the tests of one minute, without a Kafka: tests/unit and tests/flow; ARGS="-k name" chooses
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/flow $(ARGS)
 
-# Two processes, each with a Kafka of its own; ARGS="-n 0" for one. TANDEM_PATIENCE=3 waits three times as long.
+# Four processes, each with a Kafka of its own, since most of them wait; ARGS="-n 0" for one. TANDEM_PATIENCE=3 waits three times as long.
 test: env browser ## every test, the ones on a real Kafka included; ARGS="-k name" chooses
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
 
 browser: ## Debian's Chromium, for the tests of the console's page, where it can be installed
 	@sh scripts/browser.sh

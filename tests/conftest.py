@@ -21,6 +21,9 @@ settings.register_profile(
 )
 settings.load_profile("tandem")
 
+# A test's Kafka lives for minutes: compiling it well costs more than it gives.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
