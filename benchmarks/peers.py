@@ -13,7 +13,11 @@ That is less than the linker does. A peer has no barrier, breakers, scope or pol
 traces or log, no e-mail rule, no uniqueness judged over all records, no look at late writes of our
 own, no answers to commands, no orders or products: it is an upper bound for what a port of the
 linker would reach. What it does is checked: its links with both sides' versions and content, and
-its commands with their fields and expected values, must be those of the linker.
+its commands with their fields and expected values, must be those of the linker. The linker logs
+nothing, as its peers do; a second row shows it with a line of the log for each event, as delivered.
+
+A run is timed from the first record that is decided to the last commit; of Quix Streams to its end,
+which comes some 40 ms later. Processes begin anew in each round, the Java one cold.
 """
 
 import asyncio
@@ -26,24 +30,27 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import structlog
 
 from benchmarks.linker import BATCH, ROUNDS, fill, outputs, run_linker, tenant
 from contracts.entities import SYSTEMS
 from contracts.messages import Command, Link
 from contracts.settings import KafkaSettings, Settings
-from contracts.topics import partition_of
 from runtime.embedded_kafka import KAFKA_VERSION, EmbeddedKafkaError, find_java
 from runtime.kafka import Kafka
+from runtime.logs import configure_logging
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 BUILD = ROOT / "build"
 STREAMS = f"org.apache.kafka:kafka-streams:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
+QUIET, LOGGING = "linker", "linker, logging at info"
 RUN_S = 900.0
 TAIL = 2000  # characters of what a peer that failed said
 
@@ -246,13 +253,6 @@ async def _commands(kafka: Kafka) -> list[Command]:
     ]
 
 
-async def _linker_result(kafka: Kafka) -> Result:
-    links: dict[bytes, Link] = {}
-    async for record in kafka.read(("links",), (0,)):
-        links[record.key or b""] = msgspec.json.decode(record.value, type=Link)
-    return result_of(links.values(), await _commands(kafka))
-
-
 async def measure(bootstrap: str, count: int) -> AsyncIterator[str]:
     """Rows of a table: medians and ranges over interleaved rounds. Ends with words where a peer's
     result is not the linker's."""
@@ -262,44 +262,73 @@ async def measure(bootstrap: str, count: int) -> AsyncIterator[str]:
             peers.append(prepare())
         except CannotRun as error:
             yield f"{prepare.__name__} is left out: {error}"
-    spent: dict[str, list[Spent]] = {}
-    found: Result | None = None
+    labels = [QUIET, LOGGING, *(peer.label for peer in peers)]
+    spent: dict[str, list[Spent]] = {label: [] for label in labels}
+    results: dict[str, Result] = {}
     for number in range(ROUNDS):
-        held = KafkaSettings(bootstrap=bootstrap, topic_prefix=f"bench{number}.", partitions=1)
-        settings = Settings(kafka=held, tenants={"bench": tenant()})
-        kafka = Kafka(held)
-        assert partition_of("bench", 1) == 0
-        await kafka.ensure_topics()
-        await fill(kafka, 0, "bench", count)
-        results: dict[str, Result] = {}
-        # The order turns from round to round: nobody always meets the broker's freshest pages.
-        runners = ["linker, exactly once", *(peer.label for peer in peers)]
-        for label in runners[number % len(runners) :] + runners[: number % len(runners)]:
-            peer = next((each for each in peers if each.label == label), None)
-            if peer is None:
-                spent.setdefault(label, []).append(Spent(*await run_linker(settings, kafka, 0)))
-                found = await _linker_result(kafka)
-                continue
-            own = Kafka(held.model_copy(update={"topic_prefix": f"bench{number}.{peer.name}."}))
-            took, results[label] = await run_peer(peer, kafka, own, count + len(SYSTEMS))
-            spent.setdefault(label, []).append(took)
-        assert found is not None
-        for label, result in results.items():
-            if (words := differences(label, found, result)) is not None:
+        settings = _settings(bootstrap, f"bench{number}.")
+        kafka = await _filled(settings, count)
+        # The order turns from round to round, so that nobody is always the first after the writing.
+        for label in labels[number % len(labels) :] + labels[: number % len(labels)]:
+            if label == QUIET:
+                took, results[label] = await _linker(settings, kafka)
+            elif label == LOGGING:
+                beside = _settings(bootstrap, f"bench{number}.logging.")
+                with _log_as_delivered(beside):
+                    took, results[label] = await _linker(beside, await _filled(beside, count))
+            else:
+                (peer,) = (each for each in peers if each.label == label)
+                own = Kafka(_settings(bootstrap, f"bench{number}.{peer.name}.").kafka)
+                took, results[label] = await run_peer(peer, kafka, own, count + len(SYSTEMS))
+            spent[label].append(took)
+        for label in labels:
+            if (words := differences(label, results[QUIET], results[label])) is not None:
                 raise SystemExit(words)
-    assert found is not None
-    yield f"{'variant':<28}{'records/s':>24}{'CPU us/record':>24}{'linker is':>12}"
-    ours = spent["linker, exactly once"]
+    yield f"{'variant':<28}{'records/s':>24}{'CPU us/record':>20}{'rate to the linker':>20}"
     for label, runs in spent.items():
-        ratio = statistics.median(b.seconds / a.seconds for a, b in zip(ours, runs, strict=True))
+        pairs = zip(spent[QUIET], runs, strict=True)
+        ratio = statistics.median(ours.seconds / theirs.seconds for ours, theirs in pairs)
         rates = _with_range(count / each.seconds for each in runs)
         cpu = _with_range(each.cpu_seconds / count * 1e6 for each in runs)
-        yield f"{label:<28}{rates:>24}{cpu:>24}{ratio:>11.2f}x"
+        yield f"{label:<28}{rates:>24}{cpu:>20}{ratio:>20.2f}"
+    links, commands = results[QUIET]
     yield (
-        f"{len(found.links)} links and {len(found.commands)} commands of each, over {ROUNDS} "
+        f"the same {len(links)} links and {len(commands)} commands of each, over {ROUNDS} "
         f"interleaved rounds of {count} events"
     )
     yield f"{os.cpu_count()} cores, Python {platform.python_version()}, Kafka {KAFKA_VERSION}"
+
+
+def _settings(bootstrap: str, prefix: str) -> Settings:
+    held = KafkaSettings(bootstrap=bootstrap, topic_prefix=prefix, partitions=1)
+    return Settings(kafka=held, tenants={"bench": tenant()})
+
+
+async def _filled(settings: Settings, count: int) -> Kafka:
+    kafka = Kafka(settings.kafka)
+    await kafka.ensure_topics()
+    await fill(kafka, 0, "bench", count)
+    return kafka
+
+
+async def _linker(settings: Settings, kafka: Kafka) -> tuple[Spent, Result]:
+    spent = Spent(*await run_linker(settings, kafka, 0))
+    links: dict[bytes, Link] = {}
+    async for record in kafka.read(("links",), (0,)):
+        links[record.key or b""] = msgspec.json.decode(record.value, type=Link)
+    return spent, result_of(links.values(), await _commands(kafka))
+
+
+@contextmanager
+def _log_as_delivered(settings: Settings) -> Iterator[None]:
+    """Log as a service does by default, from info on, to nowhere."""
+    before = structlog.get_config()
+    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
+        configure_logging(settings)
+        try:
+            yield
+        finally:
+            structlog.configure(**before)
 
 
 def _with_range(values: Iterable[float]) -> str:
