@@ -86,6 +86,9 @@ lock: env ## resolve the dependencies anew, with hashes
 	@# For the container image: the same versions less development, and less Java and its resolver (the extra "kafka").
 	$(UV) pip compile --universal --generate-hashes --no-emit-index-url \
 	  -c requirements.lock pyproject.toml -o requirements.runtime.lock
+	@# For the benchmark of the peers, in an environment of its own: Quix Streams holds pydantic below what is needed here.
+	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --upgrade \
+	  benchmarks/quix_streams/requirements.in -o benchmarks/quix_streams/requirements.lock
 
 clean: ## remove the environment and everything generated; Kafka's data in .tandem stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

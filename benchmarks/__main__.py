@@ -1,14 +1,18 @@
-"""`python -m benchmarks [linker|restore|compression|shared|command [COUNT]]`: run one and print a
-table; with no name, all."""
+"""`python -m benchmarks [NAME [COUNT]]`: run one and print a table; with no name, all.
+
+NAME is linker, peers, restore, compression, shared or command."""
 
 import asyncio
+import logging
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import command_line, compression, linker, restore, shared_keys
+import structlog
+
+from benchmarks import command_line, compression, linker, peers, restore, shared_keys
 from runtime.embedded_kafka import EmbeddedKafka
 
 
@@ -21,6 +25,7 @@ class Benchmark(NamedTuple):
 
 BENCHMARKS = {
     "linker": Benchmark(lambda kafka, count: linker.measure(kafka.bootstrap, count), 100_000),
+    "peers": Benchmark(lambda kafka, count: peers.measure(kafka.bootstrap, count), 30_000),
     "restore": Benchmark(lambda kafka, count: restore.measure(kafka.bootstrap, count), 100_000),
     "compression": Benchmark(compression.measure, 30_000),
     "shared": Benchmark(lambda _, count: shared_keys.measure(count), 2000),
@@ -40,6 +45,8 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
+    # A line for each record would be most of what is measured.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     for name in [asked] if asked else BENCHMARKS:
         benchmark = BENCHMARKS[name]
         count = int(counts[0]) if counts else benchmark.size

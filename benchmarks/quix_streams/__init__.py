@@ -1,0 +1,1 @@
+"""The link-and-merge work of `benchmarks.peers` on Quix Streams, in an environment of its own."""
