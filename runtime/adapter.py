@@ -34,10 +34,11 @@ from runtime.identity import Identity
 from runtime.kafka import Kafka
 from runtime.metrics import Collected
 from runtime.publisher import KafkaPublisher
+from runtime.rate_limiter import RateLimiter
 from runtime.runs import ReadAll, RunFollower
 from runtime.sinks import Apply, Lane, SinkRunner
 from runtime.transport import VendorTransport
-from runtime.vendor import RateLimiter, Unauthorised, VendorError
+from runtime.vendor import Unauthorised, VendorError
 
 log = structlog.get_logger()
 HEALTH_EVERY_LOOKS = 5  # one each second

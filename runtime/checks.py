@@ -17,8 +17,9 @@ from contracts.checks import Checked, finding, not_checked, note, ok
 from contracts.entities import System
 from contracts.settings import Settings, SettingsError, load
 from runtime.clock import span
+from runtime.rate_limiter import RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import RateLimiter, VendorError
+from runtime.vendor import VendorError
 
 REQUEST_S, STEP_S, TOTAL_S = 5.0, 8.0, 20.0
 READ_ATTEMPTS = 2

@@ -14,7 +14,8 @@ from runtime import traces
 from runtime.adapter_metrics import LIMITER_S, READ_RETRIES, REQUEST_S, REQUESTS
 from runtime.backoff import Backoff
 from runtime.bodies import ACCEPTED, MAX_BODY_BYTES, UnreadableBody, body_of
-from runtime.vendor import PRIORITIES, READ, RateLimiter, Refused, Retriable
+from runtime.rate_limiter import PRIORITIES, READ, RateLimiter
+from runtime.vendor import Refused, Retriable
 
 TURN = "turn"  # the extension of a request that holds its Turn
 MAX_READ_ATTEMPTS = 4

@@ -14,8 +14,9 @@ import httpx
 from contracts.settings import ChargebeeSettings
 from runtime import exact_json
 from runtime.masking import hide_chargebee
+from runtime.rate_limiter import READ
 from runtime.transport import TURN, Turn, VendorTransport, addressed
-from runtime.vendor import READ, NotFound, Refused, Retriable, Unauthorised, VendorError
+from runtime.vendor import NotFound, Refused, Retriable, Unauthorised, VendorError
 from services.chargebee_adapter.addresses import Resource, unaddressable
 
 BURST = 10.0  # requests at once, above the rate

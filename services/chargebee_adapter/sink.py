@@ -16,7 +16,8 @@ from contracts.messages import Command, Outcome
 from contracts.settings import Tenant
 from runtime.clock import iso
 from runtime.problems import Unwritable
-from runtime.vendor import BULK, LIVE, Refused, Retriable
+from runtime.rate_limiter import BULK, LIVE
+from runtime.vendor import Refused, Retriable
 from services.chargebee_adapter import mapping
 from services.chargebee_adapter.authors import Authors
 from services.chargebee_adapter.client import ChargebeeClient

@@ -6,8 +6,8 @@ from contracts.settings import Tenant
 from runtime.adapter import Vendor
 from runtime.clock import utc_now
 from runtime.publisher import KafkaPublisher
+from runtime.rate_limiter import RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import RateLimiter
 from services.chargebee_adapter.authors import Authors
 from services.chargebee_adapter.client import BURST, ChargebeeClient, account, locked
 from services.chargebee_adapter.product.catalogue import Catalogue, pricing_of

@@ -12,8 +12,9 @@ from typing import Any
 from contracts.checks import Checked, finding, not_checked, note, ok
 from contracts.settings import PowerOfficeSettings, Settings, Tenant, variable
 from runtime.checks import Seen, Steps, clock, impatient
+from runtime.rate_limiter import RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import RateLimiter, Refused, Unauthorised, VendorError
+from runtime.vendor import Refused, Unauthorised, VendorError
 from services.poweroffice_adapter.client import PowerOfficeClient, Row, company_of
 from services.poweroffice_adapter.mapping import value_at
 

@@ -11,8 +11,9 @@ import httpx
 
 from contracts.settings import PowerOfficeSettings
 from runtime.masking import masked
+from runtime.rate_limiter import READ
 from runtime.transport import TURN, Turn, VendorTransport, addressed
-from runtime.vendor import READ, NotFound, Refused, Retriable, Unauthorised
+from runtime.vendor import NotFound, Refused, Retriable, Unauthorised
 from services.poweroffice_adapter.auth import GoAuth
 from services.poweroffice_adapter.bodies import decoded, encoded, object_of, with_lower_names
 

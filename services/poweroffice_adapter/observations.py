@@ -7,13 +7,16 @@ this number does.
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.entities import EntityName
+from services.poweroffice_adapter.bodies import decoded, encoded
 from services.poweroffice_adapter.mapping import Reading
 
 MAX_REMEMBERED = 50_000  # finished writes; a reading lasts far less long than so many writes
+MAX_ROWS = 5_000  # of customers and products, a kilobyte or two each
 
 Key = tuple[EntityName, str]
 
@@ -42,6 +45,7 @@ class Observations:
         self._ended: OrderedDict[Key, _Ended] = OrderedDict()
         self._settled: dict[Key, bool] = {}
         self._answers: OrderedDict[Key, tuple[int, Reading]] = OrderedDict()
+        self._rows: OrderedDict[Key, bytes] = OrderedDict()
 
     def start(self) -> int:
         """The number of a reading that begins now."""
@@ -129,3 +133,20 @@ class Observations:
         return (
             (number, reading) if reading is not None and reading.changed_at == changed_at else None
         )
+
+    def keep_row(self, entity: EntityName, id: str, row: Mapping[str, Any]) -> None:
+        """What Go showed of a record just now, in a list or alone: the next write to it may test
+        these values instead of reading them again. The newest MAX_ROWS are kept."""
+        self._rows[entity, id] = encoded(row)
+        self._rows.move_to_end((entity, id))
+        if len(self._rows) > MAX_ROWS:
+            self._rows.popitem(last=False)
+
+    def row(self, entity: EntityName, id: str) -> Mapping[str, Any] | None:
+        """The row kept last of a record."""
+        kept = self._rows.get((entity, id))
+        return None if kept is None else decoded(kept)
+
+    def forget_row(self, entity: EntityName, id: str) -> None:
+        """What was kept is no longer what Go holds."""
+        self._rows.pop((entity, id), None)

@@ -46,6 +46,7 @@ class Reader:
                 continue
             if isinstance(reading.content, Customer) and reading.content.currency:
                 self.currencies[reading.id] = reading.content.currency
+            self._observations.keep_row(entity, reading.id, row)
             found.append((number, reading))
         return found
 

@@ -53,6 +53,10 @@ class Records(ABC):
     async def get(self, id: str, priority: int) -> Held:
         """Read one. Raises NotFound."""
 
+    async def remembered(self, id: str) -> Held | None:
+        """The record as Go showed it last, without a call; None where that is not kept."""
+        return None
+
     @abstractmethod
     async def patch(
         self, held: Held, operations: Sequence[Mapping[str, Any]], priority: int

@@ -10,7 +10,8 @@ from contracts.entities import EntityName
 from contracts.messages import Command, Outcome
 from contracts.settings import Tenant
 from runtime.problems import Unwritable
-from runtime.vendor import BULK, LIVE, Refused
+from runtime.rate_limiter import BULK, LIVE
+from runtime.vendor import Refused
 from services.poweroffice_adapter.client import PowerOfficeClient, counting
 from services.poweroffice_adapter.customer.sink import Customers
 from services.poweroffice_adapter.guard import typed

@@ -22,7 +22,8 @@ from runtime.adapter_metrics import READ_ERRORS
 from runtime.background import first_of, unasked
 from runtime.clock import iso
 from runtime.publisher import Publisher
-from runtime.vendor import BULK, READ, Refused, Retriable, Unauthorised
+from runtime.rate_limiter import BULK, READ
+from runtime.vendor import Refused, Retriable, Unauthorised
 from services.poweroffice_adapter import mapping
 from services.poweroffice_adapter.client import CHANGED, Forbidden, PowerOfficeClient
 from services.poweroffice_adapter.feed import SYSTEM, Feed

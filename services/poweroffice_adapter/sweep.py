@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from contracts.entities import ENTITIES, EntityName
-from runtime.vendor import BULK
+from runtime.rate_limiter import BULK
 from services.poweroffice_adapter import mapping
 from services.poweroffice_adapter.client import MAX_PAGE_SIZE, Forbidden, PowerOfficeClient, Row
 from services.poweroffice_adapter.feed import SYSTEM, Feed

@@ -4,14 +4,12 @@ from contracts.settings import Tenant
 from runtime.adapter import Vendor
 from runtime.clock import utc_now
 from runtime.publisher import KafkaPublisher
+from runtime.rate_limiter import RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import RateLimiter
 from services.poweroffice_adapter.client import PowerOfficeClient
 from services.poweroffice_adapter.observations import Observations
 from services.poweroffice_adapter.sink import Sink
 from services.poweroffice_adapter.source import Source
-
-SHARE = 0.9
 
 
 class Vendors:
@@ -52,9 +50,6 @@ class Vendors:
         tenants."""
         key = tenant.poweroffice.subscription_key.get_secret_value()
         if key not in self._transports:
-            rate = tenant.poweroffice.requests_per_second
-            # A full second holds the burst besides the rate; each 429 would stop everybody for a
-            # second.
-            limiter = RateLimiter(rate * SHARE, 1.0, burst=1.0)
+            limiter = RateLimiter.counted(tenant.poweroffice.requests_per_second)
             self._transports[key] = VendorTransport(limiter, system="poweroffice")
         return self._transports[key]

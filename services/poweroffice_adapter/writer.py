@@ -10,6 +10,7 @@ from contracts.messages import Command, Outcome, Result
 from contracts.values import text
 from contracts.vendors import reference_of
 from runtime.clock import iso
+from runtime.problems import Unwritable
 from runtime.vendor import NotFound, Refused, Retriable
 from services.poweroffice_adapter.guard import (
     differing,
@@ -106,10 +107,12 @@ class Writer(Records):
         return twins_met(command, twins, self._now()) if twins else None
 
     async def update(self, command: Command, fields: Mapping[str, Any], priority: int) -> Outcome:
-        """Read, compare, patch what differs; after a 400 read again, since a `test` may have
-        failed. What Go cannot hold is held back alone, and so is, once, the field that a 400 names
-        though nothing has moved."""
+        """Patch what Go showed last, or read, compare and patch what differs; after a 400 read
+        again, since a `test` may have failed. What Go cannot hold is held back alone, and so is,
+        once, the field that a 400 names though nothing has moved."""
         id, expected = target_of(command), typed(command, command.expected)
+        if (outcome := await self._unread(command, fields, expected, priority)) is not None:
+            return outcome
         tested: dict[Path, Any] | None = None
         refused: Refused | None = None
         back: dict[str, str] = {}
@@ -200,6 +203,43 @@ class Writer(Records):
         )
 
     # -- steps
+
+    async def _unread(
+        self,
+        command: Command,
+        fields: Mapping[str, Any],
+        expected: Mapping[str, Any],
+        priority: int,
+    ) -> Outcome | None:
+        """The patch of what Go showed last, whose `test` operations are its guard: one call for an
+        edit. None, and nothing is written, where that is not known, where more must be looked at
+        than the tested values, or where Go holds something else; then a reading decides."""
+        id = target_of(command)
+        held = await self.remembered(id) if self.means.tests else None
+        if held is None or command.mapping < MAPPING or command.look_first:
+            return None
+        try:
+            seen = present(held.reading)
+            fitting = self.fitting(fields, seen)
+            changes = differing(seen, fitting.held)
+            if (
+                not changes.keys() == fitting.held.keys() == fields.keys()
+                or self.is_closed(seen)
+                or self.is_apart(changes)
+                or edited(seen, changes, expected)
+            ):
+                return None
+            properties = self.properties(changes, held, ours=False)
+            if not properties or properties != self.properties(changes, held, ours=command.ours):
+                return None
+            return await self._patch(command, held, properties, priority)
+        except Unwritable:
+            return None
+        except Refused as error:
+            if error.status not in (None, 400, 404):
+                raise
+            self._observations.forget_row(command.entity, id)
+            return None
 
     async def _patch(
         self,

@@ -18,8 +18,9 @@ from contracts.entities import EntityName, System
 from contracts.messages import Command, Observed, Outcome, SnapshotCompleted
 from contracts.settings import Tenant
 from runtime.publisher import Known, digest
+from runtime.rate_limiter import RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import RateLimiter, Refused, Retriable, Unauthorised
+from runtime.vendor import Refused, Retriable, Unauthorised
 from services.chargebee_adapter.authors import Authors
 from services.chargebee_adapter.client import ChargebeeClient
 from services.chargebee_adapter.mapping import MAPPING

@@ -10,8 +10,8 @@ import pytest
 
 from contracts.messages import Observed
 from contracts.settings import Tenant
+from runtime.rate_limiter import RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import RateLimiter
 from services.chargebee_adapter import mapping
 from services.chargebee_adapter.authors import Authors
 from services.chargebee_adapter.client import ChargebeeClient

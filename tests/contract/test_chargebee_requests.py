@@ -27,8 +27,9 @@ from pydantic import SecretStr
 from contracts.mappings import newest
 from contracts.messages import Command, Outcome
 from contracts.settings import Tenant
+from runtime.rate_limiter import RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import RateLimiter, Refused
+from runtime.vendor import Refused
 from services.chargebee_adapter.addresses import RECORD_WORDS, RESOURCE_WORDS, Resource
 from services.chargebee_adapter.client import ChargebeeClient, form, path
 from services.chargebee_adapter.sink import Sink

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from contracts.messages import Outcome
+from runtime.rate_limiter import READ, RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import READ, RateLimiter, Refused, Retriable
+from runtime.vendor import Refused, Retriable
 from services.chargebee_adapter import mapping
 from services.chargebee_adapter.client import ChargebeeClient
 from services.chargebee_adapter.sink import Sink

@@ -22,8 +22,9 @@ from contracts.mappings import newest
 from contracts.messages import Command, Outcome
 from contracts.settings import Tenant
 from runtime import transport
+from runtime.rate_limiter import RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import RateLimiter, Refused, Retriable, Unauthorised, VendorError
+from runtime.vendor import Refused, Retriable, Unauthorised, VendorError
 from services.chargebee_adapter import source as chargebee_source
 from services.chargebee_adapter.client import ChargebeeClient, locked
 from services.chargebee_adapter.sink import Sink as ChargebeeSink

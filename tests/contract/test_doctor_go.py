@@ -14,7 +14,7 @@ import pytest
 
 from contracts.checks import Checked
 from runtime.checks import impatient
-from runtime.vendor import RateLimiter
+from runtime.rate_limiter import RateLimiter
 from services.poweroffice_adapter.check import check, checks
 from tests.contract.doctor import DECIDED, of, one, results, settings
 from tests.contract.test_sim_poweroffice import (

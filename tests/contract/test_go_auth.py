@@ -10,8 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from contracts.settings import PowerOfficeSettings
+from runtime.rate_limiter import LIVE, READ, RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import LIVE, READ, RateLimiter, Retriable, Unauthorised
+from runtime.vendor import Retriable, Unauthorised
 from services.poweroffice_adapter.client import PowerOfficeClient, counting
 from tests.waiting import PATIENCE_S, until
 

@@ -8,7 +8,8 @@ import pytest
 
 from contracts.entities import Address, Customer, wire
 from contracts.messages import Outcome
-from runtime.vendor import LIVE, Refused, Retriable
+from runtime.rate_limiter import LIVE
+from runtime.vendor import Refused, Retriable
 from services.poweroffice_adapter import feed, mapping, outcomes, writer
 from services.poweroffice_adapter.customer import canonical
 from services.poweroffice_adapter.observations import Observations
@@ -100,7 +101,9 @@ def test_the_field_that_go_refuses_is_held_back_and_the_rest_is_written(
         changed = await w.apply(
             "customer", "update", target_id=made.id, fields=fields, expected=expected
         )
-        assert await w.counts() == {"GET /Customers/{id}": 3, "PATCH /Customers/{id}": 2}
+        # With `test` the first patch goes out on what was read before.
+        patches = {"test": 3, "read": 2}[guard]
+        assert await w.counts() == {"GET /Customers/{id}": 3, "PATCH /Customers/{id}": patches}
         assert (changed.result, changed.wrote, list(changed.skipped)) == (
             "applied",
             True,
@@ -115,6 +118,39 @@ def test_the_field_that_go_refuses_is_held_back_and_the_rest_is_written(
             False,
             ["phone"],
         )
+
+    play(address, scene)
+
+
+def test_what_go_showed_last_saves_the_read_and_hides_no_edit(address: str) -> None:
+    """The patch tests what a list or an answer showed. An edit of the same field since then is
+    found by its refusal, one of another field comes back with the answer."""
+
+    async def scene(w: World) -> None:
+        id = await w.make_customer(PhoneNumber="22 33 44 55")
+        await w.source.step("customer")
+
+        async def update(phone: str, expected: str) -> Outcome:
+            return await w.apply(
+                "customer",
+                "update",
+                target_id=id,
+                fields={"phone": phone},
+                expected={"phone": expected},
+            )
+
+        first = await update("1", "22 33 44 55")
+        assert facts(first) == ("applied", True, 1)
+        assert facts(await update("2", "1")) == ("applied", True, 1)
+        await w.edit(f"/Customers/{id}", EmailAddress="annen@fjordvik.no")
+        beside = await update("3", "2")
+        assert (facts(beside), (beside.data or {})["email"]) == (
+            ("applied", True, 1),
+            "annen@fjordvik.no",
+        )
+        await w.edit(f"/Customers/{id}", PhoneNumber="99 99 99 99")
+        stale = await update("4", "3")
+        assert (facts(stale), (stale.data or {})["phone"]) == (("stale", False, 2), "99 99 99 99")
 
     play(address, scene)
 
@@ -353,7 +389,7 @@ def test_a_command_of_an_older_mapping_is_stale_and_writes_nothing(
         assert facts(await w.apply("customer", "update", **update, mapping=mapping.MAPPING)) == (
             "applied",
             True,
-            2,
+            1,
         )
         here = (order.data or {})["lines"]
         lines: dict[str, Any] = {
@@ -466,7 +502,7 @@ def test_a_sink_that_slept_between_read_and_write_reads_again(address: str) -> N
         slept = await w.apply(
             "customer", "update", target_id=made.id, fields={"phone": "2"}, expected={}
         )
-        assert facts(slept) == ("applied", True, 2)
+        assert facts(slept) == ("applied", True, 1)
 
     play(address, scene)
 

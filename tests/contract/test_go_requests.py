@@ -15,7 +15,7 @@ import jsonschema_rs
 import pytest
 
 from contracts.entities import wire
-from runtime.vendor import LIVE
+from runtime.rate_limiter import LIVE
 from tests.contract import go_description
 from tests.contract.go_description import Json
 from tests.contract.test_poweroffice_adapter import (

@@ -22,8 +22,9 @@ from contracts.signals import OfService, args_of
 from runtime import transport
 from runtime.bodies import UnreadableBody, _Packing
 from runtime.identity import Identity
+from runtime.rate_limiter import RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import RateLimiter, Refused, Retriable, Unauthorised, VendorError
+from runtime.vendor import Refused, Retriable, Unauthorised, VendorError
 from services.chargebee_adapter.client import ChargebeeClient
 from services.poweroffice_adapter.client import PowerOfficeClient
 from tests.contract.test_clients_under_faults import (

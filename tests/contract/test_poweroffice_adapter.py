@@ -31,8 +31,9 @@ from contracts.entities import (
 from contracts.messages import Command, Observed, Outcome, SnapshotCompleted
 from contracts.settings import Tenant
 from runtime.publisher import Known, digest
+from runtime.rate_limiter import LIVE, RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import LIVE, RateLimiter, Refused, Retriable, Unauthorised
+from runtime.vendor import Refused, Retriable, Unauthorised
 from services.poweroffice_adapter.bodies import decoded
 from services.poweroffice_adapter.client import PowerOfficeClient
 from services.poweroffice_adapter.mapping import MAPPING

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from contracts.messages import Outcome
-from runtime.vendor import LIVE, NotFound
+from runtime.rate_limiter import LIVE
+from runtime.vendor import NotFound
 from tests.contract.test_poweroffice_adapter import World, address, order_fields, play
 from tests.contract.weather import pytest_generate_tests, weather
 

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from runtime import transport as transports
+from runtime.rate_limiter import BULK, RateLimiter
 from runtime.transport import TURN, Turn, VendorTransport
-from runtime.vendor import BULK, RateLimiter, Refused, Retriable
+from runtime.vendor import Refused, Retriable
 from tests.contract.test_clients_under_faults import Reply, of, serving
 from tests.waiting import PATIENCE_S
 

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from contracts.messages import Command, Outcome
+from runtime.rate_limiter import RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import RateLimiter, Retriable
+from runtime.vendor import Retriable
 from tests.waiting import PATIENCE_S
 
 EVERY = 3

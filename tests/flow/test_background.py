@@ -26,10 +26,11 @@ from runtime.broker import Subscription
 from runtime.control import ControlView
 from runtime.dead_letters import about
 from runtime.identity import Identity
+from runtime.rate_limiter import RateLimiter
 from runtime.runs import RunFollower
 from runtime.sinks import Lane
 from runtime.transport import VendorTransport
-from runtime.vendor import RateLimiter, Unauthorised
+from runtime.vendor import Unauthorised
 from services.chargebee_adapter.source import Source as ChargebeeSource
 from services.console import __main__ as console
 from services.console.model import Mirrored, ReadModel

@@ -19,8 +19,8 @@ from contracts.messages import Command, Link, Observed, Outcome, SnapshotComplet
 from contracts.settings import Tenant
 from runtime.clock import iso_now, utc_now
 from runtime.publisher import Known, digest
+from runtime.rate_limiter import RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import RateLimiter
 from services.chargebee_adapter import sink as chargebee_sink
 from services.chargebee_adapter import source as chargebee_source
 from services.chargebee_adapter.client import ChargebeeClient

@@ -20,8 +20,9 @@ from runtime import logs
 from runtime.dead_letters import reason_of
 from runtime.logs import Plain, Seldom, cleaned, configure_logging
 from runtime.masking import MASK, hide, hide_settings, hide_token, masked
+from runtime.rate_limiter import READ, RateLimiter
 from runtime.transport import VendorTransport
-from runtime.vendor import READ, RateLimiter, VendorError
+from runtime.vendor import VendorError
 from services.chargebee_adapter.client import ChargebeeClient
 from services.poweroffice_adapter.client import PowerOfficeClient
 

@@ -24,9 +24,10 @@ from runtime.clock import utc_now
 from runtime.kafka import Kafka, Record
 from runtime.lag import Lag
 from runtime.metrics import Collected, Declared
+from runtime.rate_limiter import BULK, RateLimiter
 from runtime.transactions import PartitionTransactions
 from runtime.transport import TURN, Turn, VendorTransport
-from runtime.vendor import BULK, RateLimiter, Retriable
+from runtime.vendor import Retriable
 from services.console.model import Mirrored, ReadModel
 from services.linker import figures
 from tests.flow.memory import PREFIX, consumer_record

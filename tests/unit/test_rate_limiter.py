@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from runtime.vendor import BULK, LIVE, READ, RateLimiter
+from runtime.rate_limiter import BULK, LIVE, READ, RateLimiter
 
 
 class Clock:
@@ -64,3 +64,88 @@ def test_no_rate_is_no_limit(clock: Clock) -> None:
     limiter = RateLimiter(0, 1.0, 1.0, clock=clock)
     assert len(asyncio.run(_served(limiter, [READ] * 50))) == 50
     assert (clock.now, limiter.taken) == (0.0, 50)
+
+
+def test_a_live_call_waits_for_no_token_while_others_are_spread(clock: Clock) -> None:
+    """What a vendor counts by the second may go out at once; the debt falls on the others."""
+    limiter = RateLimiter.counted(10, clock=clock)
+    asyncio.run(_served(limiter, [BULK] * 2))
+    before = clock.now
+    asyncio.run(_served(limiter, [LIVE] * 3))
+    assert clock.now == before
+    asyncio.run(_served(limiter, [BULK]))
+    assert clock.now - before == pytest.approx(4 * 0.105)
+
+
+@pytest.mark.parametrize("priority", [LIVE, READ, BULK])
+def test_no_second_holds_more_calls_than_the_vendor_counts(clock: Clock, priority: int) -> None:
+    """Ten of any second at the most, whoever calls, and while many do."""
+
+    async def scene() -> list[float]:
+        limiter, sent = RateLimiter.counted(10, clock=clock), []
+
+        async def one(priority: int) -> None:
+            await limiter.acquire(priority)
+            sent.append(clock.now)
+
+        await asyncio.gather(*(one(each) for each in [priority] * 60 + [LIVE] * 25 + [BULK] * 30))
+        return sent
+
+    sent = asyncio.run(scene())
+    for begin in sent:
+        assert sum(begin <= at < begin + 1.0 for at in sent) <= 10
+
+
+def test_a_backfill_uses_the_rate_and_reading_half_of_it(clock: Clock) -> None:
+    """95 % of a counted rate, less what the margin of a window costs; polls leave half of it."""
+    limiter = RateLimiter.counted(10, clock=clock)
+    asyncio.run(_served(limiter, [BULK] * 100))
+    assert 99 / clock.now >= 9.5
+    before = clock.now
+    asyncio.run(_served(limiter, [READ] * 50))
+    assert 49 / (clock.now - before) <= 5
+
+
+def test_a_place_is_kept_for_edits_while_there_are_some(clock: Clock) -> None:
+    """Beside a backfill, an edit that follows another finds a place of the window free."""
+    limiter = RateLimiter.counted(10, clock=clock)
+    waits = []
+
+    async def scene() -> None:
+        bulk = [asyncio.create_task(limiter.acquire(BULK)) for _ in range(200)]
+        for _ in range(10):
+            for _ in range(20):
+                await asyncio.sleep(0)
+            before = clock.now
+            await limiter.acquire(LIVE)
+            waits.append(clock.now - before)
+        for task in bulk:
+            task.cancel()
+
+    asyncio.run(scene())
+    assert max(waits[1:]) == 0
+
+
+def test_a_live_call_does_not_sleep_behind_the_turn_of_another(clock: Clock) -> None:
+    """Whoever is waiting, a live call that may go now goes now."""
+
+    async def scene() -> float:
+        limiter = RateLimiter.counted(10, clock=clock)
+        slept = asyncio.Event()
+
+        async def sleep(_: float) -> None:
+            await slept.wait()
+
+        await limiter.acquire(BULK)
+        waiting = asyncio.create_task(limiter.acquire(BULK))
+        real, asyncio.sleep = asyncio.sleep, sleep  # type: ignore[assignment]
+        try:
+            await real(0)
+            await real(0)
+            await asyncio.wait_for(limiter.acquire(LIVE), 5)
+        finally:
+            asyncio.sleep = real
+            waiting.cancel()
+        return clock.now
+
+    assert asyncio.run(scene()) == 0

@@ -12,7 +12,8 @@ from typing import Any
 from contracts.checks import Checked, finding, not_checked, note, ok
 from contracts.settings import Settings, Tenant, variable
 from runtime.checks import Seen, Steps, clock, impatient
-from runtime.vendor import NotFound, RateLimiter, Refused, Unauthorised, VendorError
+from runtime.rate_limiter import RateLimiter
+from runtime.vendor import NotFound, Refused, Unauthorised, VendorError
 from services.chargebee_adapter.check import sales, webhooks
 from services.chargebee_adapter.client import BURST, ChargebeeClient, account, locked, path
 

@@ -32,10 +32,16 @@ class Customers(Writer):
 
     def _held(self, raw: Any) -> Held:
         row = record_of(raw)
-        return held_or_retry(row, canonical.customer(row))
+        held = held_or_retry(row, canonical.customer(row))
+        self._observations.keep_row("customer", held.reading.id, row)
+        return held
 
     async def get(self, id: str, priority: int) -> Held:
         return self._held(await self._client.get(f"/Customers/{id}", priority=priority))
+
+    async def remembered(self, id: str) -> Held | None:
+        row = self._observations.row("customer", id)
+        return None if row is None else self._held(row)
 
     async def patch(
         self, held: Held, operations: Sequence[Mapping[str, Any]], priority: int

@@ -17,7 +17,7 @@ import structlog
 from contracts.messages import SnapshotCompleted
 from contracts.settings import Tenant
 from runtime.clock import iso
-from runtime.vendor import BULK, READ
+from runtime.rate_limiter import BULK, READ
 from services.poweroffice_adapter import mapping
 from services.poweroffice_adapter.client import CHANGED, Forbidden, PowerOfficeClient, Row
 from services.poweroffice_adapter.feed import SYSTEM, Feed, Numbered

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from runtime.vendor import READ
+from runtime.rate_limiter import READ
 from services.poweroffice_adapter.client import PowerOfficeClient, Row
 from services.poweroffice_adapter.mapping import value_at
 
