@@ -88,18 +88,18 @@ def led(line: str, page: str) -> str:
 
 def indented(markdown: str) -> Iterator[tuple[str, bool]]:
     """Each line with what belongs to a list item moved to four columns for each level, and whether
-    it is in a fence. A list that follows a paragraph at once gets the empty line it needs."""
+    it is in a fence. An item or a fence that follows a paragraph at once gets the empty line it
+    needs; the first paragraph of an item needs none."""
     levels: list[int] = []  # the column at which the content of each open item stands
     fence: str | None = None
-    before = ""
+    before, first = "", False  # the line before, and whether it is of an item's first paragraph
     for line in markdown.splitlines():
         if not line.strip():
-            before = ""
+            before, first = "", False
             yield "", fence is not None
             continue
         column = len(line) - len(line.lstrip(" "))
         mark, item = _FENCE.match(line), _ITEM.match(line)
-        joined = bool(before) and not levels  # a paragraph that is in no list ends just above
         if fence is None:
             lazy = before and not item and not mark  # goes on with the paragraph before it
             while levels and column < levels[-1] and not lazy:
@@ -110,14 +110,15 @@ def indented(markdown: str) -> Iterator[tuple[str, bool]]:
             yield moved, True
             fence = None if mark and mark[1].startswith(fence) else fence
         elif mark:
-            if joined:
+            if before and not levels:
                 yield "", False
-            fence = mark[1]
+            fence, first = mark[1], False
             yield moved, True
         elif item:
-            if joined:
+            if before and not first:
                 yield "", False
             yield moved, False
+            first = True
             levels.append(column + len(item[2]) + len(item[3]))
         else:
             yield moved, False

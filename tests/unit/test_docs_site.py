@@ -79,6 +79,16 @@ def test_no_page_fetches_anything_from_another_host(site: Path) -> None:
         assert not [each for each in fetched if re.match(r"(?:https?:)?//", each)], sheet.name
 
 
+def test_no_markdown_is_left_in_a_page(site: Path) -> None:
+    """What Python-Markdown reads otherwise than GitHub would stand there as text."""
+    for page in site.rglob("*.html"):
+        found = re.search(r"<article.*?</article>", page.read_text(encoding="utf-8"), re.DOTALL)
+        text = re.sub(r"<(pre|code|h1|td).*?</\1>", "", found[0] if found else "", flags=re.DOTALL)
+        lines = re.sub(r"<[^>]+>", "", text).splitlines()
+        left = [line for line in lines if re.match(r"\s*(\||[-*] |\d+\. |#+ |```)", line)]
+        assert (left, "**" in text, "](" in text) == ([], False, False), page.name
+
+
 def test_the_site_holds_each_page_once_and_what_they_name(site: Path) -> None:
     """Those of docs/, and those that stand elsewhere in the repository."""
     held = {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")}
@@ -148,7 +158,10 @@ def test_lists_are_indented_for_the_site() -> None:
    - inner
 
      again
-- [ ] two
+2. two
+3. three
+   goes on
+4. four
 
 after"""
     made = """Words:
@@ -163,7 +176,11 @@ after"""
     - inner
 
         again
-- [ ] two
+
+2. two
+3. three
+    goes on
+4. four
 
 after"""
     assert "\n".join(line for line, _ in docs_site.indented(written)) == made
