@@ -10,11 +10,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 # The environment's own uv, also when another is installed, so that every machine resolves alike.
 UV := $(BIN)/python -m uv
-PACKAGES := contracts runtime services simulators demo tests benchmarks
+PACKAGES := contracts runtime services simulators demo tests benchmarks scripts
 # A cache on another file system would make uv warn on every file.
 export UV_LINK_MODE ?= copy
 
-.PHONY: help env check format generate unit test browser prove mutants money demo matrix bench lock clean
+.PHONY: help env check format generate unit test browser prove mutants money demo matrix bench docs lock clean
 
 help: ## this list
 	@echo "make TARGET, one of:"
@@ -80,9 +80,14 @@ matrix: env ## unit level and wheel on every Python here, with oldest and newest
 bench: env ## the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
 
+docs: env ## the documentation as a site, in build/site; a broken link or anchor fails
+	@# Not --quiet, which would hide warnings from the strict build too.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	@echo "build/site/index.html; to search it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site 8765"
+
 lock: env ## resolve the dependencies anew, with hashes
-	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --extra dev --extra kafka --extra traces --upgrade \
-	  pyproject.toml -o requirements.lock
+	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --extra dev --extra kafka --extra traces --extra docs \
+	  --upgrade pyproject.toml -o requirements.lock
 	@# For the container image: the same versions less development, and less Java and its resolver (the extra "kafka").
 	$(UV) pip compile --universal --generate-hashes --no-emit-index-url \
 	  -c requirements.lock pyproject.toml -o requirements.runtime.lock

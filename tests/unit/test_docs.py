@@ -8,8 +8,10 @@ from typing import get_args
 import pytest
 from typer.main import get_command
 
+from contracts.settings import DECISIONS, every_key
 from contracts.topics import DAY_MS, TOPICS
 from services.console.cli import app
+from services.console.findings import KINDS
 from services.console.pages import commands
 from simulators.faults import FaultKind
 
@@ -76,6 +78,30 @@ def test_every_decision_has_its_date_and_status(path: Path) -> None:
     assert re.fullmatch(
         r"Date: \d{4}-\d\d-\d\d\. Status: (accepted|superseded by decision \d+)\.", status
     )
+
+
+def test_what_a_site_does_before_it_goes_live_exists() -> None:
+    """Commands, options and settings that the list names are those of the code, and every decision
+    and every finding stands in it."""
+    text = (DOCS / "before-you-go-live.md").read_text(encoding="utf-8")
+    known = dict(commands(get_command(app)))
+    named = re.findall(r"`([^`]+)`", text)
+    for words in (each.split() for each in named if each.startswith("tandem ")):
+        name = next(
+            (held for n in (3, 2) if (held := " ".join(words[:n])) in known),
+            None,
+        )
+        assert name is not None, words
+        options = {option for each in known[name].params for option in each.opts}
+        assert {each for each in words if each.startswith("--")} <= options, words
+    keys = {".".join(key.path) for key in every_key()}
+    tenants = {key.removeprefix("tenants.*.") for key in keys}
+    for key in (
+        each.partition(" ")[0] for each in named if re.match(r"[a-z_]+\.[a-z_.]+( =|$)", each)
+    ):
+        assert any(held.startswith(key) for held in keys | tenants), key
+    assert set(DECISIONS) <= set(named)
+    assert {kind for kind in KINDS if kind not in named} == set()
 
 
 def _typed(tree: ast.AST) -> list[list[str]]:
