@@ -1,6 +1,6 @@
 """`python -m benchmarks [NAME [COUNT]]`: run one and print a table; with no name, all.
 
-NAME is linker, peers, latency, restore, compression, shared or command."""
+NAME is linker, peers, latency, capacity, restore, compression, shared or command."""
 
 import asyncio
 import logging
@@ -12,7 +12,16 @@ from typing import NamedTuple
 
 import structlog
 
-from benchmarks import command_line, compression, latency, linker, peers, restore, shared_keys
+from benchmarks import (
+    capacity,
+    command_line,
+    compression,
+    latency,
+    linker,
+    peers,
+    restore,
+    shared_keys,
+)
 from runtime.embedded_kafka import EmbeddedKafka
 
 
@@ -27,6 +36,7 @@ BENCHMARKS = {
     "linker": Benchmark(lambda kafka, count: linker.measure(kafka.bootstrap, count), 100_000),
     "peers": Benchmark(lambda kafka, count: peers.measure(kafka.bootstrap, count), 30_000),
     "latency": Benchmark(lambda kafka, count: latency.measure(kafka.bootstrap, count), 600),
+    "capacity": Benchmark(lambda _, count: capacity.measure(count), 100_000),
     "restore": Benchmark(lambda kafka, count: restore.measure(kafka.bootstrap, count), 100_000),
     "compression": Benchmark(compression.measure, 30_000),
     "shared": Benchmark(lambda _, count: shared_keys.measure(count), 2000),

@@ -52,7 +52,7 @@ def world(rig: Rig) -> dict[str, str]:
     link_when(rig, "kari", "linked")
     link_when(rig, "per", "ambiguous")
     go_id = rig.links()["kari"].poweroffice.id  # type: ignore[union-attr]
-    rig.fault("poweroffice", kind="error", match="PATCH /Customers/{id}", status=400)
+    rig.fault("poweroffice", kind="error", match="PATCH /Customers/{id}", status=400, count=2)
     rig.chargebee.post("/customers/kari", data={"phone": "+47 1"}).raise_for_status()
     link_when(rig, "kari", "rejected")
     rig.send("customers", b"demo/chargebee/x", b'{"type":"observed"')
@@ -130,7 +130,7 @@ def test_redrive_by_letter_by_words_and_all(rig: Rig) -> None:
         tandem(rig, "redrive", "--reason", "no such words")
         == "0 planned again, 0 messages sent again\n"
     )
-    rig.fault("poweroffice", kind="error", match="PATCH /Customers/{id}", status=400)
+    rig.fault("poweroffice", kind="error", match="PATCH /Customers/{id}", status=400, count=2)
     assert (
         tandem(rig, "redrive", "--letter", "demo/customer/kari/2")
         == "1 planned again, 0 messages sent again\n"

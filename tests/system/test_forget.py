@@ -56,7 +56,7 @@ def test_an_erased_email_is_nowhere_afterwards(broker: EmbeddedKafka, tmp_path: 
         rig.add_customer(id="glem", first_name="Glem", last_name="Meg", email=EMAIL)
         for key in ("kari", "glem"):
             link_when(rig, key, "linked")
-        rig.fault("poweroffice", kind="error", match="PATCH /Customers/{id}", status=400)
+        rig.fault("poweroffice", kind="error", match="PATCH /Customers/{id}", status=400, count=2)
         rig.chargebee.post("/customers/glem", data={"email": f"ny.{EMAIL}"}).raise_for_status()
         link_when(rig, "glem", "rejected")
         assert "1 dead letters" in tandem(rig, "letters")

@@ -17,6 +17,7 @@ from contracts.entities import SYSTEMS
 from contracts.settings import PREFIX, Settings, every_key, load
 from runtime import life, service
 from services.chargebee_adapter import webhooks
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 BASE, EXAMPLE = (ROOT / "deploy" / "kubernetes" / each for each in ("base", "example"))
@@ -189,7 +190,7 @@ def _built(directory: Path) -> list[Object]:
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not installed here")
     done = subprocess.run(
-        ["kubectl", "kustomize", str(directory)], capture_output=True, text=True, timeout=60
+        ["kubectl", "kustomize", str(directory)], capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))

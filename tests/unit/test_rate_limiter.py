@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from runtime.rate_limiter import BULK, LIVE, READ, RateLimiter
+from tests.waiting import PATIENCE_S
 
 
 class Clock:
@@ -142,7 +143,7 @@ def test_a_live_call_does_not_sleep_behind_the_turn_of_another(clock: Clock) -> 
         try:
             await real(0)
             await real(0)
-            await asyncio.wait_for(limiter.acquire(LIVE), 5)
+            await asyncio.wait_for(limiter.acquire(LIVE), PATIENCE_S)
         finally:
             asyncio.sleep = real
             waiting.cancel()

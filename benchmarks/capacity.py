@@ -1,0 +1,122 @@
+"""What one key carries, on a clock that jumps from wait to wait: the limiters of both vendors as
+the services use them, vendors that answer in `ANSWER_S`, and no other cost.
+
+How long a first backfill of many records takes, by the calls that each costs; and at which interval
+the tenants of one subscription key of Go are polled when there are many, with what an edit waits
+meanwhile.
+"""
+
+import asyncio
+import selectors
+import statistics
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from contracts.settings.models import PowerOfficeSettings
+from runtime.rate_limiter import BULK, LIVE, READ, RateLimiter
+from services.chargebee_adapter.client import BURST
+
+ANSWER_S = 0.15
+CONCURRENT = 8  # connections of a key
+TENANTS = (1, 50, 300)
+LISTS = 4  # customers, products, sales orders, outgoing invoices: one call each when idle
+HOURS = 2
+EDIT_EVERY_S = 20.0
+CHARGEBEE_PER_MINUTE = 1000  # of a production site; a test site allows 150
+# The calls for one record that does not exist on the other side, with those that stamp ours.
+BACKFILLS = (
+    ("customers, Chargebee to Go", 1, 2),
+    ("customers, Go to Chargebee", 1, 1),
+    ("products, Chargebee to Go", 1, 0),
+)
+
+
+class _Jumping(asyncio.SelectorEventLoop):
+    """A loop whose clock jumps to the next timer instead of waiting for it."""
+
+    def __init__(self) -> None:
+        self._now_s = 0.0
+        loop = self
+
+        class Selector(selectors.SelectSelector):
+            def select(self, timeout: float | None = None) -> Any:
+                loop._now_s += timeout or 0.0
+                return super().select(0)
+
+        super().__init__(Selector())
+
+    def time(self) -> float:
+        return self._now_s
+
+
+def jumping(work: Callable[[Callable[[], float]], Coroutine[Any, Any, str]]) -> str:
+    """The result of `work`, which gets the clock and is run on it."""
+    loop = _Jumping()
+    try:
+        return loop.run_until_complete(work(loop.time))
+    finally:
+        loop.close()
+
+
+async def measure(count: int) -> AsyncIterator[str]:
+    """Two tables: backfills of `count` records, and tenants of one key."""
+    yield f"| backfill of {count:,} records | to Go | to Chargebee | hours |"
+    yield "|---|---|---|---|"
+    for name, go, chargebee in BACKFILLS:
+        work = partial(_backfill, count=count, name=name, go=go, chargebee=chargebee)
+        yield await asyncio.to_thread(jumping, work)
+    yield ""
+    yield "| tenants of a key of Go | each list is polled every | an edit waits, p99 | requests/s |"
+    yield "|---|---|---|---|"
+    for tenants in TENANTS:
+        yield await asyncio.to_thread(jumping, partial(_tenants, tenants=tenants))
+
+
+async def _backfill(
+    clock: Callable[[], float], count: int, name: str, go: int, chargebee: int
+) -> str:
+    ours = RateLimiter.counted(10, clock=clock)
+    theirs = RateLimiter(CHARGEBEE_PER_MINUTE, 60.0, BURST, clock=clock)
+    await asyncio.gather(_sent(ours, count * go), _sent(theirs, count * chargebee))
+    return f"| {name} | {count * go:,} | {count * chargebee:,} | {clock() / 3600:.1f} |"
+
+
+async def _sent(limiter: RateLimiter, calls: int) -> None:
+    left = iter(range(calls))
+
+    async def one() -> None:
+        for _ in left:
+            await limiter.acquire(BULK)
+            await asyncio.sleep(ANSWER_S)
+
+    await asyncio.gather(*(one() for _ in range(CONCURRENT)))
+
+
+async def _tenants(clock: Callable[[], float], tenants: int) -> str:
+    limiter = RateLimiter.counted(10, clock=clock)
+    idle_s = PowerOfficeSettings.model_fields["poll_max_s"].default
+    end_s, gaps, waits = HOURS * 3600, [], []
+
+    async def polling(number: int) -> None:
+        await asyncio.sleep(number * idle_s / (tenants * LISTS))
+        before_s = None
+        while clock() < end_s:
+            await limiter.acquire(READ)
+            await asyncio.sleep(ANSWER_S)
+            if before_s is not None:
+                gaps.append(clock() - before_s)
+            before_s = clock()
+            await asyncio.sleep(idle_s)
+
+    async def editing() -> None:
+        while clock() < end_s:
+            await asyncio.sleep(EDIT_EVERY_S)
+            asked_s = clock()
+            await limiter.acquire(LIVE)
+            waits.append(clock() - asked_s)
+
+    await asyncio.gather(editing(), *(polling(number) for number in range(tenants * LISTS)))
+    worst_ms = 1000 * sorted(waits)[int(len(waits) * 0.99)]
+    rate = limiter.taken / clock()
+    return f"| {tenants} | {statistics.median(gaps):.0f} s | {worst_ms:.0f} ms | {rate:.1f} |"
