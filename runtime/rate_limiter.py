@@ -46,7 +46,8 @@ class RateLimiter:
         self._paused_until = self._next_read_at = 0.0
         self._live_at: float | None = None
         self._most, self._within_s = most, within_s
-        self._sent: deque[float] = deque(maxlen=most or 0)
+        self._sent: deque[float] = deque(maxlen=most or 0)  # the newest, for the window
+        self._sent_by_others: deque[float] = deque(maxlen=most or 0)
         self._waiting: tuple[deque[asyncio.Future[None]], ...] = (deque(), deque(), deque())
         self._bulk_in_a_row = 0
         self._server: asyncio.Task[None] | None = None
@@ -96,8 +97,6 @@ class RateLimiter:
         self.taken -= tokens
         if self._clock() >= self._paused_until:
             self._tokens = min(self._burst, self._tokens + tokens)
-            for _ in range(min(tokens, len(self._sent))):
-                self._sent.pop()
 
     def pause(self, seconds: float) -> None:
         """Let nobody through for so many seconds, and begin again with an empty bucket."""
@@ -123,10 +122,12 @@ class RateLimiter:
         self._sent.append(now)
         if priority == LIVE:
             self._live_at = now
-        elif priority == READ:
+        else:
+            self._sent_by_others.append(now)
+        if priority == READ:
             self._next_read_at = now + self._read_every_s
             self._bulk_in_a_row = 0
-        else:
+        elif priority == BULK:
             self._bulk_in_a_row += 1
 
     def _next(self) -> tuple[int, float]:
@@ -137,9 +138,8 @@ class RateLimiter:
             return READ, self._paused_until - now
         self._fill(now)
         if live:
-            return LIVE, max(self._for_tokens(1 - self._overdraft), self._for_window(now, 0))
-        kept = self._live_at is not None and now - self._live_at < LIVE_LATELY_S
-        delay_s = max(self._for_tokens(1), self._for_window(now, int(kept)))
+            return LIVE, max(self._for_tokens(1 - self._overdraft), self._for_window(now))
+        delay_s = max(self._for_tokens(1), self._for_window(now), self._for_others(now))
         read_delay_s = max(delay_s, self._next_read_at - now)
         if bulk and (not read or self._bulk_in_a_row < READ_EVERY - 1 or read_delay_s > delay_s):
             return BULK, delay_s
@@ -154,10 +154,21 @@ class RateLimiter:
         missing = wanted - self._tokens
         return 0.0 if missing < ROUNDING else missing * self._per_token_s
 
-    def _for_window(self, now: float, kept: int) -> float:
-        """Seconds until the window has a place besides those that are kept."""
-        usable = max(1, (self._most or 0) - kept)
-        if self._most is None or len(self._sent) < usable:
+    def _for_window(self, now: float) -> float:
+        """Seconds until the window has a place."""
+        return _until_free(self._sent, self._most, self._within_s, now)
+
+    def _for_others(self, now: float) -> float:
+        """Seconds until those that are no LIVE calls may have a place: one is kept for the next
+        edit while there are some."""
+        if self._most is None or self._live_at is None or now - self._live_at > LIVE_LATELY_S:
             return 0.0
-        missing_s = self._sent[-usable] + self._within_s - now
-        return 0.0 if missing_s < ROUNDING else missing_s
+        return _until_free(self._sent_by_others, max(1, self._most - 1), self._within_s, now)
+
+
+def _until_free(sent: deque[float], places: int | None, within_s: float, now: float) -> float:
+    """Seconds until fewer than `places` were sent within `within_s`."""
+    if places is None or len(sent) < places:
+        return 0.0
+    missing_s = sent[-places] + within_s - now
+    return 0.0 if missing_s < ROUNDING else missing_s

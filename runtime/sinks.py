@@ -1,5 +1,5 @@
-"""How commands reach a vendor: two lanes, bounded workers per tenant, finished commands answered,
-one fenced commit.
+"""How commands reach a vendor: two lanes with bounded workers per tenant, finished commands
+answered, one fenced commit.
 
 Commands finish in any order; outcomes and the offset of the finished prefix are written in one
 transaction of the partition's own producer, so that two overlapping processes cannot both finish a
@@ -8,7 +8,6 @@ command.
 
 import asyncio
 import contextlib
-import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -58,7 +57,8 @@ def _nothing_held(_command: Command) -> Problem | None:
 @dataclass
 class Lane:
     """One tenant's vendor: how commands are applied, whether it can be reached, and why a command
-    that was sent must not be carried out after all (`held`)."""
+    that was sent must not be carried out after all (`held`). Live and bulk commands have `workers`
+    each: an edit waits for no worker that has a command of a backfill."""
 
     apply: Apply
     probe: Callable[[], Awaitable[None]]
@@ -66,9 +66,8 @@ class Lane:
     retry_s: float = 300.0
     workers: int = 4
     unreachable: str | None = None
-    queue: "asyncio.PriorityQueue[tuple[int, int, _Job]]" = field(
-        default_factory=asyncio.PriorityQueue
-    )
+    live: "asyncio.Queue[_Job]" = field(default_factory=asyncio.Queue)
+    bulk: "asyncio.Queue[_Job]" = field(default_factory=asyncio.Queue)
 
 
 @dataclass(eq=False)
@@ -130,7 +129,6 @@ class SinkRunner:
             for each in partitions
         }
         self._room = asyncio.Event()
-        self._numbers = itertools.count()
         self.tasks = Background()
         self.fenced: int | None = None
         self.on_fenced: Callable[[], None] = lambda: None
@@ -150,11 +148,11 @@ class SinkRunner:
             what = f"committing outcomes of partition {number}"
             self.tasks.begin(what, partial(self._commit_loop, number, partition), lasts=False)
         for tenant, lane in self._lanes.items():
-            for number in range(1, lane.workers + 1):
-                what = f"carrying out commands of {tenant}, worker {number}"
-                self.tasks.begin(
-                    what, partial(self._work, tenant, lane), tenant=tenant, lasts=False
-                )
+            for kind, queue in (("live", lane.live), ("bulk", lane.bulk)):
+                for number in range(1, lane.workers + 1):
+                    what = f"carrying out {kind} commands of {tenant}, worker {number}"
+                    work = partial(self._work, tenant, lane, queue)
+                    self.tasks.begin(what, work, tenant=tenant, lasts=False)
             self._begin_probing(tenant, lane, first=True)
 
     def _begin_probing(self, tenant: str, lane: Lane, *, first: bool = False) -> None:
@@ -241,7 +239,8 @@ class SinkRunner:
             self._enqueue(lane, job, command)
 
     def _enqueue(self, lane: Lane, job: _Job, command: Command) -> None:
-        lane.queue.put_nowait((0 if command.lane == "live" else 1, next(self._numbers), job))
+        queue = lane.live if command.lane == "live" else lane.bulk
+        queue.put_nowait(job)
 
     def _refuse(self, record: ConsumerRecord, reason: str) -> None:
         log.error("command.undecodable", topic=record.topic, offset=record.offset, reason=reason)
@@ -249,9 +248,9 @@ class SinkRunner:
         job = self._partitions[record.partition].jobs[record.offset]
         self._done(job, [undecodable(record, reason, self._kafka.max_record_bytes)])
 
-    async def _work(self, tenant: str, lane: Lane) -> None:
+    async def _work(self, tenant: str, lane: Lane, queue: "asyncio.Queue[_Job]") -> None:
         while True:
-            _, _, job = await lane.queue.get()
+            job = await queue.get()
             if self.fenced is not None:
                 # Another process has these commands now; what this one did could not be committed.
                 return

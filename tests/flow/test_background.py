@@ -242,7 +242,8 @@ def test_a_command_whose_worker_ends_is_carried_out_by_the_next(how: Work) -> No
             ]
             problem = held.runner.problem() or ""
             assert problem.startswith(
-                "carrying out commands of demo, worker 1 ended unasked and is begun again, once: "
+                "carrying out bulk commands of demo, worker 1 ended unasked "
+                "and is begun again, once: "
             )
             assert "customer kari, command 1" in problem
 

@@ -284,14 +284,15 @@ def test_a_refused_key_parks_at_once_and_the_probe_says_when_it_is_over() -> Non
     run(scenario())
 
 
-def test_a_live_command_overtakes_queued_bulk_ones() -> None:
-    """A person's edit never waits behind a backfill."""
+def test_a_live_command_waits_for_no_bulk_one() -> None:
+    """A person's edit never waits behind a backfill, also while that waits for the vendor."""
 
     async def scenario() -> None:
         go_on = asyncio.Event()
 
         async def gated(asked: Command) -> Outcome:
-            await go_on.wait()
+            if asked.lane == "bulk":
+                await go_on.wait()
             return applied(asked)
 
         vendor = FakeVendor(gated)
@@ -299,6 +300,7 @@ def test_a_live_command_overtakes_queued_bulk_ones() -> None:
             await held.give(*(command(f"bulk-{number}") for number in range(5)))
             await until(lambda: vendor.asked)
             await held.give(command("edit", lane="live"))
+            assert [each.link for each in await held.until_outcomes(1)] == ["edit"]
             go_on.set()
             await held.until_outcomes(6)
             assert vendor.links() == [
