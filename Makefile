@@ -14,7 +14,7 @@ PACKAGES := contracts runtime services simulators demo tests benchmarks scripts
 # A cache on another file system would make uv warn on every file.
 export UV_LINK_MODE ?= copy
 
-.PHONY: help env check format generate unit test browser prove mutants money demo matrix bench docs lock clean
+.PHONY: help env check format generate unit test browser prove mutants money demo matrix soak bench docs lock clean
 
 help: ## this list
 	@echo "make TARGET, one of:"
@@ -76,6 +76,9 @@ demo: env ## the whole system with simulated vendors; ONCE=1 ends when both side
 
 matrix: env ## unit level and wheel on every Python here, with oldest and newest dependencies; ARGS="3.12 --oldest"
 	$(BIN)/python -m tests.matrix $(ARGS)
+
+soak: env ## edits for MINUTES=30: whether memory, open files or lag grow, as build/soak.csv and build/soak.svg
+	$(BIN)/python -m benchmarks.soak $(or $(MINUTES),30)
 
 bench: env ## the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
