@@ -61,8 +61,9 @@ test: env browser ## every test, the ones on a real Kafka included; ARGS="-k nam
 browser: ## Debian's Chromium, for the tests of the console's page, where it can be installed
 	@sh scripts/browser.sh
 
-prove: env ## both state machines, of the sync and of the books, on ten times as many random histories
+prove: env ## both state machines, of the sync and of the books, on ten times as many random histories, and fuzzing
 	TANDEM_PROVE=10 $(BIN)/python -m pytest -n 2 -p no:cacheprovider --hypothesis-show-statistics tests/property \
+	  tests/unit/test_fuzz.py \
 	  --deselect tests/property/test_mutants.py $(ARGS)
 
 mutants: env ## hand-made faults of the linker's core, each of which the suite must notice
