@@ -1,6 +1,6 @@
 """`python -m benchmarks [NAME [COUNT]]`: run one and print a table; with no name, all.
 
-NAME is linker, peers, latency, restore, compression, shared or command."""
+NAME is linker, peers, latency, restore, compression, shared, command or console."""
 
 import asyncio
 import logging
@@ -12,7 +12,16 @@ from typing import NamedTuple
 
 import structlog
 
-from benchmarks import command_line, compression, latency, linker, peers, restore, shared_keys
+from benchmarks import (
+    command_line,
+    compression,
+    console,
+    latency,
+    linker,
+    peers,
+    restore,
+    shared_keys,
+)
 from runtime.embedded_kafka import EmbeddedKafka
 
 
@@ -31,6 +40,7 @@ BENCHMARKS = {
     "compression": Benchmark(compression.measure, 30_000),
     "shared": Benchmark(lambda _, count: shared_keys.measure(count), 2000),
     "command": Benchmark(lambda _, count: command_line.measure(count), 5),
+    "console": Benchmark(lambda _, count: console.measure(count), 100_000),
 }
 
 

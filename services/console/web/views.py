@@ -104,18 +104,19 @@ async def records(asked: Asked) -> Response:
     states = [each for each in STATES if each == state]
     found: Iterable[Link] = ()
     if text:
-        found = asked.model.find(asked.tenant, text, named)
+        found = asked.model.find(asked.tenant, text, named, states=states, most=FOUND_MAX + 1)
     elif states:
         found = asked.model.in_states(asked.tenant, states, entity=named, most=FOUND_MAX + 1)
     names = Names(KnownByModel(asked.model, asked.tenant))
-    rows: list[dict[str, Any]] = []
-    for link in found:
-        if states and link.state not in states:
-            continue
-        number, called = asked.model.number_of(link), words_of(names.of(link))
-        rows.append({"link": link, "ids": ids_of(link), "number": number, "called": called})
-        if len(rows) > FOUND_MAX:
-            break
+    rows = [
+        {
+            "link": link,
+            "ids": ids_of(link),
+            "number": asked.model.number_of(link),
+            "called": words_of(names.of(link)),
+        }
+        for link in found
+    ]
     return asked.page(
         "records.html",
         rows=rows[:FOUND_MAX],
