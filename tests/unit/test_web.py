@@ -344,6 +344,52 @@ def test_a_search_finds_by_any_word_and_keeps_it_out_of_the_address(browser: Bro
         assert "Nothing was found" in browser.post("/acme/records", data=form | none).text
 
 
+def test_a_filter_is_saved_for_its_person_and_outlives_the_console(
+    model: ReadModel, tmp_path: Path
+) -> None:
+    """Its words are not; another person does not see it, and neither does another tenant."""
+    settings = settings_of(data=str(tmp_path))
+    kari = Browser(settings, model)
+    kari.login("reader", "reader")
+    form = {"csrf": kari.csrf(), "name": f"  To look  at {HOSTILE}", "state": "rejected"}
+    answer = kari.post("/acme/filters", data=form | {"entity": "", "text": "kari"})
+    assert answer.headers["location"] == "/acme/records?state=rejected"
+    kari.post("/acme/filters", data=form | {"name": "A", "entity": "customer"})
+    held = (tmp_path / "filters.json").read_text()
+    assert "kari" not in held and (tmp_path / "filters.json").stat().st_mode & 0o777 == 0o600
+
+    again = Browser(settings, model)
+    again.login("reader", "reader")
+    text = again.see("/acme/records?entity=customer&state=rejected")
+    first, second = re.findall(r'<a href="/acme/records\?([^"]*)"', text)
+    assert (first, second) == ("entity=customer&amp;state=rejected", "state=rejected")
+    assert "To look at &lt;script&gt;" in text and 'aria-current="true">A<' in text
+    another = Browser(settings, model)
+    another.login("admin", "admin")
+    assert "Your filters" not in another.see("/acme/records")
+
+    again.post("/acme/filters/delete", data={"csrf": again.csrf(), "name": "A"})
+    assert ">A</a>" not in again.see("/acme/records")
+    (tmp_path / "filters.json").write_text("{")
+    assert "Your filters" not in again.see("/acme/records")
+
+
+def test_a_filter_without_a_name_or_of_no_state_is_refused(
+    model: ReadModel, tmp_path: Path
+) -> None:
+    held = Browser(settings_of(data=str(tmp_path)), model)
+    held.login()
+    csrf = held.csrf()
+    for wrong in ({"name": " "}, {"name": "x" * 61}, {"name": "x", "state": "gone"}):
+        answer = held.post("/acme/filters", data={"csrf": csrf, "state": "held"} | wrong)
+        assert answer.status_code == 400
+    for number in range(31):
+        form = {"csrf": csrf, "name": str(number), "entity": "order"}
+        answer = held.post("/acme/filters", data=form)
+    assert answer.status_code == 400 and "delete one" in answer.text
+    assert held.post("/acme/filters", data={"name": "x"}).status_code == 403
+
+
 def test_a_number_stays_when_its_record_changes(model: ReadModel) -> None:
     before = number(model, "kari")
     changed = msgspec.structs.replace(LINKS[0], state="conflict")

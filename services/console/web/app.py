@@ -25,6 +25,7 @@ from runtime.version import version
 from services.console.model import ReadModel
 from services.console.web import acts, live, views
 from services.console.web.asked import Asked
+from services.console.web.filters import Filters
 from services.console.web.health import HealthWatch
 from services.console.web.people import COOKIE, SESSION_S, People
 from services.console.web.words import COOKIE as LANGUAGE
@@ -58,6 +59,7 @@ class WebConsole:
     def __init__(self, settings: Settings, model: Model, send: Sender, watch: HealthWatch) -> None:
         self.settings, self.model, self.send, self.watch = settings, model, send, watch
         self.people = People(settings.console)
+        self._filters = Filters(Path(settings.console.data))
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -93,6 +95,8 @@ class WebConsole:
             Route("/live", self._asked(live.stream)),
             Route("/{tenant}/records", self._asked(views.records), methods=["GET"]),
             Route("/{tenant}/records", self._form(views.records), methods=["POST"]),
+            Route("/{tenant}/filters", self._form(views.keep_filter), methods=["POST"]),
+            Route("/{tenant}/filters/delete", self._form(views.drop_filter), methods=["POST"]),
             Route("/{tenant}/act/{kind}", self._form(self._act), methods=["POST"]),
             *(Route(path, self._asked(page)) for path, page in pages),
         ]
@@ -118,7 +122,9 @@ class WebConsole:
                     title="The topics are being read",
                     words="This page shows them in a moment.",
                 )
-            asked = Asked(self.settings, self.watch, request, person, model, self.page)
+            asked = Asked(
+                self.settings, self.watch, self._filters, request, person, model, self.page
+            )
             if asked.tenant and asked.tenant not in self.settings.tenants:
                 return self.page(
                     request, "message.html", 404, title="There is no such tenant", words=""

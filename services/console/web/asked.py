@@ -8,6 +8,7 @@ from starlette.responses import Response
 from contracts.settings import Settings
 from services.console.base import Meant
 from services.console.model import ReadModel
+from services.console.web.filters import Filters
 from services.console.web.health import HealthWatch
 from services.console.web.needs import counted
 from services.console.web.people import Person
@@ -27,15 +28,17 @@ class Asked:
         self,
         settings: Settings,
         watch: HealthWatch,
+        filters: Filters,
         request: Request,
         person: Person,
         model: ReadModel,
         render: Render,
     ) -> None:
-        self.settings, self.watch, self.request = settings, watch, request
+        self.settings, self.watch, self.filters, self.request = settings, watch, filters, request
         self.person, self.model, self._render = person, model, render
         self.words = Words(language_of(request))
         self.tenant = str(request.path_params.get("tenant", ""))
+        self.form: dict[str, str] = getattr(request.state, "form", {})
 
     @property
     def about(self) -> Meant:

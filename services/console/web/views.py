@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from contracts.entities import ENTITIES, SYSTEMS, EntityName
 from contracts.facts import Run
 from contracts.messages import Link, LinkState
+from runtime.unusable import Unusable
 from services.console import drift
 from services.console.files import inert
 from services.console.following import held_of, picked
@@ -23,6 +24,7 @@ from services.console.runs import words_of as run_words
 from services.console.status import mode_of, switches_of, troubles_of
 from services.console.values import shown
 from services.console.web.asked import Asked
+from services.console.web.filters import NAME_MAX, Filter
 from services.console.web.needs import KINDS, Need, needs_of
 from services.console.web.record import record_of
 
@@ -96,8 +98,7 @@ def _needs(asked: Asked) -> list[Need]:
 
 async def records(asked: Asked) -> Response:
     """Search by a text, which is posted so that no address holds it, or list by state."""
-    form = getattr(asked.request.state, "form", {})
-    query = asked.request.query_params
+    form, query = asked.form, asked.request.query_params
     text, entity = form.get("text", "").strip(), form.get("entity") or query.get("entity", "")
     state = form.get("state") or query.get("state", "")
     named: EntityName | None = next((each for each in ENTITIES if each == entity), None)
@@ -105,8 +106,9 @@ async def records(asked: Asked) -> Response:
     found: Iterable[Link] = ()
     if text:
         found = asked.model.find(asked.tenant, text, named, states=states, most=FOUND_MAX + 1)
-    elif states:
-        found = asked.model.in_states(asked.tenant, states, entity=named, most=FOUND_MAX + 1)
+    elif states or named:
+        most = FOUND_MAX + 1
+        found = asked.model.in_states(asked.tenant, states or STATES, entity=named, most=most)
     names = Names(KnownByModel(asked.model, asked.tenant))
     rows = [
         {
@@ -126,8 +128,31 @@ async def records(asked: Asked) -> Response:
         state=state,
         entities=ENTITIES,
         states=STATES,
-        asked_for=bool(text or states),
+        asked_for=bool(text or states or named),
+        filters=asked.filters.of(asked.person.name, asked.tenant),
+        name_max=NAME_MAX,
     )
+
+
+async def keep_filter(asked: Asked) -> Response:
+    """Save what Records is filtered by under a name, for this person."""
+    form = {name: " ".join(value.split()) for name, value in asked.form.items() if value.strip()}
+    given = {name: form.get(name) for name in ("name", "entity", "state")}
+    try:
+        kept = msgspec.convert(given, Filter)
+        asked.filters.keep(asked.person.name, asked.tenant, kept)
+    except (ValueError, Unusable) as error:
+        return asked.page("message.html", 400, title="This cannot be saved", words=str(error))
+    return RedirectResponse(f"/{asked.tenant}/records?{kept.query}", 303)
+
+
+async def drop_filter(asked: Asked) -> Response:
+    """Delete a filter of this person."""
+    try:
+        asked.filters.drop(asked.person.name, asked.tenant, asked.form.get("name", ""))
+    except Unusable as error:
+        return asked.page("message.html", 400, title="This cannot be saved", words=str(error))
+    return RedirectResponse(f"/{asked.tenant}/records", 303)
 
 
 async def record(asked: Asked) -> Response:
