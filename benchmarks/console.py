@@ -1,7 +1,6 @@
 """How long the console's search takes in a read model of many links, beside looking through all
 words, and what its page takes."""
 
-import asyncio
 import statistics
 import tempfile
 import time
@@ -18,6 +17,7 @@ from contracts.settings import Settings
 from services.console.model import Mirrored, ReadModel
 from services.console.web.app import WebConsole
 from services.console.web.health import HealthWatch
+from services.console.web.outside import outside
 
 AT_ONCE, TIMES, REJECTED_EVERY = 2000, 7, 500
 TOKEN = "a-token-of-the-benchmark"
@@ -87,11 +87,8 @@ def _median_ms(call: Callable[[], int]) -> tuple[float, int]:
 
 
 def _browser(settings: Settings, model: ReadModel) -> httpx.AsyncClient:
-    async def send(*_: Any) -> None:
-        await asyncio.sleep(0)
-
-    app = WebConsole(settings, lambda: model, send, HealthWatch(settings)).app()
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://console")
+    page = WebConsole(settings, lambda: model, outside(settings), HealthWatch(settings))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(page.app()), base_url="http://console")
 
 
 async def _page_ms(browser: httpx.AsyncClient, form: dict[str, str]) -> float:

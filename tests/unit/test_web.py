@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,11 @@ from contracts.messages import (
 )
 from contracts.settings import Settings
 from contracts.signals import OfOperator, args_of
+from services.console.base import NotFound
 from services.console.model import Mirrored, ReadModel
 from services.console.web.app import SECURITY, WebConsole
 from services.console.web.health import HealthWatch
+from services.console.web.outside import Outside
 from services.console.web.words import catalogue
 
 AT = "2026-11-29T06:00:00.000000Z"
@@ -138,6 +140,13 @@ def model(tmp_path: Path) -> Iterator[ReadModel]:
         letter = DeadLetter(
             reason="Go refused", at=AT, topic="tandem.commands.poweroffice", command=plan("nei")
         )
+        unread = DeadLetter(
+            reason="not understood",
+            at=AT,
+            topic="tandem.customers",
+            key="acme/x",
+            body_base64="e30=",
+        )
         facts = Control(tenant="acme", kind="run", id="r1", at=AT, value=run)
         did = {"did": {"entity": "customer", "chargebee": "kari", "poweroffice": "5kari"}}
         signal = Control(
@@ -148,6 +157,7 @@ def model(tmp_path: Path) -> Iterator[ReadModel]:
             ("control", "acme/signal/s7", signal),
             ("journal", "acme/customer/kari/1", entry),
             ("dead-letters", "acme/nei/1", letter),
+            ("dead-letters", "unread/1", unread),
         ):
             records.append(Mirrored(topic, key, msgspec.json.encode(value)))
         held.apply(records, {}, {})
@@ -157,6 +167,8 @@ def model(tmp_path: Path) -> Iterator[ReadModel]:
 class Browser:
     """A browser on a console whose linker answers `answer`."""
 
+    away: Exception | None
+
     def __init__(self, settings: Settings, model: ReadModel | None) -> None:
         self.sent: list[tuple[str, str, dict[str, Any], str]] = []
         self.answer: dict[str, Any] | None = {"signal": "s1", "result": "done"}
@@ -165,8 +177,14 @@ class Browser:
             self.sent.append((tenant, said.KIND, args_of(said), by))
             return self.answer
 
-        self.model = model
-        self.app = WebConsole(settings, lambda: self.model, send, HealthWatch(settings)).app()
+        async def again(messages: Mapping[str, DeadLetter]) -> None:
+            if self.away is not None:
+                raise self.away
+            self.again += messages
+
+        self.model, self.again, self.away = model, list[str](), None
+        watch, outside = HealthWatch(settings), Outside(send, again)
+        self.app = WebConsole(settings, lambda: self.model, outside, watch).app()
         self.cookies = httpx.Cookies()
 
     def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
@@ -318,7 +336,7 @@ def test_the_list_of_needs_begins_with_the_most_money(browser: Browser) -> None:
     only = browser.see("/acme/needs?kind=ambiguous")
     assert "invoiced_twice" not in only
     csv = browser.see("/acme/needs.csv").splitlines()
-    assert csv[0].startswith("kind,entity,key") and len(csv) == 7
+    assert csv[0].startswith("kind,entity,key") and len(csv) == 8
 
 
 def test_a_record_shows_both_sides_and_what_may_be_done(browser: Browser, model: ReadModel) -> None:
@@ -458,6 +476,50 @@ def test_a_form_sends_the_signal_of_the_command_line_with_the_persons_name(
     ((tenant, sent, given, by),) = browser.sent
     assert (tenant, sent, by) == ("acme", kind, "token")
     assert args.items() <= given.items()
+
+
+def test_one_dead_letter_is_tried_again_where_it_is_shown(browser: Browser) -> None:
+    """As `tandem redrive --letter`: a command is planned again, a message is sent again; the
+    letters of a record that is tried again are done with too."""
+    for page in ("/acme/needs", "/acme/letters"):
+        text = browser.see(page)
+        for key in ("acme/nei/1", "unread/1"):
+            assert f'name="letter" value="{key}"' in text, page
+    browser.act("redrive", letter="acme/nei/1")
+    browser.act("redrive", letter="unread/1")
+    browser.act("redrive", entity="customer", key="nei")
+    named = {"names": [("customer", "nei")], "letters": ["acme/nei/1"]}
+    assert [given for _, _, given, _ in browser.sent] == [
+        named,
+        {"names": [], "letters": ["unread/1"]},
+        {"entity": "customer", "key": "nei", "letters": ["acme/nei/1"]},
+    ]
+    assert browser.again == ["unread/1"]
+    assert "no dead letter" in browser.act("redrive", 404, letter="gone")
+    browser.away = NotFound("the message is not kept")
+    assert "is not kept" in browser.act("redrive", 404, letter="unread/1")
+    browser.away = ConnectionError("no route")
+    assert "Kafka cannot be used" in browser.act("redrive", 503, letter="unread/1")
+    assert len(browser.sent) == 3
+
+
+def test_a_record_is_forgotten_with_its_history_and_letters(browser: Browser) -> None:
+    browser.act("forget", entity="customer", key="kari")
+    browser.act("forget", entity="customer", key="nei")
+    (_, _, kari, _), (_, _, nei, _) = browser.sent
+    assert kari == {"entity": "customer", "key": "kari", "journal": ["acme/customer/kari/1"]}
+    assert nei == {"entity": "customer", "key": "nei", "letters": ["acme/nei/1"]}
+    assert "no customer" in browser.act("forget", 404, entity="customer", key="gone")
+
+
+def test_many_letters_stay_a_small_page(browser: Browser, model: ReadModel) -> None:
+    long = {"fields": {f"field {n}": '"' for n in range(200)}}
+    command = msgspec.structs.replace(plan("nei"), **long)
+    letter = DeadLetter(reason="x" * 90, at=AT, topic="tandem.orders", command=command)
+    value = msgspec.json.encode(letter)
+    model.apply([Mirrored("dead-letters", f"acme/many/{n}", value) for n in range(300)], {}, {})
+    text = browser.see("/acme/letters")
+    assert len(text.encode()) < 60_000 and "282 more" in text
 
 
 def test_what_the_linker_refuses_or_has_not_taken_is_told(browser: Browser) -> None:

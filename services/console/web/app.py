@@ -20,13 +20,16 @@ from contracts.settings import Settings
 from contracts.signals import OfOperator, Wrong
 from contracts.topics import TOPICS
 from runtime.harmless import harmless
+from runtime.kafka import AWAY
 from runtime.requests import whole_body
 from runtime.version import version
+from services.console.base import NotFound
 from services.console.model import ReadModel
 from services.console.web import acts, live, views
 from services.console.web.asked import Asked
 from services.console.web.filters import Filters
 from services.console.web.health import HealthWatch
+from services.console.web.outside import Outside
 from services.console.web.people import COOKIE, SESSION_S, People
 from services.console.web.words import COOKIE as LANGUAGE
 from services.console.web.words import LOCALES, Words, language_of
@@ -42,7 +45,6 @@ SECURITY = {
     "cache-control": "no-store",
     "cross-origin-opener-policy": "same-origin",
 }
-Sender = Callable[[str, OfOperator, str], Awaitable[dict[str, Any] | None]]
 Page = Callable[[Asked], Awaitable[Response]]
 
 
@@ -53,11 +55,13 @@ class Model(Protocol):
 
 
 class WebConsole:
-    """The page of one installation. `model` gives the read model, `send` sends a signal of a person
-    and gives the linker's answer, None where it was not taken in time."""
+    """The page of one installation. `model` gives the read model, `outside` does what is not read
+    from it."""
 
-    def __init__(self, settings: Settings, model: Model, send: Sender, watch: HealthWatch) -> None:
-        self.settings, self.model, self.send, self.watch = settings, model, send, watch
+    def __init__(
+        self, settings: Settings, model: Model, outside: Outside, watch: HealthWatch
+    ) -> None:
+        self.settings, self.model, self.outside, self.watch = settings, model, outside, watch
         self.people = People(settings.console)
         self._filters = Filters(Path(settings.console.data))
         self._templates = jinja2.Environment(
@@ -129,7 +133,11 @@ class WebConsole:
                 return self.page(
                     request, "message.html", 404, title="There is no such tenant", words=""
                 )
-            return await page(asked)
+            try:
+                return await page(asked)
+            except AWAY as error:
+                title, words = "Kafka cannot be used now", f"{type(error).__name__}: {error}"
+                return asked.page("message.html", 503, title=title, words=words)
 
         return answer
 
@@ -213,16 +221,26 @@ class WebConsole:
     # -- what a person decides
 
     async def _act(self, asked: Asked) -> Response:
-        kind, form = str(asked.request.path_params["kind"]), asked.request.state.form
+        kind, form = str(asked.request.path_params["kind"]), asked.form
         back = _own_path(form.get("back", f"/{asked.tenant}/"))
         if not asked.person.may(kind):
             words = "Your role may not do this"
             return asked.page("message.html", 403, title=words, words=asked.person.role)
+        prefix = self.settings.kafka.topic_prefix
         try:
-            said = acts.instruction(kind, form)
+            meant = acts.meaning(asked.model, asked.tenant, kind, form, prefix)
+            if meant.again:
+                await self.outside.send_again(meant.again)
         except Wrong as error:
             return asked.page("message.html", 400, title="This cannot be sent", words=str(error))
-        answer = await self.send(asked.tenant, said, asked.person.name)
+        except NotFound as error:
+            words = str(error)
+            return asked.page("message.html", 404, title="It is not there", words=words, back=back)
+        return await self._told(asked, meant.said, back)
+
+    async def _told(self, asked: Asked, said: OfOperator, back: str) -> Response:
+        """Send a signal of this person, and say what the linker answers."""
+        answer = await self.outside.send(asked.tenant, said, asked.person.name)
         if answer is None:
             words = "Sent; the linker has not taken it yet, it will when it runs"
             return asked.page("message.html", 202, title=words, words="", back=back)

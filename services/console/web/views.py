@@ -10,12 +10,13 @@ from starlette.responses import RedirectResponse, Response
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName
 from contracts.facts import Run
-from contracts.messages import Link, LinkState
+from contracts.messages import DeadLetter, Link, LinkState
 from runtime.unusable import Unusable
 from services.console import drift
 from services.console.files import inert
 from services.console.following import held_of, picked
 from services.console.known import KnownByModel
+from services.console.letters import words_of as letter_words
 from services.console.model import ids_of
 from services.console.names import Names, words_of
 from services.console.plans import changes_of, plans_of
@@ -29,6 +30,7 @@ from services.console.web.needs import KINDS, Need, needs_of
 from services.console.web.record import record_of
 
 FOUND_MAX, PLANS_MAX, ENTRIES_MAX = 100, 500, 200
+LETTERS_MAX, PAYLOAD_MAX = 20, 1000
 STATES: tuple[LinkState, ...] = get_args(LinkState)
 NEEDS_COLUMNS = "kind entity key chargebee poweroffice called currency amount since reason todo"
 
@@ -262,17 +264,22 @@ async def activity(asked: Asked) -> Response:
 
 async def letters(asked: Asked) -> Response:
     """Dead letters with what they hold."""
+    found = asked.model.letters(asked.tenant)
     rows = [
-        {"key": key, "letter": letter, "payload": _payload(letter)}
-        for key, letter in list(asked.model.letters(asked.tenant).items())[:FOUND_MAX]
+        {"key": key, "letter": letter, "why": letter_words(letter), "payload": _payload(letter)}
+        for key, letter in list(found.items())[:LETTERS_MAX]
     ]
-    return asked.page("letters.html", rows=rows, may_act=asked.person.may("redrive"))
+    more = len(found) - len(rows)
+    may_act = asked.person.may("redrive")
+    return asked.page("letters.html", rows=rows, more=more, may_act=may_act)
 
 
-def _payload(letter: Any) -> str:
+def _payload(letter: DeadLetter) -> str:
     if letter.command is not None:
-        return msgspec.json.format(msgspec.json.encode(letter.command), indent=2).decode()
-    return str(letter.body_base64 or "")[:2000]
+        text = msgspec.json.format(msgspec.json.encode(letter.command), indent=2).decode()
+    else:
+        text = str(letter.body_base64 or "")
+    return text if len(text) <= PAYLOAD_MAX else f"{text[:PAYLOAD_MAX]}…"
 
 
 async def settings(asked: Asked) -> Response:
