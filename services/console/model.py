@@ -143,7 +143,7 @@ class ReadModel:
     and sqlite3.Error."""
 
     def __init__(self, directory: Path, source: str) -> None:
-        self.path = directory / model_file.NAME
+        self.path, self._source = directory / model_file.NAME, source
         try:
             self._open(directory, source)
         except sqlite3.DatabaseError as error:
@@ -187,11 +187,14 @@ class ReadModel:
     def close(self) -> None:
         self._db.close()
 
+    def another(self) -> "ReadModel":
+        """The same file once more, for a thread of its own. Raises as a new one does."""
+        return ReadModel(self.path.parent, self._source)
+
     def empty(self) -> None:
         """Forget everything, so that it is read anew."""
         with self._transaction():
-            (source,) = self._db.execute("select value from meta where name = 'source'").fetchone()
-            self._make_anew(source)
+            self._make_anew(self._source)
 
     # -- keeping
 

@@ -192,3 +192,93 @@ def test_a_password_is_hashed_for_the_settings(served: Rig, page: Page) -> None:
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("button", name="Log out kari")).to_be_visible()
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+
+
+def test_a_filter_is_saved_and_a_dead_letter_tried_again(served: Rig, page: Page) -> None:
+    """A part of a number finds the record; a message that nobody could read comes back as a letter
+    of its own."""
+    served.add_customer(id="kari", first_name="Kari", last_name="Nordmann")
+    number = wait_for_number(served, page)
+    address = served.url("console")
+
+    page.get_by_label("Name, number, e-mail or id").fill("ORDMAN")
+    page.get_by_label("State").select_option("linked")
+    page.get_by_role("button", name="Search").click()
+    link = page.get_by_role("link", name="customer Kari Nordmann")
+    expect(link).to_have_attribute("href", f"/demo/records/{number}")
+    page.get_by_label("Name of the filter").fill("all that is linked")
+    page.get_by_role("button", name="Save this filter").click()
+    served.stop("console")
+    served.start("console")
+    page.goto(f"{address}/demo/records")
+    page.get_by_role("link", name="all that is linked").click()
+    expect(page).to_have_url(f"{address}/demo/records?state=linked")
+    expect(link).to_be_visible()
+    assert serious(page) == []
+    page.get_by_role("button", name="Delete the filter all that is linked").click()
+    expect(page.get_by_role("link", name="all that is linked")).to_have_count(0)
+
+    aside(lambda: served.send("customers", b"demo/chargebee/x", b"{"))
+    letter = page.locator("input[name=letter]")
+
+    def told() -> str | None:
+        page.goto(f"{address}/demo/needs?kind=letter")
+        return letter.get_attribute("value") if letter.count() == 1 else None
+
+    first = wait_for("the page asks", told)
+    assert serious(page) == []
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("status")).to_be_visible()
+    wait_for("it came back", told, lambda held: held not in (None, first))
+
+
+def test_an_operator_replays_a_range_and_compares_both_systems(served: Rig, page: Page) -> None:
+    """A dry run says what would be written, the replay writes it, a reconcile finds nothing
+    else."""
+    served.add_customer(id="kari", first_name="Kari", last_name="Nordmann", phone="+47 1")
+    wait_for_number(served, page)
+    address = served.url("console")
+
+    page.goto(f"{address}/demo/runs")
+    page.get_by_label("From: a time").fill("1h")
+    page.get_by_label("Entity").last.select_option("customer")
+    page.get_by_role("button", name="Dry run").click()
+    expect(page).to_have_url(re.compile(r"/demo/runs/\w+\?done=1$"))
+    run = page.url.partition("?")[0]
+
+    def ended() -> bool:
+        page.goto(run)
+        return page.get_by_text("Replay it for real").count() > 0
+
+    wait_for("the dry run is done", ended)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Dry run: replay")
+    assert serious(page) == []
+    page.get_by_text("Replay it for real").first.click()
+    page.get_by_role("button", name="Yes: Replay it for real").click()
+    expect(page).not_to_have_url(re.compile(run))
+    expect(page.get_by_role("heading", level=1)).to_contain_text("replay")
+    second = page.url.partition("?")[0]
+
+    def is_over() -> bool:
+        page.goto(second)
+        return page.get_by_role("button", name="Cancel").count() == 0
+
+    wait_for("the replay is done", is_over)
+    page.goto(f"{address}/demo/runs")
+    page.get_by_role("button", name="Compare both systems").click()
+    expect(page).to_have_url(re.compile(r"/demo/runs/\w+\?done=1$"))
+    second = page.url.partition("?")[0]
+    wait_for("the reconcile is done", is_over)
+    expect(page.get_by_text("different 0, missing 0, extra 0")).to_be_visible()
+    assert serious(page) == []
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert download.value.path().read_text().startswith("kind,entity,link")
+    page.goto(f"{address}/demo/runs")
+    expect(page.get_by_role("link", name="What the last comparison found")).to_be_visible()
+    runs = {
+        each["value"]["kind"]: each
+        for each in aside(lambda: served.records("control"))
+        if each["kind"] == "run"
+    }
+    assert set(runs) == {"replay", "reconcile"}

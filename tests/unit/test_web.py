@@ -20,6 +20,8 @@ from contracts.messages import (
     Finding,
     JournalEntry,
     Link,
+    Observed,
+    Reading,
     Side,
 )
 from contracts.settings import Settings
@@ -182,8 +184,15 @@ class Browser:
                 raise self.away
             self.again += messages
 
+        async def ranges_of(tenant: str, *given: Any) -> dict[str, tuple[int, int]]:
+            if self.away is not None:
+                raise self.away
+            self.ranges.append(given)
+            return {"customers": (3, 9)}
+
         self.model, self.again, self.away = model, list[str](), None
-        watch, outside = HealthWatch(settings), Outside(send, again)
+        self.ranges: list[tuple[Any, ...]] = []
+        watch, outside = HealthWatch(settings), Outside(send, again, ranges_of)
         self.app = WebConsole(settings, lambda: self.model, outside, watch).app()
         self.cookies = httpx.Cookies()
 
@@ -512,6 +521,107 @@ def test_a_record_is_forgotten_with_its_history_and_letters(browser: Browser) ->
     assert "no customer" in browser.act("forget", 404, entity="customer", key="gone")
 
 
+def put(model: ReadModel, topic: str, key: str, value: Any) -> None:
+    model.apply([Mirrored(topic, key, msgspec.json.encode(value))], {}, {})
+
+
+def put_run(model: ReadModel, run: str, **fact: Any) -> None:
+    held = Control(tenant="acme", kind="run", id=run, at=AT, value={"at": AT, **fact})
+    put(model, "control", f"acme/run/{run}", held)
+
+
+def test_a_replay_is_a_dry_run_first_and_then_the_same_for_real(
+    browser: Browser, model: ReadModel
+) -> None:
+    assert "Dry run" in browser.see("/acme/runs")
+    browser.answer = {"result": "done", "run": "d1", "signal": "d1"}
+    form = {"from": "2026-11-28T10:00", "to": "2026-11-29T10:00+01:00", "entity": "customer"}
+    where = browser.act("replay", 303, **form, id="kari", side="chargebee", dry_run="")
+    assert where == "/acme/runs/d1?done=1"
+    ((begin, end, entity, _),) = browser.ranges
+    assert (begin.isoformat(), end.isoformat(), entity) == (
+        "2026-11-28T09:00:00+00:00",
+        "2026-11-29T09:00:00+00:00",
+        "customer",
+    )
+    args = {
+        "ranges": {"customers": (3, 9)},
+        "entity": "customer",
+        "id": "kari",
+        "side": "chargebee",
+    }
+    assert browser.sent == [("acme", "replay", {**args, "dry_run": True}, "token")]
+
+    counts = {"asked": 4, "answered": 1, "different": 1}
+    fact: dict[str, Any] = {"kind": "replay", "dry_run": True, "counts": counts}
+    fact |= {"args": {**args, "dry_run": True}}
+    put_run(model, "d1", state="working", **fact)
+    text = browser.see("/acme/runs/d1")
+    assert 'max="4" value="1"' in text and "for real" not in text
+    assert "is done" in browser.act("replay", 404, run="d1")
+    would = JournalEntry(
+        tenant="acme",
+        entity="customer",
+        link="kari",
+        entry="2",
+        at=AT,
+        rule="would",
+        text="would update phone in poweroffice",
+        cause="acme/run/d1",
+    )
+    put(model, "journal", "acme/customer/kari/2", would)
+    put_run(model, "d1", state="done", **fact)
+    text = browser.see("/acme/runs/d1")
+    assert "would update phone" in text and "Replay it for real" in text
+    browser.act("replay", run="d1")
+    assert browser.sent[-1] == ("acme", "replay", args, "token")
+
+
+def test_a_replay_that_does_not_fit_is_told(browser: Browser) -> None:
+    assert "no time" in browser.act("replay", 400, **{"from": "yesterday"})
+    assert "no time" in browser.act("replay", 400)
+    assert "side" in browser.act("replay", 400, **{"from": "2h"}, side="go")
+    assert "is known of" in browser.act("replay", 404, **{"from": "2h"}, id="gone")
+    browser.away = NotFound("there is nothing in that range")
+    assert "nothing in that range" in browser.act("replay", 404, **{"from": "2h"})
+    browser.away = ConnectionError("no route")
+    browser.act("replay", 503, **{"from": "2h"})
+    assert browser.sent == []
+
+
+def test_what_the_last_reconcile_found_is_a_table_with_files(
+    browser: Browser, model: ReadModel
+) -> None:
+    parts = {"chargebee/customer": 1, "poweroffice/customer": 0}
+    put_run(model, "r2", kind="reconcile", state="done", args={}, parts=parts)
+    for number in range(90):
+        record = Observed(
+            tenant="acme",
+            system="chargebee",
+            entity="customer",
+            id=f"new-{number:02}",
+            version="1",
+            data={**KARI, "email": HOSTILE},
+            mapping=1,
+            observed_at=AT,
+        )
+        put(
+            model,
+            "readings",
+            f"acme/chargebee/customer/{record.id}",
+            Reading(run="r2", record=record),
+        )
+    text = browser.see("/acme/runs/r2")
+    assert "<td>extra</td><td>customer</td>" in text and "more; the files have all of them" in text
+    assert len(text.encode()) < 60_000
+    assert browser.see("/acme/runs/r2.csv").count("\nextra,customer,,chargebee,new-") == 90
+    answer = browser.ask("GET", "/acme/runs/r2.html")
+    assert answer.headers["content-disposition"] == 'attachment; filename="acme-drift-r2.html"'
+    assert answer.text.count("<td>extra</td>") == 90
+    assert re.search('href="/acme/runs/r[12]">What the last', browser.see("/acme/runs"))
+    browser.see("/acme/runs/none.csv", 404)
+
+
 def test_many_letters_stay_a_small_page(browser: Browser, model: ReadModel) -> None:
     long = {"fields": {f"field {n}": '"' for n in range(200)}}
     command = msgspec.structs.replace(plan("nei"), **long)
@@ -551,12 +661,22 @@ def test_a_form_of_a_stranger_is_refused(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "may"), [("reader", ()), ("operator", ("pause",)), ("admin", ("pause", "mode"))]
+    ("role", "may"),
+    [
+        ("reader", ()),
+        ("operator", ("pause", "replay", "reconcile")),
+        ("admin", ("pause", "replay", "reconcile", "mode")),
+    ],
 )
 def test_each_role_may_do_its_own(model: ReadModel, role: str, may: tuple[str, ...]) -> None:
     held = Browser(settings_of(), model)
     held.login(role, role)
-    forms: dict[str, dict[str, str]] = {"pause": {}, "mode": {"mode": "sync"}}
+    forms: dict[str, dict[str, str]] = {
+        "pause": {},
+        "replay": {"from": "2h"},
+        "reconcile": {},
+        "mode": {"mode": "sync"},
+    }
     for kind, form in forms.items():
         held.act(kind, 303 if kind in may else 403, **form)
     assert [kind for _, kind, _, by in held.sent if by == role] == list(may)

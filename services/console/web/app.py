@@ -17,15 +17,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from contracts import asyncapi, schema
 from contracts.asyncapi import types_of
 from contracts.settings import Settings
-from contracts.signals import OfOperator, Wrong
+from contracts.signals import OfOperator, Replay, Wrong
 from contracts.topics import TOPICS
+from runtime.clock import utc_now
 from runtime.harmless import harmless
 from runtime.kafka import AWAY
 from runtime.requests import whole_body
 from runtime.version import version
 from services.console.base import NotFound
 from services.console.model import ReadModel
-from services.console.web import acts, live, views
+from services.console.web import acts, live, replays, run_pages, views
 from services.console.web.asked import Asked
 from services.console.web.filters import Filters
 from services.console.web.health import HealthWatch
@@ -82,8 +83,10 @@ class WebConsole:
             ("/{tenant}/needs.csv", views.needs_csv),
             ("/{tenant}/records/{number:int}", views.record),
             ("/{tenant}/held", views.held),
-            ("/{tenant}/runs", views.runs),
-            ("/{tenant}/runs/{run}", views.run),
+            ("/{tenant}/runs", run_pages.runs),
+            ("/{tenant}/runs/{run}.csv", run_pages.run_csv),
+            ("/{tenant}/runs/{run}.html", run_pages.run_html),
+            ("/{tenant}/runs/{run}", run_pages.run),
             ("/{tenant}/activity", views.activity),
             ("/{tenant}/letters", views.letters),
             ("/{tenant}/settings", views.settings),
@@ -226,17 +229,25 @@ class WebConsole:
         if not asked.person.may(kind):
             words = "Your role may not do this"
             return asked.page("message.html", 403, title=words, words=asked.person.role)
-        prefix = self.settings.kafka.topic_prefix
         try:
-            meant = acts.meaning(asked.model, asked.tenant, kind, form, prefix)
-            if meant.again:
-                await self.outside.send_again(meant.again)
-        except Wrong as error:
+            said = await self._said(asked, kind, form)
+        except (Wrong, ValueError) as error:
             return asked.page("message.html", 400, title="This cannot be sent", words=str(error))
         except NotFound as error:
             words = str(error)
             return asked.page("message.html", 404, title="It is not there", words=words, back=back)
-        return await self._told(asked, meant.said, back)
+        return await self._told(asked, said, back)
+
+    async def _said(self, asked: Asked, kind: str, form: Mapping[str, str]) -> OfOperator:
+        """The signal of a form; messages of dead letters are sent again before it."""
+        model, tenant = asked.model, asked.tenant
+        if kind == Replay.KIND:
+            settings, ranges_of = self.settings.tenants[tenant], self.outside.ranges_of
+            return await replays.meant(model, tenant, settings, form, ranges_of, utc_now())
+        meant = acts.meaning(model, tenant, kind, form, self.settings.kafka.topic_prefix)
+        if meant.again:
+            await self.outside.send_again(meant.again)
+        return meant.said
 
     async def _told(self, asked: Asked, said: OfOperator, back: str) -> Response:
         """Send a signal of this person, and say what the linker answers."""

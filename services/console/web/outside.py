@@ -2,13 +2,17 @@
 replay, and the checks of the doctor."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from contracts.entities import EntityName
 from contracts.messages import DeadLetter
 from contracts.settings import Settings
 from contracts.signals import OfOperator
 from services.console.letters import send_again
+from services.console.ranges import Moment, ranges_of
 from services.console.signals import send_signal
+from services.console.web.replays import Ranges, RangesOf
 
 Sender = Callable[[str, OfOperator, str], Awaitable[dict[str, Any] | None]]
 Again = Callable[[Mapping[str, DeadLetter]], Awaitable[None]]
@@ -16,11 +20,13 @@ Again = Callable[[Mapping[str, DeadLetter]], Awaitable[None]]
 
 class Outside(NamedTuple):
     """`send` sends a signal of a person (tenant, signal, name) and gives the linker's answer, None
-    where it was not taken in time; `send_again` puts the messages of dead letters back on their
-    topics. All of them raise what `runtime.kafka.AWAY` names where Kafka is away."""
+    where it was not taken in time. `send_again` puts the messages of dead letters back on their
+    topics. `ranges_of` gives the offsets of a range by topic, as `services.console.ranges` does.
+    All of them raise what `runtime.kafka.AWAY` names where Kafka is away."""
 
     send: Sender
     send_again: Again
+    ranges_of: RangesOf
 
 
 def outside(settings: Settings) -> Outside:
@@ -32,4 +38,13 @@ def outside(settings: Settings) -> Outside:
     async def again(messages: Mapping[str, DeadLetter]) -> None:
         await send_again(settings, messages)
 
-    return Outside(send, again)
+    async def ranges(
+        tenant: str,
+        begin: Moment,
+        end: Moment | None,
+        entity: EntityName | None,
+        now: datetime,
+    ) -> Ranges:
+        return await ranges_of(settings, tenant, begin, end, entity, now)
+
+    return Outside(send, again, ranges)

@@ -1,7 +1,5 @@
 """What each page reads. They write nothing: what a person decides is in `app`."""
 
-import csv
-import io
 from collections.abc import Iterable
 from typing import Any, get_args
 
@@ -9,22 +7,18 @@ import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName
-from contracts.facts import Run
 from contracts.messages import DeadLetter, Link, LinkState
 from runtime.unusable import Unusable
-from services.console import drift
-from services.console.files import inert
 from services.console.following import held_of, picked
 from services.console.known import KnownByModel
 from services.console.letters import words_of as letter_words
 from services.console.model import ids_of
 from services.console.names import Names, words_of
 from services.console.plans import changes_of, plans_of
-from services.console.runs import figures
-from services.console.runs import words_of as run_words
 from services.console.status import mode_of, switches_of, troubles_of
 from services.console.values import shown
 from services.console.web.asked import Asked
+from services.console.web.downloads import as_csv
 from services.console.web.filters import NAME_MAX, Filter
 from services.console.web.needs import KINDS, Need, needs_of
 from services.console.web.record import record_of
@@ -82,16 +76,15 @@ async def needs(asked: Asked) -> Response:
 
 async def needs_csv(asked: Asked) -> Response:
     """The same list for a spreadsheet."""
-    to = io.StringIO()
-    writer = csv.writer(to, lineterminator="\n")
-    writer.writerow(NEEDS_COLUMNS.split())
-    for need in _needs(asked):
-        ids = [need.ids.get(system, "") for system in SYSTEMS]
-        first = [need.kind, need.entity or "", need.key, *ids, need.called]
-        rest = [need.currency, need.amount, need.since, need.reason, need.todo]
-        writer.writerow(map(inert, first + rest))
-    headers = {"content-disposition": f'attachment; filename="{asked.tenant}-needs-you.csv"'}
-    return Response(to.getvalue(), media_type="text/csv", headers=headers)
+    rows = [
+        [
+            *(need.kind, need.entity or "", need.key),
+            *(need.ids.get(system, "") for system in SYSTEMS),
+            *(need.called, need.currency, need.amount, need.since, need.reason, need.todo),
+        ]
+        for need in _needs(asked)
+    ]
+    return as_csv(f"{asked.tenant}-needs-you", NEEDS_COLUMNS.split(), rows)
 
 
 def _needs(asked: Asked) -> list[Need]:
@@ -213,53 +206,10 @@ async def held(asked: Asked) -> Response:
     )
 
 
-async def runs(asked: Asked) -> Response:
-    """Replays, reconciles and rebuilds, the newest first."""
-    found = sorted(
-        asked.model.controls(asked.tenant, "run"),
-        key=lambda control: str(control.value.get("at", "")),
-        reverse=True,
-    )
-    rows = [{"id": c.id, "fact": c.value, "words": run_words(c.value)} for c in found]
-    return asked.page("runs.html", rows=rows, may_act=asked.person.may("reconcile"))
-
-
-async def run(asked: Asked) -> Response:
-    """One run: how far it is, and what a reconcile found."""
-    run_id = str(asked.request.path_params["run"])
-    fact = asked.model.fact(asked.tenant, "run", run_id)
-    if fact is None:
-        return asked.absent("There is no such run")
-    try:
-        over = msgspec.convert(fact, Run).is_over
-    except msgspec.ValidationError:
-        over = True
-    report = None
-    if over and fact.get("kind") == "reconcile":
-        report = drift.drift_of(asked.model, asked.tenant, run_id)
-    return asked.page(
-        "run.html",
-        id=run_id,
-        fact=fact,
-        words=run_words(fact),
-        figures=figures(fact),
-        over=over,
-        report=report,
-        lines=list(drift.lines(report))[:ENTRIES_MAX] if report is not None else [],
-        may_act=asked.person.may("run_cancel"),
-    )
-
-
 async def activity(asked: Asked) -> Response:
     """What was decided and who asked for it, the newest first."""
     found = asked.model.newest(asked.tenant, ENTRIES_MAX)
-    numbers: dict[str, int | None] = {}
-    for entry in found:
-        link = asked.model.link(asked.tenant, entry.entity, entry.link) if entry.entity else None
-        numbers[f"{entry.entity}/{entry.link}"] = (
-            asked.model.number_of(link) if link is not None else None
-        )
-    return asked.page("activity.html", entries=found, numbers=numbers)
+    return asked.page("activity.html", entries=found, numbers=asked.numbers(found))
 
 
 async def letters(asked: Asked) -> Response:
