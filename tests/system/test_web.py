@@ -19,7 +19,17 @@ from tests.waiting import PATIENCE_S, wait_for
 
 CHROMIUM = os.environ.get("TANDEM_CHROMIUM") or which("chromium") or ""
 TOKEN = "a-token-of-the-tests"
-PAGES = ("", "needs", "records?state=linked", "held", "runs", "activity", "letters", "settings")
+PAGES = (
+    "",
+    "needs",
+    "records?state=linked",
+    "held",
+    "runs",
+    "month",
+    "activity",
+    "letters",
+    "settings",
+)
 pytestmark = pytest.mark.skipif(
     not CHROMIUM, reason="no chromium here: sh scripts/browser.sh installs Debian's"
 )

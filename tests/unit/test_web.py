@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 from argon2 import PasswordHasher
 
+from contracts.entities import System
 from contracts.links import encode
 from contracts.messages import (
     Command,
@@ -128,7 +130,8 @@ def model(tmp_path: Path) -> Iterator[ReadModel]:
         records = [
             Mirrored("links", f"acme/{each.entity}/{each.key}", encode(each)) for each in LINKS
         ]
-        run = {"kind": "reconcile", "state": "done", "at": AT, "args": {}, "parts": {}}
+        run: dict[str, Any] = {"kind": "reconcile", "state": "done", "at": AT, "args": {}}
+        run["parts"] = {"chargebee/product": 0, "poweroffice/product": 0}
         entry = JournalEntry(
             tenant="acme",
             entity="customer",
@@ -249,6 +252,8 @@ PAGES = (
     "/acme/held",
     "/acme/runs",
     "/acme/runs/r1",
+    "/acme/month",
+    "/acme/month?month=2026-10",
     "/acme/activity",
     "/acme/letters",
     "/acme/settings",
@@ -620,6 +625,86 @@ def test_what_the_last_reconcile_found_is_a_table_with_files(
     assert answer.text.count("<td>extra</td>") == 90
     assert re.search('href="/acme/runs/r[12]">What the last', browser.see("/acme/runs"))
     browser.see("/acme/runs/none.csv", 404)
+
+
+def put_order(model: ReadModel, key: str, *amounts: tuple[str, str] | None, currency: str) -> None:
+    """An order as run m1 read it: gross and VAT in Chargebee and in Go, None where it is not."""
+    sides: dict[str, Any] = {}
+    systems: tuple[System, System] = ("chargebee", "poweroffice")
+    for system, held in zip(systems, amounts, strict=True):
+        if held is None:
+            continue
+        total, tax = held
+        data = {"number": f"{key}-{system}", "currency": currency, "order_date": "2026-10-31"}
+        data |= {"total": total, "tax": tax, "net": str(Decimal(total) - Decimal(tax))}
+        record = Observed(
+            tenant="acme",
+            system=system,
+            entity="order",
+            id=f"{system}-{key}",
+            version="1",
+            data=data,
+            mapping=1,
+            observed_at=AT,
+        )
+        sides[system] = Side(id=record.id, version="1", seen=data)
+        key_of = f"acme/{system}/order/{record.id}"
+        put(model, "readings", key_of, Reading(run="m1", record=record))
+    held_as = Link(tenant="acme", entity="order", key=key, state="linked", **sides)
+    model.apply([Mirrored("links", f"acme/order/{key}", encode(held_as))], {}, {})
+
+
+def test_a_month_is_added_up_with_the_orders_that_explain_a_difference(
+    browser: Browser, model: ReadModel
+) -> None:
+    assert "have not been read" in browser.see("/acme/month")
+    browser.see("/acme/month.csv?month=2026-10", 404)
+    parts = {"chargebee/order": 5, "poweroffice/order": 4}
+    put_run(model, "m1", kind="reconcile", state="reading", args={}, parts=parts)
+    text = browser.see("/acme/month?month=2026-10")
+    assert "Orders were read last by" in text and "<caption>2026-10" not in text
+    put_run(model, "m1", kind="reconcile", state="done", args={}, parts=parts)
+    put_order(model, "same", ("125.00", "25.00"), ("125.0", "25"), currency="NOK")
+    put_order(model, "vat", ("125.00", "25.00"), ("125.00", "24.99"), currency="NOK")
+    put_order(model, "alone", ("10.00", "2.00"), None, currency="NOK")
+    put_order(model, "euro", None, ("7.00", "0"), currency="EUR")
+
+    text = browser.see("/acme/month?month=2026-10")
+    said = re.sub(r"<[^>]+>|\s+", " ", text)
+    rows = " ".join(said.split())
+    assert "NOK Chargebee 3 208.00 52.00 260.00" in rows
+    assert "NOK Go 2 200.01 49.99 250.00" in rows
+    assert "NOK difference 1 7.99 2.01 10.00 1 on one side , 1 that differ" in rows
+    assert "net -0.01, VAT 0.01" in rows
+    assert "same-chargebee" not in text, "what agrees explains nothing"
+    euro = browser.see("/acme/month?month=2026-10&currency=EUR")
+    assert "euro-poweroffice" in euro and "alone-chargebee" not in euro
+    held = model.link("acme", "order", "alone")
+    assert held is not None and f"/acme/records/{model.number_of(held)}" in text
+
+    csv = browser.see("/acme/month.csv?month=2026-10").splitlines()
+    assert csv[0].startswith("link,date,currency") and len(csv) == 5
+    page = browser.see("/acme/month.html?month=2026-10")
+    assert "read 2026-11-29T06:00:00Z" in page and page.count("<h2>") == 3
+    assert "No order of this month" in browser.see("/acme/month?month=2026-09")
+    browser.see("/acme/month?month=oktober", 400)
+
+
+def test_readings_that_a_later_run_has_taken_are_not_reported(
+    browser: Browser, model: ReadModel
+) -> None:
+    """A record is kept as it was read last: an earlier run would miss all of them."""
+    parts = {"chargebee/order": 1, "poweroffice/order": 1}
+    put_run(model, "m1", kind="reconcile", state="done", args={}, parts=parts)
+    later = "2026-11-29T07:00:00.000000Z"
+    put_run(model, "p1", kind="replay", state="done", at=later, args={"entity": "product"})
+    assert "What differs" in browser.see("/acme/runs/m1")
+    put_run(model, "p1", kind="replay", state="done", at=later, args={})
+    text = browser.see("/acme/runs/m1")
+    assert "A later run has read some of it again" in text and "What differs" not in text
+    browser.see("/acme/runs/m1.csv", 404)
+    assert "Orders were read last by" in browser.see("/acme/month")
+    browser.see("/acme/month.html", 404)
 
 
 def test_many_letters_stay_a_small_page(browser: Browser, model: ReadModel) -> None:

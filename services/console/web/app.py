@@ -26,7 +26,7 @@ from runtime.requests import whole_body
 from runtime.version import version
 from services.console.base import NotFound
 from services.console.model import ReadModel
-from services.console.web import acts, live, replays, run_pages, views
+from services.console.web import acts, live, month_pages, replays, run_pages, views
 from services.console.web.asked import Asked
 from services.console.web.filters import Filters
 from services.console.web.health import HealthWatch
@@ -83,6 +83,9 @@ class WebConsole:
             ("/{tenant}/needs.csv", views.needs_csv),
             ("/{tenant}/records/{number:int}", views.record),
             ("/{tenant}/held", views.held),
+            ("/{tenant}/month", month_pages.month),
+            ("/{tenant}/month.csv", month_pages.month_csv),
+            ("/{tenant}/month.html", month_pages.month_html),
             ("/{tenant}/runs", run_pages.runs),
             ("/{tenant}/runs/{run}.csv", run_pages.run_csv),
             ("/{tenant}/runs/{run}.html", run_pages.run_html),

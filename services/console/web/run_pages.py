@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from contracts.facts import Run
-from contracts.messages import JournalEntry
+from contracts.messages import Control, JournalEntry
 from runtime.clock import iso_now
 from services.console import drift
 from services.console.files import html_text
@@ -14,6 +14,7 @@ from services.console.runs import figures
 from services.console.runs import words_of as run_words
 from services.console.web.asked import Asked
 from services.console.web.downloads import as_csv, as_html
+from services.console.web.readings import overtaken_by
 
 RUNS_MAX, ENTRIES_MAX, ROWS_MAX, CELL_MAX = 100, 100, 60, 80
 TOLD = ("drift", "would", "not_verified")
@@ -28,7 +29,8 @@ async def runs(asked: Asked) -> Response:
         reverse=True,
     )
     rows = [{"id": c.id, "fact": c.value, "words": run_words(c.value)} for c in found[:RUNS_MAX]]
-    last = next((c.id for c in found if _has_report(c.value)), "")
+    whole = (c.id for c in found if _has_report(c.value) and overtaken_by(found, c) is None)
+    last = next(whole, "")
     may_act = asked.person.may("reconcile")
     return asked.page("runs.html", rows=rows, last=last, may_act=may_act)
 
@@ -42,7 +44,8 @@ async def run(asked: Asked) -> Response:
         over = msgspec.convert(fact, Run).is_over
     except msgspec.ValidationError:
         over = True
-    report = await _report(asked, run_id) if _has_report(fact) else None
+    later = _later(asked, run_id)
+    report = await _report(asked, run_id) if _has_report(fact) and later is None else None
     rows = [[_cut(cell) for cell in row] for row in drift.rows(report)] if report else []
     is_replay = fact.get("kind") == "replay"
     entries = _entries(asked, run_id) if is_replay else []
@@ -54,6 +57,7 @@ async def run(asked: Asked) -> Response:
         figures=figures(fact),
         over=over,
         report=report,
+        later=later.id if later is not None and _has_report(fact) else "",
         summary=drift.summary(report) if report is not None else "",
         columns=drift.COLUMNS,
         rows=rows[:ROWS_MAX],
@@ -81,6 +85,8 @@ async def _file(asked: Asked, kind: str) -> Response:
     run_id, fact = _named(asked)
     if fact is None or not _has_report(fact):
         return asked.absent("There is no such run")
+    if _later(asked, run_id) is not None:
+        return asked.absent("A later run has read some of it again")
     report = await _report(asked, run_id)
     name, rows = f"{asked.tenant}-drift-{run_id}", list(drift.rows(report))
     if kind == "csv":
@@ -96,6 +102,12 @@ def _named(asked: Asked) -> tuple[str, dict[str, Any] | None]:
 
 def _has_report(fact: dict[str, Any]) -> bool:
     return fact.get("kind") == "reconcile" and fact.get("state") in ("done", "cancelled")
+
+
+def _later(asked: Asked, run_id: str) -> Control | None:
+    runs = asked.model.controls(asked.tenant, "run")
+    own = next((each for each in runs if each.id == run_id), None)
+    return overtaken_by(runs, own) if own is not None else None
 
 
 async def _report(asked: Asked, run_id: str) -> drift.Report:
