@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from argon2 import PasswordHasher
 
+from contracts.checks import finding
 from contracts.entities import System
 from contracts.links import encode
 from contracts.messages import (
@@ -31,6 +32,7 @@ from contracts.signals import OfOperator, args_of
 from services.console.base import NotFound
 from services.console.model import Mirrored, ReadModel
 from services.console.web.app import SECURITY, WebConsole
+from services.console.web.doctor_page import Diagnosis
 from services.console.web.health import HealthWatch
 from services.console.web.outside import Outside
 from services.console.web.words import catalogue
@@ -193,9 +195,14 @@ class Browser:
             self.ranges.append(given)
             return {"customers": (3, 9)}
 
+        async def diagnose(tenant: str) -> Diagnosis:
+            return Diagnosis(
+                [finding("topics", f"2 of 9 {HOSTILE}", "create them")], ["correct it"]
+            )
+
         self.model, self.again, self.away = model, list[str](), None
         self.ranges: list[tuple[Any, ...]] = []
-        watch, outside = HealthWatch(settings), Outside(send, again, ranges_of)
+        watch, outside = HealthWatch(settings), Outside(send, again, ranges_of, diagnose)
         self.app = WebConsole(settings, lambda: self.model, outside, watch).app()
         self.cookies = httpx.Cookies()
 
@@ -256,6 +263,7 @@ PAGES = (
     "/acme/month?month=2026-10",
     "/acme/activity",
     "/acme/letters",
+    "/acme/doctor",
     "/acme/settings",
 )
 
@@ -705,6 +713,22 @@ def test_readings_that_a_later_run_has_taken_are_not_reported(
     browser.see("/acme/runs/m1.csv", 404)
     assert "Orders were read last by" in browser.see("/acme/month")
     browser.see("/acme/month.html", 404)
+
+
+def test_the_doctor_runs_for_an_operator_and_is_shown_to_all(model: ReadModel) -> None:
+    held = Browser(settings_of(), model)
+    for role, code in (("reader", 403), ("operator", 303)):
+        held.login(role, role)
+        assert "Nothing was checked" in held.see("/acme/doctor")
+        assert ("Check now" in held.see("/acme/doctor")) == (code == 303)
+        answer = held.post("/acme/doctor", data={"csrf": held.csrf()})
+        assert answer.status_code == code
+    held.login("reader", "reader")
+    text = held.see("/acme/doctor")
+    for words in ("2 of 9 &lt;script&gt;", "create them", "correct it", "UTC, operator"):
+        assert words in text
+    assert held.post("/acme/doctor", data={}).status_code == 403
+    assert held.sent == []
 
 
 def test_many_letters_stay_a_small_page(browser: Browser, model: ReadModel) -> None:

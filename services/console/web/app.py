@@ -28,6 +28,7 @@ from services.console.base import NotFound
 from services.console.model import ReadModel
 from services.console.web import acts, live, month_pages, replays, run_pages, views
 from services.console.web.asked import Asked
+from services.console.web.doctor_page import Doctor
 from services.console.web.filters import Filters
 from services.console.web.health import HealthWatch
 from services.console.web.outside import Outside
@@ -64,6 +65,7 @@ class WebConsole:
     ) -> None:
         self.settings, self.model, self.outside, self.watch = settings, model, outside, watch
         self.people = People(settings.console)
+        self._doctor = Doctor(outside.diagnose)
         self._filters = Filters(Path(settings.console.data))
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -107,6 +109,8 @@ class WebConsole:
             Route("/{tenant}/records", self._form(views.records), methods=["POST"]),
             Route("/{tenant}/filters", self._form(views.keep_filter), methods=["POST"]),
             Route("/{tenant}/filters/delete", self._form(views.drop_filter), methods=["POST"]),
+            Route("/{tenant}/doctor", self._asked(self._doctor.show), methods=["GET"]),
+            Route("/{tenant}/doctor", self._form(self._doctor.check), methods=["POST"]),
             Route("/{tenant}/act/{kind}", self._form(self._act), methods=["POST"]),
             *(Route(path, self._asked(page)) for path, page in pages),
         ]

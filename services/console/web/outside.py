@@ -9,9 +9,11 @@ from contracts.entities import EntityName
 from contracts.messages import DeadLetter
 from contracts.settings import Settings
 from contracts.signals import OfOperator
+from services.console.doctor import Held, diagnose, next_steps
 from services.console.letters import send_again
 from services.console.ranges import Moment, ranges_of
 from services.console.signals import send_signal
+from services.console.web.doctor_page import Diagnose, Diagnosis
 from services.console.web.replays import Ranges, RangesOf
 
 Sender = Callable[[str, OfOperator, str], Awaitable[dict[str, Any] | None]]
@@ -22,11 +24,13 @@ class Outside(NamedTuple):
     """`send` sends a signal of a person (tenant, signal, name) and gives the linker's answer, None
     where it was not taken in time. `send_again` puts the messages of dead letters back on their
     topics. `ranges_of` gives the offsets of a range by topic, as `services.console.ranges` does.
-    All of them raise what `runtime.kafka.AWAY` names where Kafka is away."""
+    `diagnose` checks a tenant without keys. The others raise what `runtime.kafka.AWAY` names where
+    Kafka is away."""
 
     send: Sender
     send_again: Again
     ranges_of: RangesOf
+    diagnose: Diagnose
 
 
 def outside(settings: Settings) -> Outside:
@@ -47,4 +51,9 @@ def outside(settings: Settings) -> Outside:
     ) -> Ranges:
         return await ranges_of(settings, tenant, begin, end, entity, now)
 
-    return Outside(send, again, ranges)
+    async def diagnosis(tenant: str) -> Diagnosis:
+        held = Held()
+        found = [each async for each in diagnose(settings, [tenant], held, with_keys=False)]
+        return Diagnosis(found, next_steps(found, settings, [tenant], held.modes))
+
+    return Outside(send, again, ranges, diagnosis)
