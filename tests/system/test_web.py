@@ -292,3 +292,57 @@ def test_an_operator_replays_a_range_and_compares_both_systems(served: Rig, page
         if each["kind"] == "run"
     }
     assert set(runs) == {"replay", "reconcile"}
+
+
+def test_a_month_is_added_up_the_doctor_asked_and_a_sheet_signed(served: Rig, page: Page) -> None:
+    """One sale on both sides, read by a reconcile that the page begins; then what a pause keeps
+    waiting, on a sheet that names the person."""
+    served.add_item("stol", 10000, is_shippable="true")
+    served.add_customer(id="kari", first_name="Kari", last_name="Nordmann")
+    wait_for_number(served, page)
+    aside(lambda: link_when(served, "stol", "linked", "product"))
+    order = served.add_order("kari", {"stol-NOK": 2})
+    link = aside(lambda: link_when(served, order["id"], "linked", "order"))
+    assert link.chargebee is not None and link.chargebee.seen is not None
+    month = str(link.chargebee.seen["order_date"])[:7]
+    address = f"{served.url('console')}/demo/month?month={month}"
+
+    page.goto(address)
+    expect(page.get_by_text("Orders of both systems have not been read")).to_be_visible()
+    page.get_by_role("button", name="Read all orders of both systems").click()
+    expect(page).to_have_url(re.compile(r"/demo/runs/\w+\?done=1$"))
+
+    def read() -> bool:
+        page.goto(address)
+        return page.get_by_text("Both sides add up to the same.").count() == 1
+
+    wait_for("the month is added up", read)
+    expect(page.get_by_role("row", name="NOK Go 1")).to_be_visible()
+    assert serious(page) == []
+    with page.expect_download() as download:
+        page.get_by_role("link", name="HTML").click()
+    assert "Orders on one side" in download.value.path().read_text()
+
+    page.get_by_role("link", name="Doctor").click()
+    page.get_by_role("button", name="Check now").click()
+    expect(page.get_by_role("row", name="Kafka ok answers")).to_be_visible()
+    expect(page.get_by_role("row", name="Chargebee note not checked")).to_be_visible()
+    expect(page.get_by_role("row", name="linker ok runs and is ready")).to_be_visible()
+    assert serious(page) == []
+    assert "sync-key" not in page.content()
+
+    page.goto(f"{served.url('console')}/demo/")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("status")).to_be_visible()
+    served.amend("chargebee", "customer", "kari", phone="+47 2")
+
+    def waits() -> bool:
+        page.goto(f"{served.url('console')}/demo/held")
+        return page.get_by_text("Sheet for sign-off").count() == 1
+
+    wait_for("the plan is shown", waits)
+    assert serious(page) == []
+    with page.expect_download() as download:
+        page.get_by_role("link", name="HTML").click()
+    sheet = download.value.path().read_text()
+    assert "<td>token</td>" in sheet and "Kari Nordmann" in sheet and "signed by" in sheet

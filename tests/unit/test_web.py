@@ -731,6 +731,57 @@ def test_the_doctor_runs_for_an_operator_and_is_shown_to_all(model: ReadModel) -
     assert held.sent == []
 
 
+def test_the_sheet_for_sign_off_says_who_when_how_many_and_how_much(
+    model: ReadModel,
+) -> None:
+    """It is a document: nothing is sent."""
+    held = Browser(settings_of(), model)
+    held.login("reader", "reader")
+    data = {"number": "77", "currency": "NOK", "total": "1250.00", "customer_id": "kari"}
+    order = msgspec.structs.replace(plan("77"), entity="order", fields=data)
+    sold = link(
+        "77",
+        entity="order",
+        state="held",
+        plan=order,
+        batch="creates-1",
+        poweroffice=None,
+        chargebee=Side(id="77", version="1", seen=data),
+    )
+    model.apply([Mirrored("links", "acme/order/77", encode(sold))], {}, {})
+    text = held.see("/acme/held")
+    assert "2 records · NOK 1,250.00" in text and "/acme/held/sign-off.html" in text
+    page = held.see("/acme/held/sign-off.html")
+    assert "<td>reader</td>" in page and "<td>2</td><td>NOK 1250.00</td><td></td>" in page
+    assert "77 of Kari Nordmann" not in page.split("<h2>")[1] and "signed by" in page
+    assert "is a document" in page and "would be refused" in page.casefold()
+    csv = held.see("/acme/held/sign-off.csv").splitlines()
+    assert csv[0] == "batch,entity,what,in,records,sum,asked for by,at"
+    assert csv[-1].startswith("all,,,,2,NOK 1250.00,reader,") and len(csv) == 4
+    one = held.see("/acme/held/plan.csv?batch=none").splitlines()
+    assert len(one) == 1
+    every = held.see("/acme/held/plan.csv")
+    assert ",total," in every and "kari@eksempel.no" in every
+    assert held.sent == []
+
+
+def test_pages_of_many_stay_small(browser: Browser, model: ReadModel) -> None:
+    """Lists are cut, and say how much more there is."""
+    long = "x" * 300
+    records = []
+    for number in range(300):
+        key = f"m{number}"
+        waits = link(key, state="held", poweroffice=None, plan=plan(key), batch="creates-1")
+        wrong = link(f"r{number}", state="rejected", poweroffice=None, reason=long)
+        for each in (waits, wrong):
+            records.append(Mirrored("links", f"acme/customer/{each.key}", encode(each)))
+    model.apply(records, {}, {})
+    for page in ("needs", "held", "records?entity=customer", "records?state=rejected"):
+        text = browser.see(f"/acme/{page}")
+        assert len(text.encode()) < 60_000, page
+        assert "more; " in text or "100+ found" in text, page
+
+
 def test_many_letters_stay_a_small_page(browser: Browser, model: ReadModel) -> None:
     long = {"fields": {f"field {n}": '"' for n in range(200)}}
     command = msgspec.structs.replace(plan("nei"), **long)

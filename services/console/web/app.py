@@ -26,7 +26,7 @@ from runtime.requests import whole_body
 from runtime.version import version
 from services.console.base import NotFound
 from services.console.model import ReadModel
-from services.console.web import acts, live, month_pages, replays, run_pages, views
+from services.console.web import acts, held_pages, live, month_pages, replays, run_pages, views
 from services.console.web.asked import Asked
 from services.console.web.doctor_page import Doctor
 from services.console.web.filters import Filters
@@ -84,7 +84,10 @@ class WebConsole:
             ("/{tenant}/needs", views.needs),
             ("/{tenant}/needs.csv", views.needs_csv),
             ("/{tenant}/records/{number:int}", views.record),
-            ("/{tenant}/held", views.held),
+            ("/{tenant}/held", held_pages.held),
+            ("/{tenant}/held/sign-off.html", held_pages.sheet_html),
+            ("/{tenant}/held/sign-off.csv", held_pages.sheet_csv),
+            ("/{tenant}/held/plan.csv", held_pages.changes_csv),
             ("/{tenant}/month", month_pages.month),
             ("/{tenant}/month.csv", month_pages.month_csv),
             ("/{tenant}/month.html", month_pages.month_html),

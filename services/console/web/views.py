@@ -9,12 +9,11 @@ from starlette.responses import RedirectResponse, Response
 from contracts.entities import ENTITIES, SYSTEMS, EntityName
 from contracts.messages import DeadLetter, Link, LinkState
 from runtime.unusable import Unusable
-from services.console.following import held_of, picked
+from services.console.following import picked
 from services.console.known import KnownByModel
 from services.console.letters import words_of as letter_words
 from services.console.model import ids_of
 from services.console.names import Names, words_of
-from services.console.plans import changes_of, plans_of
 from services.console.status import mode_of, switches_of, troubles_of
 from services.console.values import shown
 from services.console.web.asked import Asked
@@ -23,7 +22,7 @@ from services.console.web.filters import NAME_MAX, Filter
 from services.console.web.needs import KINDS, Need, needs_of
 from services.console.web.record import record_of
 
-FOUND_MAX, PLANS_MAX, ENTRIES_MAX = 100, 500, 200
+FOUND_MAX, ENTRIES_MAX, NEEDS_MAX = 100, 200, 40
 LETTERS_MAX, PAYLOAD_MAX = 20, 1000
 STATES: tuple[LinkState, ...] = get_args(LinkState)
 NEEDS_COLUMNS = "kind entity key chargebee poweroffice called currency amount since reason todo"
@@ -70,7 +69,12 @@ async def needs(asked: Asked) -> Response:
     counts = {each: sum(need.kind == each for need in found) for each in KINDS}
     wanted = [need for need in found if kind in ("", need.kind)]
     return asked.page(
-        "needs.html", found=wanted, counts=counts, kind=kind, may_act=asked.person.may("settle")
+        "needs.html",
+        found=wanted[:NEEDS_MAX],
+        more=max(0, len(wanted) - NEEDS_MAX),
+        counts=counts,
+        kind=kind,
+        may_act=asked.person.may("settle"),
     )
 
 
@@ -183,27 +187,6 @@ async def record(asked: Asked) -> Response:
 
 def _names(sides: Iterable[Any]) -> list[str]:
     return list(dict.fromkeys(name for side in sides if side and side.seen for name in side.seen))
-
-
-async def held(asked: Asked) -> Response:
-    """Every plan that waits, with what would be written; those that a person holds with a form."""
-    settings, entity = asked.settings.tenants[asked.tenant], asked.request.query_params
-    plans = plans_of(asked.model, asked.tenant, settings=settings)
-    chosen = [p for p in plans if entity.get("batch", p["batch"]) == p["batch"]]
-    groups = []
-    for each in ENTITIES:
-        found = held_of(asked.model, asked.tenant, settings, each, None)
-        for batch in found.batches:
-            if batch.batch:
-                groups.append({"batch": batch, "count": found.shown[batch.batch]})
-    rows = [{"plan": plan, "changes": changes_of(plan)} for plan in chosen[:PLANS_MAX]]
-    return asked.page(
-        "held.html",
-        groups=groups,
-        rows=rows,
-        more=max(0, len(chosen) - PLANS_MAX),
-        may_act=asked.person.may("release"),
-    )
 
 
 async def activity(asked: Asked) -> Response:
