@@ -291,7 +291,8 @@ class ReadModel:
     def in_states(
         self, tenant: str, states: Iterable[str], *, entity: EntityName | None = None, most: int
     ) -> list[Link]:
-        """At most `most` links of a tenant that are in one of some states."""
+        """At most `most` links of a tenant that are in one of some states; all where it is
+        negative."""
         where, args = _in_states(tenant, states, entity)
         found = self._values("links", f"{where} limit ?", *args, most)
         return list(map(_link.decode, found))

@@ -33,7 +33,7 @@ def refused_of(model: ReadModel, tenant: str) -> list[Row]:
     names = Names(KnownByModel(model, tenant))
     return [
         (link.entity, link.key, names.called(link), "refused already", link.reason or "")
-        for link in model.links(tenant, None, "rejected")
+        for link in model.in_states(tenant, ("rejected",), most=-1)
     ]
 
 

@@ -379,6 +379,8 @@ def test_a_search_finds_by_any_word_and_keeps_it_out_of_the_address(browser: Bro
     form = {"csrf": browser.csrf(), "text": "EKSEMPEL", "entity": "customer", "state": "rejected"}
     answer = browser.post("/acme/records", data=form)
     assert "nei" in answer.text and "Nordmann" in answer.text
+    assert "data-live" not in answer.text, "asked for anew without its words it would be empty"
+    assert "data-live" in browser.see("/acme/records")
     assert "Nordmann" in browser.post("/acme/records", data=form | {"text": "OrdM"}).text
     for none in ({"text": "xyzzy"}, {"text": "ordm", "state": "sent"}, {"text": "zq"}):
         assert "Nothing was found" in browser.post("/acme/records", data=form | none).text
@@ -678,6 +680,7 @@ def test_a_month_is_added_up_with_the_orders_that_explain_a_difference(
     put_order(model, "euro", None, ("7.00", "0"), currency="EUR")
 
     text = browser.see("/acme/month?month=2026-10")
+    assert "data-live" not in text, "it is not added up anew at each change"
     said = re.sub(r"<[^>]+>|\s+", " ", text)
     rows = " ".join(said.split())
     assert "NOK Chargebee 3 208.00 52.00 260.00" in rows

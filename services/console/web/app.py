@@ -184,6 +184,7 @@ class WebConsole:
             "person": None,
             "tenant": "",
             "needs": 0,
+            "still": False,  # a page that looks at every link is not made anew at each change
             "tenants": sorted(self.settings.tenants),
             "path": request.url.path,
             "languages": list(LOCALES),

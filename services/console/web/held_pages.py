@@ -7,7 +7,6 @@ from starlette.responses import Response
 from contracts.entities import ENTITIES
 from contracts.settings import Tenant
 from runtime.clock import iso_now
-from services.console.files import Row
 from services.console.following import held_of
 from services.console.model import ReadModel
 from services.console.names import sums
@@ -24,7 +23,6 @@ class Held(NamedTuple):
 
     plans: list[Plan]
     groups: list[tuple[Batch, int]]
-    refused: list[Row]
 
 
 async def held(asked: Asked) -> Response:
@@ -46,8 +44,9 @@ async def held(asked: Asked) -> Response:
 async def sheet_html(asked: Asked) -> Response:
     """For sign-off: who asked for it and when, counts and sums, every record, and room to sign."""
     found, by, at = await _found(asked), asked.person.name, iso_now()
+    refused = await asked.aside(lambda model: refused_of(model, asked.tenant))
     title = f"Plans of {asked.tenant}{f', {_batch(asked)}' if _batch(asked) else ''}, {at[:19]}Z"
-    page = plan_html(found.plans, title, found.refused, signed=(by, at))
+    page = plan_html(found.plans, title, refused, signed=(by, at))
     return as_html(f"{asked.tenant}-sign-off", page)
 
 
@@ -80,7 +79,7 @@ def _read(model: ReadModel, tenant: str, settings: Tenant, batch: str) -> Held:
         of_entity = held_of(model, tenant, settings, entity, None)
         groups += [(each, of_entity.shown[each.batch]) for each in of_entity.batches if each.batch]
     chosen = [plan for plan in plans if batch in ("", plan["batch"])]
-    return Held(chosen, groups, refused_of(model, tenant))
+    return Held(chosen, groups)
 
 
 def _changes(plan: Plan) -> list[tuple[str, str]]:

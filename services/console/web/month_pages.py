@@ -1,7 +1,9 @@
 """The orders of one month on both sides: sums by currency, and the orders that explain a
 difference."""
 
+from datetime import datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
@@ -60,6 +62,7 @@ async def month(asked: Asked) -> Response:
     }
     return asked.page(
         "month.html",
+        still=held.found is not None,
         month=held.month,
         run=held.run,
         found=held.found,
@@ -96,7 +99,7 @@ async def month_html(asked: Asked) -> Response:
 
 async def _asked_for(asked: Asked) -> Month | Response:
     """The month of the address, this one without; a page that says so where it is none."""
-    given = asked.request.query_params.get("month") or f"{utc_now():%Y-%m}"
+    given = asked.request.query_params.get("month") or f"{_now(asked):%Y-%m}"
     try:
         wanted = month_of(given)
     except ValueError as error:
@@ -114,6 +117,10 @@ async def _asked_for(asked: Asked) -> Month | Response:
         return totals_of(model, tenant, run_id, wanted)
 
     return Month(wanted, run, await asked.aside(query))
+
+
+def _now(asked: Asked) -> datetime:
+    return utc_now().astimezone(ZoneInfo(asked.settings.tenants[asked.tenant].zone))
 
 
 def _sums(found: Totals, rows: dict[str, list[OrderRow]]) -> list[dict[str, Any]]:

@@ -56,6 +56,7 @@ async def run(asked: Asked) -> Response:
         words=run_words(fact),
         figures=figures(fact),
         over=over,
+        still=over,
         report=report,
         later=later.id if later is not None and _has_report(fact) else "",
         summary=drift.summary(report) if report is not None else "",

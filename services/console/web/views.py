@@ -123,6 +123,7 @@ async def records(asked: Asked) -> Response:
         rows=rows[:FOUND_MAX],
         more=len(rows) > FOUND_MAX,
         text=text,
+        still=bool(text),  # asked for anew without its words it would be empty
         entity=entity,
         state=state,
         entities=ENTITIES,
