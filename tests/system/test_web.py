@@ -334,7 +334,7 @@ def test_a_month_is_added_up_the_doctor_asked_and_a_sheet_signed(served: Rig, pa
     page.goto(f"{served.url('console')}/demo/")
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("status")).to_be_visible()
-    served.amend("chargebee", "customer", "kari", phone="+47 2")
+    served.act("/customers/kari", "customer", phone="+47 2")
 
     def waits() -> bool:
         page.goto(f"{served.url('console')}/demo/held")
