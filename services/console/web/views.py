@@ -22,7 +22,7 @@ from services.console.web.filters import NAME_MAX, Filter
 from services.console.web.needs import KINDS, Need, needs_of
 from services.console.web.record import record_of
 
-FOUND_MAX, ENTRIES_MAX, NEEDS_MAX = 100, 200, 40
+FOUND_MAX, ENTRIES_MAX, NEEDS_MAX = 100, 100, 40
 LETTERS_MAX, PAYLOAD_MAX = 20, 1000
 STATES: tuple[LinkState, ...] = get_args(LinkState)
 NEEDS_COLUMNS = "kind entity key chargebee poweroffice called currency amount since reason todo"
