@@ -753,7 +753,7 @@ def test_the_sheet_for_sign_off_says_who_when_how_many_and_how_much(
     )
     model.apply([Mirrored("links", "acme/order/77", encode(sold))], {}, {})
     text = held.see("/acme/held")
-    assert "2 records · NOK 1,250.00" in text and "/acme/held/sign-off.html" in text
+    assert "Records: 2 · NOK 1,250.00" in text and "/acme/held/sign-off.html" in text
     page = held.see("/acme/held/sign-off.html")
     assert "<td>reader</td>" in page and "<td>2</td><td>NOK 1250.00</td><td></td>" in page
     assert "77 of Kari Nordmann" not in page.split("<h2>")[1] and "signed by" in page
