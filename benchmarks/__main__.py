@@ -1,6 +1,6 @@
 """`python -m benchmarks [NAME [COUNT]]`: run one and print a table; with no name, all.
 
-NAME is linker, peers, latency, capacity, restore, compression, shared or command."""
+NAME is linker, peers, latency, capacity, restore, compression, shared, command or console."""
 
 import asyncio
 import logging
@@ -16,6 +16,7 @@ from benchmarks import (
     capacity,
     command_line,
     compression,
+    console,
     latency,
     linker,
     peers,
@@ -41,6 +42,7 @@ BENCHMARKS = {
     "compression": Benchmark(compression.measure, 30_000),
     "shared": Benchmark(lambda _, count: shared_keys.measure(count), 2000),
     "command": Benchmark(lambda _, count: command_line.measure(count), 5),
+    "console": Benchmark(lambda _, count: console.measure(count), 100_000),
 }
 
 

@@ -149,7 +149,7 @@ class ConsoleSettings(Model):
 
     data: str = Field(
         default=".tandem/console",
-        description="Directory of the read model; made anew when deleted.",
+        description="Directory of the read model (made anew when deleted) and of saved filters.",
     )
     patience: Positive = Field(
         default=1,

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import structlog
 from prometheus_client.core import Metric
@@ -16,7 +15,6 @@ from starlette.routing import Mount
 
 from contracts.entities import ENTITIES
 from contracts.settings import Settings, SettingsError, load
-from contracts.signals import OfOperator
 from runtime.background import Background
 from runtime.clock import utc_now
 from runtime.kafka import AWAY
@@ -28,9 +26,9 @@ from services.console import metrics, model_file
 from services.console.findings import KINDS
 from services.console.mirror import Mirror, mirror
 from services.console.model import ReadModel
-from services.console.signals import send_signal
 from services.console.web.app import WebConsole
 from services.console.web.health import HealthWatch
+from services.console.web.outside import outside
 
 log = structlog.get_logger()
 AGAIN_S = 2.0
@@ -72,12 +70,13 @@ class Keeper:
 
     def page(self) -> Starlette:
         """The console's web page."""
-
-        async def send(tenant: str, said: OfOperator, by: str) -> dict[str, Any] | None:
-            return await send_signal(self._settings, tenant, said, by=by)
-
-        watch = HealthWatch(self._settings)
-        return WebConsole(self._settings, lambda: self._model, send, watch).app()
+        page = WebConsole(
+            self._settings,
+            lambda: self._model,
+            outside(self._settings),
+            HealthWatch(self._settings),
+        )
+        return page.app()
 
     def problem(self) -> str | None:
         return self._tasks.problem() or self._trouble

@@ -18,7 +18,6 @@ from services.console.base import (
     HtmlOption,
     JsonOption,
     Meant,
-    NotFound,
     SystemLiteral,
     TenantOption,
     done,
@@ -30,8 +29,7 @@ from services.console.base import (
 )
 from services.console.files import cell
 from services.console.links import imports, pairs_of, read_pairs
-from services.console.lookup import find_link
-from services.console.model import ReadModel
+from services.console.lookup import require_known
 from services.console.ranges import moment_of, ranges_of
 from services.console.rebuilding import compare_pairs, until_planned, until_reloaded
 from services.console.runs import follow, show_runs, words_of
@@ -85,7 +83,7 @@ def replay(
     except ValueError as error:
         stop(str(error))
     if record is not None:
-        read(about, lambda model: _known(model, about.tenant, entity, record))
+        read(about, lambda model: require_known(model, about.tenant, entity, record))
     answer = signal(
         about, signals.Replay(ranges=ranges, entity=entity, id=record, side=side, dry_run=dry_run)
     )
@@ -99,18 +97,6 @@ def replay(
     _show_replay(answer["run"], fact, entries, as_json=as_json)
     if fact["state"] == "cancelled" or (dry_run and fact["counts"].get("different")):
         raise typer.Exit(LEFT)
-
-
-def _known(model: ReadModel, tenant: str, entity: Any, record: str) -> None:
-    for each in (entity,) if entity else ("customer", "product", "order"):
-        try:
-            find_link(model, tenant, each, record)
-        except NotFound:
-            continue
-        return
-    raise NotFound(
-        f"no {entity or 'record'} {record!r} is known of {tenant}; try: tandem links find TEXT"
-    )
 
 
 def _show_replay(

@@ -57,16 +57,19 @@ class Held:
     why: str = ""
 
 
-async def diagnose(settings: Settings, names: Sequence[str], held: Held) -> AsyncIterator[Checked]:
+async def diagnose(
+    settings: Settings, names: Sequence[str], held: Held, *, with_keys: bool = True
+) -> AsyncIterator[Checked]:
     """Every result, as soon as it is there, without secrets; what `control` says is put into
-    `held`. Ends within TOTAL_S (like every limit here, times console.patience) whatever hangs."""
+    `held`. Without keys no vendor is asked. Ends within TOTAL_S (like every limit here, times
+    console.patience) whatever hangs."""
     secrets, until = secrets_of(settings), time.monotonic() + TOTAL_S * settings.console.patience
-    async for result in _all(settings, names, held, until):
+    async for result in _all(settings, names, held, until, with_keys=with_keys):
         yield discreet(result, secrets)
 
 
 async def _all(
-    settings: Settings, names: Sequence[str], held: Held, until: float
+    settings: Settings, names: Sequence[str], held: Held, until: float, *, with_keys: bool
 ) -> AsyncIterator[Checked]:
     for result in await _kafka(settings, names, held):
         yield result
@@ -77,9 +80,8 @@ async def _all(
             "add a table [tenants.NAME] to tandem.toml; docs/settings.md",
         )
     for name in names:
-        async for result in _tenant(
-            name, settings, held, until - LEFT_FOR_PORTS_S * settings.console.patience
-        ):
+        until_ports = until - LEFT_FOR_PORTS_S * settings.console.patience
+        async for result in _tenant(name, settings, held, until_ports if with_keys else None):
             yield msgspec.structs.replace(result, tenant=name)
     live, heard = list[Living](), list[Checked]()
     if held.pins is not None:
@@ -188,11 +190,17 @@ def _take(control: Control, pins: dict[tuple[str, str], str], modes: dict[str, s
 
 
 async def _tenant(
-    name: str, settings: Settings, held: Held, until: float
+    name: str, settings: Settings, held: Held, until: float | None
 ) -> AsyncIterator[Checked]:
+    """`until` is None where there are no keys."""
     tenant = settings.tenants[name]
     for result in decisions(name, tenant):
         yield result
+    if until is None:
+        for result in without_keys(name, held):
+            yield result
+        yield pinned_source(name, tenant, held)
+        return
     accounts: dict[System, str] = {}
     async for system, result in _vendors(name, until, VENDOR_S * settings.console.patience):
         if result.account:
@@ -246,6 +254,23 @@ def pinned(system: System, account: str | None, name: str, held: Held) -> Checke
     return finding(
         check, words, "give back the right keys, or use another tenant name for the other account"
     )
+
+
+def without_keys(name: str, held: Held) -> Iterator[Checked]:
+    """What is said of the vendors where their keys are not."""
+    for system in SYSTEMS:
+        yield note(
+            VENDORS[system],
+            "not checked: it needs keys, and there are none here",
+            f"run tandem doctor --tenant {name} where the keys are",
+        )
+    for system in SYSTEMS:
+        if held.pins is None:
+            yield not_checked(PINNED[system], held.why)
+        elif (before := held.pins.get((name, system))) is None:
+            yield ok(PINNED[system], "none yet; the first start pins the one behind the keys")
+        else:
+            yield note(PINNED[system], f"{before}; whether the keys belong to it needs the keys")
 
 
 def pinned_source(name: str, tenant: Tenant, held: Held) -> Checked:

@@ -3,6 +3,7 @@ nothing in either, and the files are their owner's only, since they hold persona
 
 import csv
 import html
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,21 +23,26 @@ _STYLE = (
 )
 
 Row = Sequence[str]
+Table = tuple[str, Row, Sequence[Row]]  # heading, columns, rows
+
+
+def csv_text(columns: Row, rows: Iterable[Row]) -> str:
+    """A header line and a line for each row; a text that a spreadsheet would calculate begins with
+    an apostrophe."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(each) for each in row] for row in rows)
+    return stream.getvalue()
 
 
 def write_csv(file: Path, columns: Row, rows: Iterable[Row]) -> None:
-    """A header line and a line for each row; a text that a spreadsheet would calculate begins with
-    an apostrophe. Raises OSError."""
-    with open_private(file) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_cell(each) for each in row] for row in rows)
+    """A table as `csv_text` has it. Raises OSError."""
+    write(file, csv_text(columns, rows))
 
 
-def write_html(
-    file: Path, title: str, summary: str, tables: Iterable[tuple[str, Row, Sequence[Row]]]
-) -> None:
-    """One page that needs nothing else; each table has a heading. Raises OSError."""
+def html_text(title: str, summary: str, tables: Iterable[Table]) -> str:
+    """One page that needs nothing else; each table has a heading."""
     parts = []
     for heading, columns, rows in tables:
         head = "".join(f"<th>{_escaped(name)}</th>" for name in columns)
@@ -45,13 +51,22 @@ def write_html(
         )
         titled = f"<h2>{_escaped(heading)}</h2>\n" if heading else ""
         parts.append(f"{titled}<table>\n<tr>{head}</tr>\n{body}\n</table>\n")
-    page = (
+    return (
         "<!doctype html>\n<html lang=en><meta charset=utf-8>\n"
         f"<title>{_escaped(title)}</title><style>{_STYLE}</style>\n"
         f"<h1>{_escaped(title)}</h1>\n<p>{_escaped(summary)}</p>\n{''.join(parts)}</html>\n"
     )
+
+
+def write_html(file: Path, title: str, summary: str, tables: Iterable[Table]) -> None:
+    """A page as `html_text` has it. Raises OSError."""
+    write(file, html_text(title, summary, tables))
+
+
+def write(file: Path, text: str) -> None:
+    """A file for its owner only. Raises OSError."""
     with open_private(file) as stream:
-        stream.write(page)
+        stream.write(text)
 
 
 def cell(value: Any) -> str:

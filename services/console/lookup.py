@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from contracts.entities import SYSTEMS, EntityName, System
+from contracts.entities import ENTITIES, SYSTEMS, EntityName, System
 from contracts.messages import JournalEntry, Link
 from services.console.base import NotFound
 from services.console.candidates import choice_lines, choices_table
@@ -30,6 +30,20 @@ def find_link(model: ReadModel, tenant: str, entity: EntityName, key: str) -> Li
     if found is None:
         raise NotFound(f"no {entity} {key!r} is known of {tenant}; try: tandem links find TEXT")
     return found
+
+
+def require_known(model: ReadModel, tenant: str, entity: EntityName | None, record: str) -> None:
+    """See that a record is known, by a link's key or an id on either side, of an entity or of any.
+    Raises NotFound."""
+    for each in (entity,) if entity else ENTITIES:
+        try:
+            find_link(model, tenant, each, record)
+        except NotFound:
+            continue
+        return
+    raise NotFound(
+        f"no {entity or 'record'} {record!r} is known of {tenant}; try: tandem links find TEXT"
+    )
 
 
 def keys_of(link: Link) -> list[str]:

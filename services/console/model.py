@@ -29,12 +29,12 @@ from contracts.messages import (
     Side,
 )
 from runtime.harmless import harmless
-from services.console import model_file
+from services.console import model_file, search
 from services.console.findings import Found, found_in
 
 log = logging.getLogger(__name__)
 MIRRORED = ("links", "control", "journal", "cursors", "dead-letters", "readings")
-FORMAT = "6"  # of the tables; another one is made anew
+FORMAT = "7"  # of the tables; another one is made anew
 SETTLED_STATES = frozenset({"linked", "sent", "ignored"})
 IS_OPEN = 2  # of `busy`: a command is under way; 1 where one is planned
 MAX_AGE_S = (
@@ -143,7 +143,7 @@ class ReadModel:
     and sqlite3.Error."""
 
     def __init__(self, directory: Path, source: str) -> None:
-        self.path = directory / model_file.NAME
+        self.path, self._source = directory / model_file.NAME, source
         try:
             self._open(directory, source)
         except sqlite3.DatabaseError as error:
@@ -171,13 +171,12 @@ class ReadModel:
                 self._make_anew(source)
 
     def _make_anew(self, source: str) -> None:
-        names = [
-            name
-            for (name,) in self._db.execute("select name from sqlite_master where type = 'table'")
-        ]
-        for name in names:
-            self._db.execute(f"drop table {name}")
-        for statement in _TABLES.split(";"):
+        # The tables behind a virtual one go with it.
+        for of in ("type = 'table' and sql like 'create virtual%'", "type = 'table'"):
+            held = self._db.execute(f"select name from sqlite_master where {of}").fetchall()
+            for (name,) in held:
+                self._db.execute(f"drop table {name}")
+        for statement in (*_TABLES.split(";"), *search.TABLES, *search.TRIGGERS):
             self._db.execute(statement)
         facts = {"format": FORMAT, "source": source, "read_at_s": str(time.time())}
         self._db.executemany("insert into meta values (?, ?)", facts.items())
@@ -188,11 +187,14 @@ class ReadModel:
     def close(self) -> None:
         self._db.close()
 
+    def another(self) -> "ReadModel":
+        """The same file once more, for a thread of its own. Raises as a new one does."""
+        return ReadModel(self.path.parent, self._source)
+
     def empty(self) -> None:
         """Forget everything, so that it is read anew."""
         with self._transaction():
-            (source,) = self._db.execute("select value from meta where name = 'source'").fetchone()
-            self._make_anew(source)
+            self._make_anew(self._source)
 
     # -- keeping
 
@@ -209,8 +211,9 @@ class ReadModel:
             held = self.positions()
             if any(held.get(name, 0) != position for name, position in before.items()):
                 return False
-            for record in records:
-                self._fold(record)
+            gone = [self._fold(record) for record in records]
+            for statement in (*search.INDEX, *([search.ERASE] if any(gone) else ())):
+                self._db.execute(statement)
             rows = [(topic, part, position) for (topic, part), position in after.items()]
             self._db.executemany("insert or replace into positions values (?, ?, ?)", rows)
             self._db.execute(
@@ -220,10 +223,10 @@ class ReadModel:
             self._db.execute("pragma wal_checkpoint(truncate)")
         return True
 
-    def _fold(self, record: Mirrored) -> None:
+    def _fold(self, record: Mirrored) -> bool:
+        """Whether a link was thereby taken away."""
         if record.value is None:
-            self._take_away(record)
-            return
+            return self._take_away(record)
         try:
             rows = list(_rows(record.topic, record.key, record.value))
         except UNREADABLE as error:
@@ -232,7 +235,7 @@ class ReadModel:
             log.warning(
                 harmless(f"{record.place}, {record.key}, cannot be read and is left out: {error}")
             )
-            return
+            return False
         if record.topic == "links":
             self._db.execute("delete from findings where name = ?", (record.key,))
             self._keep_since(record, rows[0][1])
@@ -242,6 +245,7 @@ class ReadModel:
                 continue
             marks = ", ".join("?" * (len(row) + 1))
             self._db.execute(f"insert or replace into {table} values ({marks})", (record.key, *row))
+        return False
 
     def _keep_since(self, record: Mirrored, row: tuple[Any, ...]) -> None:
         """Since when a link has been in a state in which something is awaited: Kafka's time of the
@@ -257,12 +261,14 @@ class ReadModel:
                 (record.key, tenant, entity, awaited, record.at_s),
             )
 
-    def _take_away(self, record: Mirrored) -> None:
-        for table in (
-            _TABLE_OF[record.topic],
-            *(("findings", "unsettled") if record.topic == "links" else ()),
-        ):
+    def _take_away(self, record: Mirrored) -> bool:
+        own = _TABLE_OF[record.topic]
+        gone = self._db.execute(f"delete from {own} where name = ?", (record.key,)).rowcount
+        if own != "links":
+            return False
+        for table in ("findings", "unsettled"):
             self._db.execute(f"delete from {table} where name = ?", (record.key,))
+        return gone > 0
 
     # -- reading
 
@@ -285,7 +291,8 @@ class ReadModel:
     def in_states(
         self, tenant: str, states: Iterable[str], *, entity: EntityName | None = None, most: int
     ) -> list[Link]:
-        """At most `most` links of a tenant that are in one of some states."""
+        """At most `most` links of a tenant that are in one of some states; all where it is
+        negative."""
         where, args = _in_states(tenant, states, entity)
         found = self._values("links", f"{where} limit ?", *args, most)
         return list(map(_link.decode, found))
@@ -298,7 +305,10 @@ class ReadModel:
 
     def asked(self, tenant: str, most: int) -> list[Link]:
         """At most `most` links with a field that waits until a person keeps one side."""
-        found = self._values("links", "tenant = ? and asked > 0 limit ?", tenant, most)
+        of_asked = (
+            "links indexed by links_asked"  # the planner would look through all of the tenant
+        )
+        found = self._values(of_asked, "tenant = ? and asked > 0 limit ?", tenant, most)
         return list(map(_link.decode, found))
 
     def newest(self, tenant: str, most: int) -> list[JournalEntry]:
@@ -363,11 +373,19 @@ class ReadModel:
             map(_link.decode, self._values("links", where, tenant, entity, record_id)), None
         )
 
-    def find(self, tenant: str, text: str, entity: EntityName | None) -> Iterator[Link]:
+    def find(
+        self,
+        tenant: str,
+        text: str,
+        entity: EntityName | None,
+        *,
+        states: Iterable[str] = (),
+        most: int = -1,
+    ) -> Iterator[Link]:
         """The links whose key, ids, names, e-mail, codes or numbers contain a text, letter case
-        aside."""
-        where = "tenant = ? and entity = coalesce(?, entity) and instr(words, ?) > 0"
-        return map(_link.decode, self._values("links", where, tenant, entity, text.casefold()))
+        aside; of all states without `states`, at most `most` unless it is negative."""
+        found = search.found(self._db, tenant, text, entity, sorted(states), most)
+        return map(_link.decode, found)
 
     def journal(self, tenant: str, entity: EntityName, links: Iterable[str]) -> list[JournalEntry]:
         """What was decided about links, oldest first."""

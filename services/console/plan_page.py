@@ -4,14 +4,20 @@ sums."""
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from services.console.files import Row, write_html
+from services.console.files import Row, Table, html_text, write
 from services.console.foresee import LIMITS
 from services.console.known import KnownByModel
 from services.console.model import ReadModel
-from services.console.names import Names, money, total_of
+from services.console.names import Names, money, sums, total_of
 from services.console.plans import Plan, batches_of, changes_of, record_of, summary
 
 SUM_COLUMNS = ("batch", "entity", "what", "in", "records", "sum")
+SIGNED_COLUMNS = (*SUM_COLUMNS, "asked for by", "at")
+SIGN_COLUMNS = ("asked for by", "at", "records", "sum of orders", "signed by", "date")
+DOCUMENT = (
+    "This sheet is a document: Tandem does not know whether it was signed. Who releases or discards"
+    " stands in the journal."
+)
 REFUSED_COLUMNS = ("entity", "link", "name", "what", "why it would be refused")
 _OWN = {
     "customer": ("link", "name"),
@@ -27,14 +33,31 @@ def refused_of(model: ReadModel, tenant: str) -> list[Row]:
     names = Names(KnownByModel(model, tenant))
     return [
         (link.entity, link.key, names.called(link), "refused already", link.reason or "")
-        for link in model.links(tenant, None, "rejected")
+        for link in model.in_states(tenant, ("rejected",), most=-1)
     ]
 
 
 def write_plan_html(file: Path, plans: list[Plan], title: str, before: Sequence[Row] = ()) -> None:
+    """The page as `plan_html` has it. Raises OSError."""
+    write(file, plan_html(plans, title, before))
+
+
+def plan_html(
+    plans: list[Plan],
+    title: str,
+    before: Sequence[Row] = (),
+    *,
+    signed: tuple[str, str] | None = None,
+) -> str:
     """One page that needs nothing else; `before` is what is refused already (REFUSED_COLUMNS).
-    Raises OSError."""
-    tables: list[tuple[str, Row, Sequence[Row]]] = [("Sums", SUM_COLUMNS, list(_sum_rows(plans)))]
+    `signed` names the person who asked for it and the time (ISO 8601 UTC): then there is room to
+    sign."""
+    tables: list[Table] = [("Sums", SUM_COLUMNS, list(_sum_rows(plans)))]
+    if signed is not None:
+        by, at = signed
+        totals = money(sums(_totals(plans)))
+        facts = [by, f"{at[:19]}Z", str(len(plans)), totals or "no orders", "", ""]
+        tables.insert(0, ("For sign-off", SIGN_COLUMNS, [facts]))
     refused = [*_refused_rows(plans), *before]
     heading = f"Would be refused, or is ({len(refused)})"
     tables.append(
@@ -44,7 +67,21 @@ def write_plan_html(file: Path, plans: list[Plan], title: str, before: Sequence[
         kind = (each.entity, each.op, each.target)
         meant = [plan for plan in plans if (plan["entity"], plan["op"], plan["target"]) == kind]
         tables.append((each.words(), *_table(meant)))
-    write_html(file, title, f"{summary(plans)}. {LIMITS}", tables)
+    said = f"{summary(plans)}. {LIMITS}"
+    return html_text(title, said if signed is None else f"{said} {DOCUMENT}", tables)
+
+
+def signed_rows(plans: list[Plan], by: str, at: str) -> Iterator[Row]:
+    """The sums with SIGNED_COLUMNS, and all of it in the last row; `by` asked for it `at` a time
+    (ISO 8601 UTC)."""
+    who = (by, f"{at[:19]}Z")
+    for row in _sum_rows(plans):
+        yield (*row, *who)
+    yield ("all", "", "", "", str(len(plans)), money(sums(_totals(plans))), *who)
+
+
+def _totals(plans: list[Plan]) -> Iterator[tuple[str, str]]:
+    return ((each["currency"], each["total"]) for each in plans if each["entity"] == "order")
 
 
 def _sum_rows(plans: list[Plan]) -> Iterator[Row]:

@@ -200,10 +200,11 @@ def summary(plans: list[Plan]) -> str:
 
 def write_plan_csv(file: Path, plans: list[Plan]) -> None:
     """One line for each field of each plan. Raises OSError."""
-    write_csv(file, COLUMNS, _rows(plans))
+    write_csv(file, COLUMNS, plan_rows(plans))
 
 
-def _rows(plans: list[Plan]) -> list[list[str]]:
+def plan_rows(plans: list[Plan]) -> list[list[str]]:
+    """A row with COLUMNS for each field of each plan."""
     rows = []
     for plan in plans:
         own = [

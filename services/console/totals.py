@@ -11,7 +11,7 @@ import msgspec
 
 from contracts.entities import SYSTEMS, System
 from contracts.messages import Link
-from services.console.files import write_csv, write_html
+from services.console.files import html_text, write, write_csv
 from services.console.findings import brief_of, left_in
 from services.console.model import ReadModel, side_of
 
@@ -191,6 +191,17 @@ def order_rows(rows: list[OrderRow]) -> Iterator[tuple[str, ...]]:
         yield tuple(each or "" for each in (*names, *amounts, gap, row.note))
 
 
+def differences_of(row: OrderRow) -> dict[str, str]:
+    """By how much an order on both sides differs, Chargebee less Go, by amount; empty where it does
+    not, or stands on one side."""
+    found = {}
+    for name, held in row.amounts.items():
+        ours, theirs = held["chargebee"], held["poweroffice"]
+        if ours is not None and theirs is not None and Decimal(ours) != Decimal(theirs):
+            found[name] = f"{Decimal(ours) - Decimal(theirs):f}"
+    return found
+
+
 def line_of(row: OrderRow) -> str:
     """An order as one line: date, both names with their invoices, gross amounts and what lies
     between them."""
@@ -223,10 +234,9 @@ def write_totals_csv(file: Path, found: Totals) -> None:
     write_csv(file, ORDER_COLUMNS, order_rows(found.orders + found.unlinked))
 
 
-def write_totals_html(file: Path, found: Totals, title: str) -> None:
-    """Sums, linked orders and those that stand alone, on one page. Raises OSError."""
-    write_html(
-        file,
+def totals_html(found: Totals, title: str) -> str:
+    """Sums, linked orders and those that stand alone, on one page."""
+    return html_text(
         title,
         "Chargebee and PowerOffice Go, read for this report",
         [
@@ -235,3 +245,8 @@ def write_totals_html(file: Path, found: Totals, title: str) -> None:
             ("Orders on one side", ORDER_COLUMNS, list(order_rows(found.unlinked))),
         ],
     )
+
+
+def write_totals_html(file: Path, found: Totals, title: str) -> None:
+    """The page as `totals_html` has it. Raises OSError."""
+    write(file, totals_html(found, title))

@@ -19,7 +19,17 @@ from tests.waiting import PATIENCE_S, wait_for
 
 CHROMIUM = os.environ.get("TANDEM_CHROMIUM") or which("chromium") or ""
 TOKEN = "a-token-of-the-tests"
-PAGES = ("", "needs", "records?state=linked", "held", "runs", "activity", "letters", "settings")
+PAGES = (
+    "",
+    "needs",
+    "records?state=linked",
+    "held",
+    "runs",
+    "month",
+    "activity",
+    "letters",
+    "settings",
+)
 pytestmark = pytest.mark.skipif(
     not CHROMIUM, reason="no chromium here: sh scripts/browser.sh installs Debian's"
 )
@@ -192,3 +202,147 @@ def test_a_password_is_hashed_for_the_settings(served: Rig, page: Page) -> None:
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("button", name="Log out kari")).to_be_visible()
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+
+
+def test_a_filter_is_saved_and_a_dead_letter_tried_again(served: Rig, page: Page) -> None:
+    """A part of a number finds the record; a message that nobody could read comes back as a letter
+    of its own."""
+    served.add_customer(id="kari", first_name="Kari", last_name="Nordmann")
+    number = wait_for_number(served, page)
+    address = served.url("console")
+
+    page.get_by_label("Name, number, e-mail or id").fill("ORDMAN")
+    page.get_by_label("State").select_option("linked")
+    page.get_by_role("button", name="Search").click()
+    link = page.get_by_role("link", name="customer Kari Nordmann")
+    expect(link).to_have_attribute("href", f"/demo/records/{number}")
+    page.get_by_label("Name of the filter").fill("all that is linked")
+    page.get_by_role("button", name="Save this filter").click()
+    served.stop("console")
+    served.start("console")
+    page.goto(f"{address}/demo/records")
+    page.get_by_role("link", name="all that is linked").click()
+    expect(page).to_have_url(f"{address}/demo/records?state=linked")
+    expect(link).to_be_visible()
+    assert serious(page) == []
+    page.get_by_role("button", name="Delete the filter all that is linked").click()
+    expect(page.get_by_role("link", name="all that is linked")).to_have_count(0)
+
+    aside(lambda: served.send("customers", b"demo/chargebee/x", b"{"))
+    letter = page.locator("input[name=letter]")
+
+    def told() -> str | None:
+        page.goto(f"{address}/demo/needs?kind=letter")
+        return letter.get_attribute("value") if letter.count() == 1 else None
+
+    first = wait_for("the page asks", told)
+    assert serious(page) == []
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("status")).to_be_visible()
+    wait_for("it came back", told, lambda held: held not in (None, first))
+
+
+def test_an_operator_replays_a_range_and_compares_both_systems(served: Rig, page: Page) -> None:
+    """A dry run says what would be written, the replay writes it, a reconcile finds nothing
+    else."""
+    served.add_customer(id="kari", first_name="Kari", last_name="Nordmann", phone="+47 1")
+    wait_for_number(served, page)
+    address = served.url("console")
+
+    page.goto(f"{address}/demo/runs")
+    page.get_by_label("From: a time").fill("1h")
+    page.get_by_label("Entity").last.select_option("customer")
+    page.get_by_role("button", name="Dry run").click()
+    expect(page).to_have_url(re.compile(r"/demo/runs/\w+\?done=1$"))
+    run = page.url.partition("?")[0]
+
+    def ended() -> bool:
+        page.goto(run)
+        return page.get_by_text("Replay it for real").count() > 0
+
+    wait_for("the dry run is done", ended)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Dry run: replay")
+    assert serious(page) == []
+    page.get_by_text("Replay it for real").first.click()
+    page.get_by_role("button", name="Yes: Replay it for real").click()
+    expect(page).not_to_have_url(re.compile(run))
+    expect(page.get_by_role("heading", level=1)).to_contain_text("replay")
+    second = page.url.partition("?")[0]
+
+    def is_over() -> bool:
+        page.goto(second)
+        return page.get_by_role("button", name="Cancel").count() == 0
+
+    wait_for("the replay is done", is_over)
+    page.goto(f"{address}/demo/runs")
+    page.get_by_role("button", name="Compare both systems").click()
+    expect(page).to_have_url(re.compile(r"/demo/runs/\w+\?done=1$"))
+    second = page.url.partition("?")[0]
+    wait_for("the reconcile is done", is_over)
+    expect(page.get_by_text("different 0, missing 0, extra 0")).to_be_visible()
+    assert serious(page) == []
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert download.value.path().read_text().startswith("kind,entity,link")
+    page.goto(f"{address}/demo/runs")
+    expect(page.get_by_role("link", name="What the last comparison found")).to_be_visible()
+    runs = {
+        each["value"]["kind"]: each
+        for each in aside(lambda: served.records("control"))
+        if each["kind"] == "run"
+    }
+    assert set(runs) == {"replay", "reconcile"}
+
+
+def test_a_month_is_added_up_the_doctor_asked_and_a_sheet_signed(served: Rig, page: Page) -> None:
+    """One sale on both sides, read by a reconcile that the page begins; then what a pause keeps
+    waiting, on a sheet that names the person."""
+    served.add_item("stol", 10000, is_shippable="true")
+    served.add_customer(id="kari", first_name="Kari", last_name="Nordmann")
+    wait_for_number(served, page)
+    aside(lambda: link_when(served, "stol", "linked", "product"))
+    order = served.add_order("kari", {"stol-NOK": 2})
+    link = aside(lambda: link_when(served, order["id"], "linked", "order"))
+    assert link.chargebee is not None and link.chargebee.seen is not None
+    month = str(link.chargebee.seen["order_date"])[:7]
+    address = f"{served.url('console')}/demo/month?month={month}"
+
+    page.goto(address)
+    expect(page.get_by_text("Orders of both systems have not been read")).to_be_visible()
+    page.get_by_role("button", name="Read all orders of both systems").click()
+    expect(page).to_have_url(re.compile(r"/demo/runs/\w+\?done=1$"))
+
+    def read() -> bool:
+        page.goto(address)
+        return page.get_by_text("Both sides add up to the same.").count() == 1
+
+    wait_for("the month is added up", read)
+    expect(page.get_by_role("row", name="NOK Go 1")).to_be_visible()
+    assert serious(page) == []
+    with page.expect_download() as download:
+        page.get_by_role("link", name="HTML").click()
+    assert "Orders on one side" in download.value.path().read_text()
+
+    page.get_by_role("link", name="Doctor").click()
+    page.get_by_role("button", name="Check now").click()
+    expect(page.get_by_role("row", name="Kafka ok answers")).to_be_visible()
+    expect(page.get_by_role("row", name="Chargebee note not checked")).to_be_visible()
+    expect(page.get_by_role("row", name="linker ok runs and is ready")).to_be_visible()
+    assert serious(page) == []
+    assert "sync-key" not in page.content()
+
+    page.goto(f"{served.url('console')}/demo/")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("status")).to_be_visible()
+    served.act("/customers/kari", "customer", phone="+47 2")
+
+    def waits() -> bool:
+        page.goto(f"{served.url('console')}/demo/held")
+        return page.get_by_text("Sheet for sign-off").count() == 1
+
+    wait_for("the plan is shown", waits)
+    assert serious(page) == []
+    with page.expect_download() as download:
+        page.get_by_role("link", name="HTML").click()
+    sheet = download.value.path().read_text()
+    assert "<td>token</td>" in sheet and "Kari Nordmann" in sheet and "signed by" in sheet

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
-from benchmarks import shared_keys
+from benchmarks import console, shared_keys
 from benchmarks.linker import customer, events
 from benchmarks.peers import Result, differences, result_of
 from benchmarks.quix_streams import merge
@@ -117,3 +117,14 @@ def test_the_benchmark_of_shared_keys_prints_a_row_for_each_size() -> None:
     assert all(name in head for name in shared_keys.COLUMNS)
     size, *figures = (int(each.replace(",", "")) for each in row.split())
     assert size == 12 and len(figures) == 3 and min(figures) > 0
+
+
+def test_the_search_of_the_console_is_measured() -> None:
+    """A line for the model, one for the heads, and one for each text."""
+
+    async def lines() -> list[str]:
+        return [each async for each in console.measure(60)]
+
+    found = asyncio.run(lines())
+    assert found[0].startswith("filled in")
+    assert [each[:16].strip() for each in found[1:]] == ["text", *console.TEXTS]

@@ -30,6 +30,7 @@ from services.console.doctor import (
     next_steps,
     pinned,
     topic_results,
+    without_keys,
 )
 from services.console.doctor_view import _row, heading, line, show
 from services.poweroffice_adapter.check import groups, privileges
@@ -514,3 +515,19 @@ def test_tenants_that_no_time_is_left_for_are_named() -> None:
 
     why = "no time was left; run tandem doctor --tenant acme"
     assert asyncio.run(run()) == [not_checked("Chargebee", why), not_checked("PowerOffice Go", why)]
+
+
+def test_without_keys_the_vendors_are_not_checked_and_it_says_who_can() -> None:
+    """What is pinned is told; whether the keys belong to it is not known here."""
+    held = Held(pins={("acme", "chargebee"): "acme-test"})
+    found = list(without_keys("acme", held))
+    assert [(each.check, each.state) for each in found] == [
+        ("Chargebee", "note"),
+        ("PowerOffice Go", "note"),
+        ("pinned Chargebee site", "note"),
+        ("pinned Go company", "ok"),
+    ]
+    assert found[0].fix == "run tandem doctor --tenant acme where the keys are"
+    assert found[2].words.startswith("acme-test; ")
+    away = list(without_keys("acme", Held(why="Kafka cannot be used")))
+    assert told(away)[2:] == [("note", "not checked: Kafka cannot be used")] * 2

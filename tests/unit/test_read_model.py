@@ -191,6 +191,33 @@ def test_a_link_is_found_by_key_by_either_id_and_by_a_part_of_a_name(model: Read
     assert model.link("t", "customer", "kari") is None
 
 
+def test_a_search_finds_the_same_whether_or_not_it_asks_the_index(model: ReadModel) -> None:
+    """Texts shorter than three letters, with quotes, operators and signs of any language; of one
+    entity and some states; after a change of name too."""
+    odd = 'O"Neil AND NOT æøå (x*) 東京都 %_\\ -NEAR'
+    names = ("Åsa Ås", odd, "Nordmann", "nordm", "mannord", "Müller😀é")
+    for number, name in enumerate(names):
+        seen = {**KARI, "last_name": name, "email": f"{number}@eksempel.no"}
+        state: Any = "linked" if number % 2 else "rejected"
+        put_link(model, link(f"k{number}", state=state, chargebee=side(f"k{number}", seen)))
+    put_link(model, link("k3", chargebee=side("k3", {**KARI, "last_name": "Berg"})))
+    held = {each.key: each for each in model.links("t")}
+    words = {key: msgspec.json.encode(each).decode().casefold() for key, each in held.items()}
+    texts = [
+        each[at : at + n] for each in names for n in (1, 2, 3, 4, 9) for at in range(len(each))
+    ]
+    for text in {*texts, "0@EKSEMPEL", "eksempel.no", "nordm", "k3", "a\0b", "", " " * 3000}:
+        plain = msgspec.json.encode(text).decode()[1:-1].casefold()
+        expected = {key for key, said in words.items() if plain in said}
+        found = {each.key for each in model.find("t", text, "customer")}
+        if "mann" in text or len(plain) > 3:  # what JSON holds besides names is not searched
+            assert found == expected, text
+        rejected = {each.key for each in model.find("t", text, None, states=["rejected"])}
+        assert rejected == {key for key in found if held[key].state == "rejected"}
+        assert not list(model.find("t", text, "order"))
+        assert len(list(model.find("t", text, None, most=1))) == min(1, len(found))
+
+
 def test_whoever_finds_that_another_has_gone_on_does_nothing(
     model: ReadModel, tmp_path: Path
 ) -> None:
@@ -234,6 +261,8 @@ def test_what_is_erased_leaves_no_bytes(model: ReadModel) -> None:
     put(model, "links", "t/customer/kari", None)
     held = b"".join(file.read_bytes() for file in model.path.parent.iterdir())
     assert b"kari@eksempel.no" not in held
+    index = "select coalesce(sum(length(block)), 0) from found_by_data where id > 10"
+    assert model._db.execute(index).fetchone() == (0,), "nor its letters in the index"
 
 
 def test_what_cannot_be_read_is_left_out(model: ReadModel) -> None:

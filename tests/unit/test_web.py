@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import msgspec
 import pytest
 from argon2 import PasswordHasher
 
+from contracts.checks import finding
+from contracts.entities import System
 from contracts.links import encode
 from contracts.messages import (
     Command,
@@ -20,13 +23,18 @@ from contracts.messages import (
     Finding,
     JournalEntry,
     Link,
+    Observed,
+    Reading,
     Side,
 )
 from contracts.settings import Settings
 from contracts.signals import OfOperator, args_of
+from services.console.base import NotFound
 from services.console.model import Mirrored, ReadModel
 from services.console.web.app import SECURITY, WebConsole
+from services.console.web.doctor_page import Diagnosis
 from services.console.web.health import HealthWatch
+from services.console.web.outside import Outside
 from services.console.web.words import catalogue
 
 AT = "2026-11-29T06:00:00.000000Z"
@@ -124,7 +132,8 @@ def model(tmp_path: Path) -> Iterator[ReadModel]:
         records = [
             Mirrored("links", f"acme/{each.entity}/{each.key}", encode(each)) for each in LINKS
         ]
-        run = {"kind": "reconcile", "state": "done", "at": AT, "args": {}, "parts": {}}
+        run: dict[str, Any] = {"kind": "reconcile", "state": "done", "at": AT, "args": {}}
+        run["parts"] = {"chargebee/product": 0, "poweroffice/product": 0}
         entry = JournalEntry(
             tenant="acme",
             entity="customer",
@@ -138,6 +147,13 @@ def model(tmp_path: Path) -> Iterator[ReadModel]:
         letter = DeadLetter(
             reason="Go refused", at=AT, topic="tandem.commands.poweroffice", command=plan("nei")
         )
+        unread = DeadLetter(
+            reason="not understood",
+            at=AT,
+            topic="tandem.customers",
+            key="acme/x",
+            body_base64="e30=",
+        )
         facts = Control(tenant="acme", kind="run", id="r1", at=AT, value=run)
         did = {"did": {"entity": "customer", "chargebee": "kari", "poweroffice": "5kari"}}
         signal = Control(
@@ -148,6 +164,7 @@ def model(tmp_path: Path) -> Iterator[ReadModel]:
             ("control", "acme/signal/s7", signal),
             ("journal", "acme/customer/kari/1", entry),
             ("dead-letters", "acme/nei/1", letter),
+            ("dead-letters", "unread/1", unread),
         ):
             records.append(Mirrored(topic, key, msgspec.json.encode(value)))
         held.apply(records, {}, {})
@@ -157,6 +174,8 @@ def model(tmp_path: Path) -> Iterator[ReadModel]:
 class Browser:
     """A browser on a console whose linker answers `answer`."""
 
+    away: Exception | None
+
     def __init__(self, settings: Settings, model: ReadModel | None) -> None:
         self.sent: list[tuple[str, str, dict[str, Any], str]] = []
         self.answer: dict[str, Any] | None = {"signal": "s1", "result": "done"}
@@ -165,8 +184,26 @@ class Browser:
             self.sent.append((tenant, said.KIND, args_of(said), by))
             return self.answer
 
-        self.model = model
-        self.app = WebConsole(settings, lambda: self.model, send, HealthWatch(settings)).app()
+        async def again(messages: Mapping[str, DeadLetter]) -> None:
+            if self.away is not None:
+                raise self.away
+            self.again += messages
+
+        async def ranges_of(tenant: str, *given: Any) -> dict[str, tuple[int, int]]:
+            if self.away is not None:
+                raise self.away
+            self.ranges.append(given)
+            return {"customers": (3, 9)}
+
+        async def diagnose(tenant: str) -> Diagnosis:
+            return Diagnosis(
+                [finding("topics", f"2 of 9 {HOSTILE}", "create them")], ["correct it"]
+            )
+
+        self.model, self.again, self.away = model, list[str](), None
+        self.ranges: list[tuple[Any, ...]] = []
+        watch, outside = HealthWatch(settings), Outside(send, again, ranges_of, diagnose)
+        self.app = WebConsole(settings, lambda: self.model, outside, watch).app()
         self.cookies = httpx.Cookies()
 
     def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
@@ -222,8 +259,11 @@ PAGES = (
     "/acme/held",
     "/acme/runs",
     "/acme/runs/r1",
+    "/acme/month",
+    "/acme/month?month=2026-10",
     "/acme/activity",
     "/acme/letters",
+    "/acme/doctor",
     "/acme/settings",
 )
 
@@ -318,7 +358,7 @@ def test_the_list_of_needs_begins_with_the_most_money(browser: Browser) -> None:
     only = browser.see("/acme/needs?kind=ambiguous")
     assert "invoiced_twice" not in only
     csv = browser.see("/acme/needs.csv").splitlines()
-    assert csv[0].startswith("kind,entity,key") and len(csv) == 7
+    assert csv[0].startswith("kind,entity,key") and len(csv) == 8
 
 
 def test_a_record_shows_both_sides_and_what_may_be_done(browser: Browser, model: ReadModel) -> None:
@@ -339,7 +379,57 @@ def test_a_search_finds_by_any_word_and_keeps_it_out_of_the_address(browser: Bro
     form = {"csrf": browser.csrf(), "text": "EKSEMPEL", "entity": "customer", "state": "rejected"}
     answer = browser.post("/acme/records", data=form)
     assert "nei" in answer.text and "Nordmann" in answer.text
-    assert browser.post("/acme/records", data=form | {"text": "x"}).text.count("<tr>") == 0
+    assert "data-live" not in answer.text, "asked for anew without its words it would be empty"
+    assert "data-live" in browser.see("/acme/records")
+    assert "Nordmann" in browser.post("/acme/records", data=form | {"text": "OrdM"}).text
+    for none in ({"text": "xyzzy"}, {"text": "ordm", "state": "sent"}, {"text": "zq"}):
+        assert "Nothing was found" in browser.post("/acme/records", data=form | none).text
+
+
+def test_a_filter_is_saved_for_its_person_and_outlives_the_console(
+    model: ReadModel, tmp_path: Path
+) -> None:
+    """Its words are not; another person does not see it, and neither does another tenant."""
+    settings = settings_of(data=str(tmp_path))
+    kari = Browser(settings, model)
+    kari.login("reader", "reader")
+    form = {"csrf": kari.csrf(), "name": f"  To look  at {HOSTILE}", "state": "rejected"}
+    answer = kari.post("/acme/filters", data=form | {"entity": "", "text": "kari"})
+    assert answer.headers["location"] == "/acme/records?state=rejected"
+    kari.post("/acme/filters", data=form | {"name": "A", "entity": "customer"})
+    held = (tmp_path / "filters.json").read_text()
+    assert "kari" not in held and (tmp_path / "filters.json").stat().st_mode & 0o777 == 0o600
+
+    again = Browser(settings, model)
+    again.login("reader", "reader")
+    text = again.see("/acme/records?entity=customer&state=rejected")
+    first, second = re.findall(r'<a href="/acme/records\?([^"]*)"', text)
+    assert (first, second) == ("entity=customer&amp;state=rejected", "state=rejected")
+    assert "To look at &lt;script&gt;" in text and 'aria-current="true">A<' in text
+    another = Browser(settings, model)
+    another.login("admin", "admin")
+    assert "Your filters" not in another.see("/acme/records")
+
+    again.post("/acme/filters/delete", data={"csrf": again.csrf(), "name": "A"})
+    assert ">A</a>" not in again.see("/acme/records")
+    (tmp_path / "filters.json").write_text("{")
+    assert "Your filters" not in again.see("/acme/records")
+
+
+def test_a_filter_without_a_name_or_of_no_state_is_refused(
+    model: ReadModel, tmp_path: Path
+) -> None:
+    held = Browser(settings_of(data=str(tmp_path)), model)
+    held.login()
+    csrf = held.csrf()
+    for wrong in ({"name": " "}, {"name": "x" * 61}, {"name": "x", "state": "gone"}):
+        answer = held.post("/acme/filters", data={"csrf": csrf, "state": "held"} | wrong)
+        assert answer.status_code == 400
+    for number in range(31):
+        form = {"csrf": csrf, "name": str(number), "entity": "order"}
+        answer = held.post("/acme/filters", data=form)
+    assert answer.status_code == 400 and "delete one" in answer.text
+    assert held.post("/acme/filters", data={"name": "x"}).status_code == 403
 
 
 def test_a_number_stays_when_its_record_changes(model: ReadModel) -> None:
@@ -412,6 +502,321 @@ def test_a_form_sends_the_signal_of_the_command_line_with_the_persons_name(
     assert args.items() <= given.items()
 
 
+def test_one_dead_letter_is_tried_again_where_it_is_shown(browser: Browser) -> None:
+    """As `tandem redrive --letter`: a command is planned again, a message is sent again; the
+    letters of a record that is tried again are done with too."""
+    for page in ("/acme/needs", "/acme/letters"):
+        text = browser.see(page)
+        for key in ("acme/nei/1", "unread/1"):
+            assert f'name="letter" value="{key}"' in text, page
+    browser.act("redrive", letter="acme/nei/1")
+    browser.act("redrive", letter="unread/1")
+    browser.act("redrive", entity="customer", key="nei")
+    named = {"names": [("customer", "nei")], "letters": ["acme/nei/1"]}
+    assert [given for _, _, given, _ in browser.sent] == [
+        named,
+        {"names": [], "letters": ["unread/1"]},
+        {"entity": "customer", "key": "nei", "letters": ["acme/nei/1"]},
+    ]
+    assert browser.again == ["unread/1"]
+    assert "no dead letter" in browser.act("redrive", 404, letter="gone")
+    browser.away = NotFound("the message is not kept")
+    assert "is not kept" in browser.act("redrive", 404, letter="unread/1")
+    browser.away = ConnectionError("no route")
+    assert "Kafka cannot be used" in browser.act("redrive", 503, letter="unread/1")
+    assert len(browser.sent) == 3
+
+
+def test_a_record_is_forgotten_with_its_history_and_letters(browser: Browser) -> None:
+    browser.act("forget", entity="customer", key="kari")
+    browser.act("forget", entity="customer", key="nei")
+    (_, _, kari, _), (_, _, nei, _) = browser.sent
+    assert kari == {"entity": "customer", "key": "kari", "journal": ["acme/customer/kari/1"]}
+    assert nei == {"entity": "customer", "key": "nei", "letters": ["acme/nei/1"]}
+    assert "no customer" in browser.act("forget", 404, entity="customer", key="gone")
+
+
+def put(model: ReadModel, topic: str, key: str, value: Any) -> None:
+    model.apply([Mirrored(topic, key, msgspec.json.encode(value))], {}, {})
+
+
+def put_run(model: ReadModel, run: str, **fact: Any) -> None:
+    held = Control(tenant="acme", kind="run", id=run, at=AT, value={"at": AT, **fact})
+    put(model, "control", f"acme/run/{run}", held)
+
+
+def test_a_replay_is_a_dry_run_first_and_then_the_same_for_real(
+    browser: Browser, model: ReadModel
+) -> None:
+    assert "Dry run" in browser.see("/acme/runs")
+    browser.answer = {"result": "done", "run": "d1", "signal": "d1"}
+    form = {"from": "2026-11-28T10:00", "to": "2026-11-29T10:00+01:00", "entity": "customer"}
+    where = browser.act("replay", 303, **form, id="kari", side="chargebee", dry_run="")
+    assert where == "/acme/runs/d1?done=1"
+    ((begin, end, entity, _),) = browser.ranges
+    assert (begin.isoformat(), end.isoformat(), entity) == (
+        "2026-11-28T09:00:00+00:00",
+        "2026-11-29T09:00:00+00:00",
+        "customer",
+    )
+    args = {
+        "ranges": {"customers": (3, 9)},
+        "entity": "customer",
+        "id": "kari",
+        "side": "chargebee",
+    }
+    assert browser.sent == [("acme", "replay", {**args, "dry_run": True}, "token")]
+
+    counts = {"asked": 4, "answered": 1, "different": 1}
+    fact: dict[str, Any] = {"kind": "replay", "dry_run": True, "counts": counts}
+    fact |= {"args": {**args, "dry_run": True}}
+    put_run(model, "d1", state="working", **fact)
+    text = browser.see("/acme/runs/d1")
+    assert 'max="4" value="1"' in text and "for real" not in text
+    assert "is done" in browser.act("replay", 404, run="d1")
+    would = JournalEntry(
+        tenant="acme",
+        entity="customer",
+        link="kari",
+        entry="2",
+        at=AT,
+        rule="would",
+        text="would update phone in poweroffice",
+        cause="acme/run/d1",
+    )
+    put(model, "journal", "acme/customer/kari/2", would)
+    put_run(model, "d1", state="done", **fact)
+    text = browser.see("/acme/runs/d1")
+    assert "would update phone" in text and "Replay it for real" in text
+    browser.act("replay", run="d1")
+    assert browser.sent[-1] == ("acme", "replay", args, "token")
+
+
+def test_a_replay_that_does_not_fit_is_told(browser: Browser) -> None:
+    assert "no time" in browser.act("replay", 400, **{"from": "yesterday"})
+    assert "no time" in browser.act("replay", 400)
+    assert "side" in browser.act("replay", 400, **{"from": "2h"}, side="go")
+    assert "is known of" in browser.act("replay", 404, **{"from": "2h"}, id="gone")
+    browser.away = NotFound("there is nothing in that range")
+    assert "nothing in that range" in browser.act("replay", 404, **{"from": "2h"})
+    browser.away = ConnectionError("no route")
+    browser.act("replay", 503, **{"from": "2h"})
+    assert browser.sent == []
+
+
+def test_what_the_last_reconcile_found_is_a_table_with_files(
+    browser: Browser, model: ReadModel
+) -> None:
+    parts = {"chargebee/customer": 1, "poweroffice/customer": 0}
+    put_run(model, "r2", kind="reconcile", state="done", args={}, parts=parts)
+    for number in range(90):
+        record = Observed(
+            tenant="acme",
+            system="chargebee",
+            entity="customer",
+            id=f"new-{number:02}",
+            version="1",
+            data={**KARI, "email": HOSTILE},
+            mapping=1,
+            observed_at=AT,
+        )
+        put(
+            model,
+            "readings",
+            f"acme/chargebee/customer/{record.id}",
+            Reading(run="r2", record=record),
+        )
+    text = browser.see("/acme/runs/r2")
+    assert "<td>extra</td><td>customer</td>" in text and "more; the files have all of them" in text
+    assert len(text.encode()) < 60_000
+    assert browser.see("/acme/runs/r2.csv").count("\nextra,customer,,chargebee,new-") == 90
+    answer = browser.ask("GET", "/acme/runs/r2.html")
+    assert answer.headers["content-disposition"] == 'attachment; filename="acme-drift-r2.html"'
+    assert answer.text.count("<td>extra</td>") == 90
+    assert re.search('href="/acme/runs/r[12]">What the last', browser.see("/acme/runs"))
+    browser.see("/acme/runs/none.csv", 404)
+
+
+def put_order(model: ReadModel, key: str, *amounts: tuple[str, str] | None, currency: str) -> None:
+    """An order as run m1 read it: gross and VAT in Chargebee and in Go, None where it is not."""
+    sides: dict[str, Any] = {}
+    systems: tuple[System, System] = ("chargebee", "poweroffice")
+    for system, held in zip(systems, amounts, strict=True):
+        if held is None:
+            continue
+        total, tax = held
+        data = {"number": f"{key}-{system}", "currency": currency, "order_date": "2026-10-31"}
+        data |= {"total": total, "tax": tax, "net": str(Decimal(total) - Decimal(tax))}
+        record = Observed(
+            tenant="acme",
+            system=system,
+            entity="order",
+            id=f"{system}-{key}",
+            version="1",
+            data=data,
+            mapping=1,
+            observed_at=AT,
+        )
+        sides[system] = Side(id=record.id, version="1", seen=data)
+        key_of = f"acme/{system}/order/{record.id}"
+        put(model, "readings", key_of, Reading(run="m1", record=record))
+    held_as = Link(tenant="acme", entity="order", key=key, state="linked", **sides)
+    model.apply([Mirrored("links", f"acme/order/{key}", encode(held_as))], {}, {})
+
+
+def test_a_month_is_added_up_with_the_orders_that_explain_a_difference(
+    browser: Browser, model: ReadModel
+) -> None:
+    assert "have not been read" in browser.see("/acme/month")
+    browser.see("/acme/month.csv?month=2026-10", 404)
+    parts = {"chargebee/order": 5, "poweroffice/order": 4}
+    put_run(model, "m1", kind="reconcile", state="reading", args={}, parts=parts)
+    text = browser.see("/acme/month?month=2026-10")
+    assert "Orders were read last by" in text and "<caption>2026-10" not in text
+    put_run(model, "m1", kind="reconcile", state="done", args={}, parts=parts)
+    put_order(model, "same", ("125.00", "25.00"), ("125.0", "25"), currency="NOK")
+    put_order(model, "vat", ("125.00", "25.00"), ("125.00", "24.99"), currency="NOK")
+    put_order(model, "alone", ("10.00", "2.00"), None, currency="NOK")
+    put_order(model, "euro", None, ("7.00", "0"), currency="EUR")
+
+    text = browser.see("/acme/month?month=2026-10")
+    assert "data-live" not in text, "it is not added up anew at each change"
+    said = re.sub(r"<[^>]+>|\s+", " ", text)
+    rows = " ".join(said.split())
+    assert "NOK Chargebee 3 208.00 52.00 260.00" in rows
+    assert "NOK Go 2 200.01 49.99 250.00" in rows
+    assert "NOK difference 1 7.99 2.01 10.00 1 on one side , 1 that differ" in rows
+    assert "net -0.01, VAT 0.01" in rows
+    assert "same-chargebee" not in text, "what agrees explains nothing"
+    euro = browser.see("/acme/month?month=2026-10&currency=EUR")
+    assert "euro-poweroffice" in euro and "alone-chargebee" not in euro
+    held = model.link("acme", "order", "alone")
+    assert held is not None and f"/acme/records/{model.number_of(held)}" in text
+
+    csv = browser.see("/acme/month.csv?month=2026-10").splitlines()
+    assert csv[0].startswith("link,date,currency") and len(csv) == 5
+    page = browser.see("/acme/month.html?month=2026-10")
+    assert "read 2026-11-29T06:00:00Z" in page and page.count("<h2>") == 3
+    assert "No order of this month" in browser.see("/acme/month?month=2026-09")
+    browser.see("/acme/month?month=oktober", 400)
+
+
+def test_readings_that_a_later_run_has_taken_are_not_reported(
+    browser: Browser, model: ReadModel
+) -> None:
+    """A record is kept as it was read last: an earlier run would miss all of them."""
+    parts = {"chargebee/order": 1, "poweroffice/order": 1}
+    put_run(model, "m1", kind="reconcile", state="done", args={}, parts=parts)
+    later = "2026-11-29T07:00:00.000000Z"
+    put_run(model, "p1", kind="replay", state="done", at=later, args={"entity": "product"})
+    assert "What differs" in browser.see("/acme/runs/m1")
+    put_run(model, "p1", kind="replay", state="done", at=later, args={})
+    text = browser.see("/acme/runs/m1")
+    assert "A later run has read some of it again" in text and "What differs" not in text
+    browser.see("/acme/runs/m1.csv", 404)
+    assert "Orders were read last by" in browser.see("/acme/month")
+    browser.see("/acme/month.html", 404)
+
+
+def test_the_doctor_runs_for_an_operator_and_is_shown_to_all(model: ReadModel) -> None:
+    held = Browser(settings_of(), model)
+    for role, code in (("reader", 403), ("operator", 303)):
+        held.login(role, role)
+        assert "Nothing was checked" in held.see("/acme/doctor")
+        assert ("Check now" in held.see("/acme/doctor")) == (code == 303)
+        answer = held.post("/acme/doctor", data={"csrf": held.csrf()})
+        assert answer.status_code == code
+    held.login("reader", "reader")
+    text = held.see("/acme/doctor")
+    for words in ("2 of 9 &lt;script&gt;", "create them", "correct it", "UTC, operator"):
+        assert words in text
+    assert held.post("/acme/doctor", data={}).status_code == 403
+    assert held.sent == []
+
+
+def test_the_sheet_for_sign_off_says_who_when_how_many_and_how_much(
+    model: ReadModel,
+) -> None:
+    """It is a document: nothing is sent."""
+    held = Browser(settings_of(), model)
+    held.login("reader", "reader")
+    data = {"number": "77", "currency": "NOK", "total": "1250.00", "customer_id": "kari"}
+    order = msgspec.structs.replace(plan("77"), entity="order", fields=data)
+    sold = link(
+        "77",
+        entity="order",
+        state="held",
+        plan=order,
+        batch="creates-1",
+        poweroffice=None,
+        chargebee=Side(id="77", version="1", seen=data),
+    )
+    model.apply([Mirrored("links", "acme/order/77", encode(sold))], {}, {})
+    text = held.see("/acme/held")
+    assert "Records: 2 · NOK 1,250.00" in text and "/acme/held/sign-off.html" in text
+    page = held.see("/acme/held/sign-off.html")
+    assert "<td>reader</td>" in page and "<td>2</td><td>NOK 1250.00</td><td></td>" in page
+    assert "77 of Kari Nordmann" not in page.split("<h2>")[1] and "signed by" in page
+    assert "is a document" in page and "would be refused" in page.casefold()
+    csv = held.see("/acme/held/sign-off.csv").splitlines()
+    assert csv[0] == "batch,entity,what,in,records,sum,asked for by,at"
+    assert csv[-1].startswith("all,,,,2,NOK 1250.00,reader,") and len(csv) == 4
+    one = held.see("/acme/held/plan.csv?batch=none").splitlines()
+    assert len(one) == 1
+    every = held.see("/acme/held/plan.csv")
+    assert ",total," in every and "kari@eksempel.no" in every
+    assert held.sent == []
+
+
+def test_pages_of_many_stay_small(browser: Browser, model: ReadModel) -> None:
+    """Lists are cut, and say how much more there is."""
+    own = number(model, "kari")
+    long = "x" * 300
+    records = []
+    for count in range(150):
+        key = f"m{count}"
+        waits = link(key, state="held", poweroffice=None, plan=plan(key), batch="creates-1")
+        wrong = link(f"r{count}", state="rejected", poweroffice=None, reason=long)
+        for each in (waits, wrong):
+            records.append(Mirrored("links", f"acme/customer/{each.key}", encode(each)))
+        entry = JournalEntry(
+            tenant="acme",
+            entity="customer",
+            link="kari",
+            entry=str(count),
+            at=AT,
+            rule="update",
+            text=long[:150],
+            cause="x",
+        )
+        value = msgspec.json.encode(entry)
+        records.append(Mirrored("journal", f"acme/customer/kari/n{count}", value))
+    model.apply(records, {}, {})
+    parts = {"chargebee/order": 1, "poweroffice/order": 1}
+    for count in range(120):
+        theirs = ("125.00", "24.99") if count % 2 else None
+        put_order(model, f"o{count}", ("125.00", "25.00"), theirs, currency="NOK")
+        put_run(model, f"n{count}", kind="replay", state="done", args={"entity": "product"})
+    later = "2026-11-29T07:00:00.000000Z"
+    put_run(model, "m1", kind="reconcile", state="done", at=later, args={}, parts=parts)
+    cut = ("needs", "held", "records?entity=customer", "month?month=2026-10", "runs/m1")
+    whole = ("activity", "runs", f"records/{own}")
+    for page in (*cut, *whole):
+        text = browser.see(f"/acme/{page}")
+        assert len(text.encode()) < 60_000, page
+        assert page in whole or "more; " in text or "100+ found" in text, page
+
+
+def test_many_letters_stay_a_small_page(browser: Browser, model: ReadModel) -> None:
+    long = {"fields": {f"field {n}": '"' for n in range(200)}}
+    command = msgspec.structs.replace(plan("nei"), **long)
+    letter = DeadLetter(reason="x" * 90, at=AT, topic="tandem.orders", command=command)
+    value = msgspec.json.encode(letter)
+    model.apply([Mirrored("dead-letters", f"acme/many/{n}", value) for n in range(300)], {}, {})
+    text = browser.see("/acme/letters")
+    assert len(text.encode()) < 60_000 and "282 more" in text
+
+
 def test_what_the_linker_refuses_or_has_not_taken_is_told(browser: Browser) -> None:
     browser.answer = {"result": "refused", "reason": "kari is not linked"}
     assert "kari is not linked" in browser.act("unlink", 409, entity="customer", key="kari")
@@ -441,12 +846,22 @@ def test_a_form_of_a_stranger_is_refused(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "may"), [("reader", ()), ("operator", ("pause",)), ("admin", ("pause", "mode"))]
+    ("role", "may"),
+    [
+        ("reader", ()),
+        ("operator", ("pause", "replay", "reconcile")),
+        ("admin", ("pause", "replay", "reconcile", "mode")),
+    ],
 )
 def test_each_role_may_do_its_own(model: ReadModel, role: str, may: tuple[str, ...]) -> None:
     held = Browser(settings_of(), model)
     held.login(role, role)
-    forms: dict[str, dict[str, str]] = {"pause": {}, "mode": {"mode": "sync"}}
+    forms: dict[str, dict[str, str]] = {
+        "pause": {},
+        "replay": {"from": "2h"},
+        "reconcile": {},
+        "mode": {"mode": "sync"},
+    }
     for kind, form in forms.items():
         held.act(kind, 303 if kind in may else 403, **form)
     assert [kind for _, kind, _, by in held.sent if by == role] == list(may)

@@ -1,10 +1,16 @@
 """What a form of the page asks for, as the signal that the command line would send."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from contracts import signals
+from contracts.messages import DeadLetter
 from contracts.signals import OfOperator
+from services.console.letters import about, choose
+from services.console.lookup import find_link, keys_of
+from services.console.model import ReadModel
 
 # What forms of this page send; links are named by their key, as at the command line.
 OFFERED: dict[str, type[OfOperator]] = {
@@ -48,3 +54,33 @@ def instruction(kind: str, form: Mapping[str, str]) -> OfOperator:
     if remark := given.get("remark"):
         given["remark"] = " ".join(remark.split())[:REMARK_MAX]
     return signals.made(meant, given, of_text=True)
+
+
+class Meaning(NamedTuple):
+    """A signal, and the messages of dead letters that are sent again before it."""
+
+    said: OfOperator
+    again: Mapping[str, DeadLetter] = {}
+
+
+def meaning(
+    model: ReadModel, tenant: str, kind: str, form: Mapping[str, str], topic_prefix: str
+) -> Meaning:
+    """What a form asks for, with the keys that the command line looks up too: those of the letters
+    that are done with, and of what is erased. Raises Wrong, and NotFound for a letter or a record
+    that is not there any more."""
+    if kind == signals.Redrive.KIND and (letter := form.get("letter")):
+        chosen = choose(model.letters(tenant), letter, None)
+        return Meaning(signals.Redrive(names=list(chosen.links), letters=[letter]), chosen.messages)
+    said = instruction(kind, form)
+    match said:
+        case signals.Redrive(entity=entity, key=key) if entity is not None and key is not None:
+            letters = model.letter_keys(tenant, entity, key)
+            return Meaning(msgspec.structs.replace(said, letters=letters))
+        case signals.Forget(entity=entity, key=key):
+            link = find_link(model, tenant, entity, key)
+            journal = model.journal_keys(tenant, entity, keys_of(link))
+            letters = about(model.letters(tenant), link, topic_prefix)
+            return Meaning(msgspec.structs.replace(said, journal=journal, letters=letters))
+        case _:
+            return Meaning(said)

@@ -17,15 +17,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from contracts import asyncapi, schema
 from contracts.asyncapi import types_of
 from contracts.settings import Settings
-from contracts.signals import OfOperator, Wrong
+from contracts.signals import OfOperator, Replay, Wrong
 from contracts.topics import TOPICS
+from runtime.clock import utc_now
 from runtime.harmless import harmless
+from runtime.kafka import AWAY
 from runtime.requests import whole_body
 from runtime.version import version
+from services.console.base import NotFound
 from services.console.model import ReadModel
-from services.console.web import acts, live, views
+from services.console.web import acts, held_pages, live, month_pages, replays, run_pages, views
 from services.console.web.asked import Asked
+from services.console.web.doctor_page import Doctor
+from services.console.web.filters import Filters
 from services.console.web.health import HealthWatch
+from services.console.web.outside import Outside
 from services.console.web.people import COOKIE, SESSION_S, People
 from services.console.web.words import COOKIE as LANGUAGE
 from services.console.web.words import LOCALES, Words, language_of
@@ -41,7 +47,6 @@ SECURITY = {
     "cache-control": "no-store",
     "cross-origin-opener-policy": "same-origin",
 }
-Sender = Callable[[str, OfOperator, str], Awaitable[dict[str, Any] | None]]
 Page = Callable[[Asked], Awaitable[Response]]
 
 
@@ -52,12 +57,16 @@ class Model(Protocol):
 
 
 class WebConsole:
-    """The page of one installation. `model` gives the read model, `send` sends a signal of a person
-    and gives the linker's answer, None where it was not taken in time."""
+    """The page of one installation. `model` gives the read model, `outside` does what is not read
+    from it."""
 
-    def __init__(self, settings: Settings, model: Model, send: Sender, watch: HealthWatch) -> None:
-        self.settings, self.model, self.send, self.watch = settings, model, send, watch
+    def __init__(
+        self, settings: Settings, model: Model, outside: Outside, watch: HealthWatch
+    ) -> None:
+        self.settings, self.model, self.outside, self.watch = settings, model, outside, watch
         self.people = People(settings.console)
+        self._doctor = Doctor(outside.diagnose)
+        self._filters = Filters(Path(settings.console.data))
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -75,9 +84,17 @@ class WebConsole:
             ("/{tenant}/needs", views.needs),
             ("/{tenant}/needs.csv", views.needs_csv),
             ("/{tenant}/records/{number:int}", views.record),
-            ("/{tenant}/held", views.held),
-            ("/{tenant}/runs", views.runs),
-            ("/{tenant}/runs/{run}", views.run),
+            ("/{tenant}/held", held_pages.held),
+            ("/{tenant}/held/sign-off.html", held_pages.sheet_html),
+            ("/{tenant}/held/sign-off.csv", held_pages.sheet_csv),
+            ("/{tenant}/held/plan.csv", held_pages.changes_csv),
+            ("/{tenant}/month", month_pages.month),
+            ("/{tenant}/month.csv", month_pages.month_csv),
+            ("/{tenant}/month.html", month_pages.month_html),
+            ("/{tenant}/runs", run_pages.runs),
+            ("/{tenant}/runs/{run}.csv", run_pages.run_csv),
+            ("/{tenant}/runs/{run}.html", run_pages.run_html),
+            ("/{tenant}/runs/{run}", run_pages.run),
             ("/{tenant}/activity", views.activity),
             ("/{tenant}/letters", views.letters),
             ("/{tenant}/settings", views.settings),
@@ -93,6 +110,10 @@ class WebConsole:
             Route("/live", self._asked(live.stream)),
             Route("/{tenant}/records", self._asked(views.records), methods=["GET"]),
             Route("/{tenant}/records", self._form(views.records), methods=["POST"]),
+            Route("/{tenant}/filters", self._form(views.keep_filter), methods=["POST"]),
+            Route("/{tenant}/filters/delete", self._form(views.drop_filter), methods=["POST"]),
+            Route("/{tenant}/doctor", self._asked(self._doctor.show), methods=["GET"]),
+            Route("/{tenant}/doctor", self._form(self._doctor.check), methods=["POST"]),
             Route("/{tenant}/act/{kind}", self._form(self._act), methods=["POST"]),
             *(Route(path, self._asked(page)) for path, page in pages),
         ]
@@ -118,12 +139,18 @@ class WebConsole:
                     title="The topics are being read",
                     words="This page shows them in a moment.",
                 )
-            asked = Asked(self.settings, self.watch, request, person, model, self.page)
+            asked = Asked(
+                self.settings, self.watch, self._filters, request, person, model, self.page
+            )
             if asked.tenant and asked.tenant not in self.settings.tenants:
                 return self.page(
                     request, "message.html", 404, title="There is no such tenant", words=""
                 )
-            return await page(asked)
+            try:
+                return await page(asked)
+            except AWAY as error:
+                title, words = "Kafka cannot be used now", f"{type(error).__name__}: {error}"
+                return asked.page("message.html", 503, title=title, words=words)
 
         return answer
 
@@ -157,6 +184,7 @@ class WebConsole:
             "person": None,
             "tenant": "",
             "needs": 0,
+            "still": False,  # a page that looks at every link is not made anew at each change
             "tenants": sorted(self.settings.tenants),
             "path": request.url.path,
             "languages": list(LOCALES),
@@ -207,16 +235,34 @@ class WebConsole:
     # -- what a person decides
 
     async def _act(self, asked: Asked) -> Response:
-        kind, form = str(asked.request.path_params["kind"]), asked.request.state.form
+        kind, form = str(asked.request.path_params["kind"]), asked.form
         back = _own_path(form.get("back", f"/{asked.tenant}/"))
         if not asked.person.may(kind):
             words = "Your role may not do this"
             return asked.page("message.html", 403, title=words, words=asked.person.role)
         try:
-            said = acts.instruction(kind, form)
-        except Wrong as error:
+            said = await self._said(asked, kind, form)
+        except (Wrong, ValueError) as error:
             return asked.page("message.html", 400, title="This cannot be sent", words=str(error))
-        answer = await self.send(asked.tenant, said, asked.person.name)
+        except NotFound as error:
+            words = str(error)
+            return asked.page("message.html", 404, title="It is not there", words=words, back=back)
+        return await self._told(asked, said, back)
+
+    async def _said(self, asked: Asked, kind: str, form: Mapping[str, str]) -> OfOperator:
+        """The signal of a form; messages of dead letters are sent again before it."""
+        model, tenant = asked.model, asked.tenant
+        if kind == Replay.KIND:
+            settings, ranges_of = self.settings.tenants[tenant], self.outside.ranges_of
+            return await replays.meant(model, tenant, settings, form, ranges_of, utc_now())
+        meant = acts.meaning(model, tenant, kind, form, self.settings.kafka.topic_prefix)
+        if meant.again:
+            await self.outside.send_again(meant.again)
+        return meant.said
+
+    async def _told(self, asked: Asked, said: OfOperator, back: str) -> Response:
+        """Send a signal of this person, and say what the linker answers."""
+        answer = await self.outside.send(asked.tenant, said, asked.person.name)
         if answer is None:
             words = "Sent; the linker has not taken it yet, it will when it runs"
             return asked.page("message.html", 202, title=words, words="", back=back)

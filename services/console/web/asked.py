@@ -1,17 +1,24 @@
 """One request of a person who has logged in, and the common part of its answer."""
 
-from typing import Any, Protocol
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from typing import Any, Protocol, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from contracts.messages import JournalEntry
 from contracts.settings import Settings
 from services.console.base import Meant
 from services.console.model import ReadModel
+from services.console.web.filters import Filters
 from services.console.web.health import HealthWatch
 from services.console.web.needs import counted
 from services.console.web.people import Person
 from services.console.web.words import Words, language_of
+
+_T = TypeVar("_T")
 
 
 class Render(Protocol):
@@ -27,20 +34,42 @@ class Asked:
         self,
         settings: Settings,
         watch: HealthWatch,
+        filters: Filters,
         request: Request,
         person: Person,
         model: ReadModel,
         render: Render,
     ) -> None:
-        self.settings, self.watch, self.request = settings, watch, request
+        self.settings, self.watch, self.filters, self.request = settings, watch, filters, request
         self.person, self.model, self._render = person, model, render
         self.words = Words(language_of(request))
         self.tenant = str(request.path_params.get("tenant", ""))
+        self.form: dict[str, str] = getattr(request.state, "form", {})
 
     @property
     def about(self) -> Meant:
         """The installation and the tenant, as commands have them."""
         return Meant(self.settings, self.tenant)
+
+    async def aside(self, query: Callable[[ReadModel], _T]) -> _T:
+        """Ask the read model in a thread of its own: what looks at every link takes seconds where
+        there are many."""
+        held = self.model
+
+        def work() -> _T:
+            with closing(held.another()) as model:
+                return query(model)
+
+        return await asyncio.to_thread(work)
+
+    def numbers(self, entries: Iterable[JournalEntry]) -> dict[str, int | None]:
+        """The number of the page of each entry's record, by `entity/link`; None for none."""
+        found: dict[str, int | None] = {}
+        for entry in entries:
+            link = self.model.link(self.tenant, entry.entity, entry.link) if entry.entity else None
+            number = self.model.number_of(link) if link is not None else None
+            found[f"{entry.entity}/{entry.link}"] = number
+        return found
 
     def page(self, name: str, status: int = 200, **more: Any) -> Response:
         """A template with what all pages of a person have in common."""

@@ -16,7 +16,7 @@ from services.console.plans import changes_of, plan_of
 from services.console.shown import shown_of
 from services.console.values import shown as words_for
 
-ENTRIES_MAX = 200
+ENTRIES_MAX = 100
 
 
 class FieldRow(NamedTuple):

@@ -1,7 +1,5 @@
 """What each page reads. They write nothing: what a person decides is in `app`."""
 
-import csv
-import io
 from collections.abc import Iterable
 from typing import Any, get_args
 
@@ -9,24 +7,23 @@ import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName
-from contracts.facts import Run
-from contracts.messages import Link, LinkState
-from services.console import drift
-from services.console.files import inert
-from services.console.following import held_of, picked
+from contracts.messages import DeadLetter, Link, LinkState
+from runtime.unusable import Unusable
+from services.console.following import picked
 from services.console.known import KnownByModel
+from services.console.letters import words_of as letter_words
 from services.console.model import ids_of
 from services.console.names import Names, words_of
-from services.console.plans import changes_of, plans_of
-from services.console.runs import figures
-from services.console.runs import words_of as run_words
 from services.console.status import mode_of, switches_of, troubles_of
 from services.console.values import shown
 from services.console.web.asked import Asked
+from services.console.web.downloads import as_csv
+from services.console.web.filters import NAME_MAX, Filter
 from services.console.web.needs import KINDS, Need, needs_of
 from services.console.web.record import record_of
 
-FOUND_MAX, PLANS_MAX, ENTRIES_MAX = 100, 500, 200
+FOUND_MAX, ENTRIES_MAX, NEEDS_MAX = 100, 100, 40
+LETTERS_MAX, PAYLOAD_MAX = 20, 1000
 STATES: tuple[LinkState, ...] = get_args(LinkState)
 NEEDS_COLUMNS = "kind entity key chargebee poweroffice called currency amount since reason todo"
 
@@ -72,22 +69,26 @@ async def needs(asked: Asked) -> Response:
     counts = {each: sum(need.kind == each for need in found) for each in KINDS}
     wanted = [need for need in found if kind in ("", need.kind)]
     return asked.page(
-        "needs.html", found=wanted, counts=counts, kind=kind, may_act=asked.person.may("settle")
+        "needs.html",
+        found=wanted[:NEEDS_MAX],
+        more=max(0, len(wanted) - NEEDS_MAX),
+        counts=counts,
+        kind=kind,
+        may_act=asked.person.may("settle"),
     )
 
 
 async def needs_csv(asked: Asked) -> Response:
     """The same list for a spreadsheet."""
-    to = io.StringIO()
-    writer = csv.writer(to, lineterminator="\n")
-    writer.writerow(NEEDS_COLUMNS.split())
-    for need in _needs(asked):
-        ids = [need.ids.get(system, "") for system in SYSTEMS]
-        first = [need.kind, need.entity or "", need.key, *ids, need.called]
-        rest = [need.currency, need.amount, need.since, need.reason, need.todo]
-        writer.writerow(map(inert, first + rest))
-    headers = {"content-disposition": f'attachment; filename="{asked.tenant}-needs-you.csv"'}
-    return Response(to.getvalue(), media_type="text/csv", headers=headers)
+    rows = [
+        [
+            *(need.kind, need.entity or "", need.key),
+            *(need.ids.get(system, "") for system in SYSTEMS),
+            *(need.called, need.currency, need.amount, need.since, need.reason, need.todo),
+        ]
+        for need in _needs(asked)
+    ]
+    return as_csv(f"{asked.tenant}-needs-you", NEEDS_COLUMNS.split(), rows)
 
 
 def _needs(asked: Asked) -> list[Need]:
@@ -96,37 +97,62 @@ def _needs(asked: Asked) -> list[Need]:
 
 async def records(asked: Asked) -> Response:
     """Search by a text, which is posted so that no address holds it, or list by state."""
-    form = getattr(asked.request.state, "form", {})
-    query = asked.request.query_params
+    form, query = asked.form, asked.request.query_params
     text, entity = form.get("text", "").strip(), form.get("entity") or query.get("entity", "")
     state = form.get("state") or query.get("state", "")
     named: EntityName | None = next((each for each in ENTITIES if each == entity), None)
     states = [each for each in STATES if each == state]
     found: Iterable[Link] = ()
     if text:
-        found = asked.model.find(asked.tenant, text, named)
-    elif states:
-        found = asked.model.in_states(asked.tenant, states, entity=named, most=FOUND_MAX + 1)
+        found = asked.model.find(asked.tenant, text, named, states=states, most=FOUND_MAX + 1)
+    elif states or named:
+        most = FOUND_MAX + 1
+        found = asked.model.in_states(asked.tenant, states or STATES, entity=named, most=most)
     names = Names(KnownByModel(asked.model, asked.tenant))
-    rows: list[dict[str, Any]] = []
-    for link in found:
-        if states and link.state not in states:
-            continue
-        number, called = asked.model.number_of(link), words_of(names.of(link))
-        rows.append({"link": link, "ids": ids_of(link), "number": number, "called": called})
-        if len(rows) > FOUND_MAX:
-            break
+    rows = [
+        {
+            "link": link,
+            "ids": ids_of(link),
+            "number": asked.model.number_of(link),
+            "called": words_of(names.of(link)),
+        }
+        for link in found
+    ]
     return asked.page(
         "records.html",
         rows=rows[:FOUND_MAX],
         more=len(rows) > FOUND_MAX,
         text=text,
+        still=bool(text),  # asked for anew without its words it would be empty
         entity=entity,
         state=state,
         entities=ENTITIES,
         states=STATES,
-        asked_for=bool(text or states),
+        asked_for=bool(text or states or named),
+        filters=asked.filters.of(asked.person.name, asked.tenant),
+        name_max=NAME_MAX,
     )
+
+
+async def keep_filter(asked: Asked) -> Response:
+    """Save what Records is filtered by under a name, for this person."""
+    form = {name: " ".join(value.split()) for name, value in asked.form.items() if value.strip()}
+    given = {name: form.get(name) for name in ("name", "entity", "state")}
+    try:
+        kept = msgspec.convert(given, Filter)
+        asked.filters.keep(asked.person.name, asked.tenant, kept)
+    except (ValueError, Unusable) as error:
+        return asked.page("message.html", 400, title="This cannot be saved", words=str(error))
+    return RedirectResponse(f"/{asked.tenant}/records?{kept.query}", 303)
+
+
+async def drop_filter(asked: Asked) -> Response:
+    """Delete a filter of this person."""
+    try:
+        asked.filters.drop(asked.person.name, asked.tenant, asked.form.get("name", ""))
+    except Unusable as error:
+        return asked.page("message.html", 400, title="This cannot be saved", words=str(error))
+    return RedirectResponse(f"/{asked.tenant}/records", 303)
 
 
 async def record(asked: Asked) -> Response:
@@ -164,89 +190,30 @@ def _names(sides: Iterable[Any]) -> list[str]:
     return list(dict.fromkeys(name for side in sides if side and side.seen for name in side.seen))
 
 
-async def held(asked: Asked) -> Response:
-    """Every plan that waits, with what would be written; those that a person holds with a form."""
-    settings, entity = asked.settings.tenants[asked.tenant], asked.request.query_params
-    plans = plans_of(asked.model, asked.tenant, settings=settings)
-    chosen = [p for p in plans if entity.get("batch", p["batch"]) == p["batch"]]
-    groups = []
-    for each in ENTITIES:
-        found = held_of(asked.model, asked.tenant, settings, each, None)
-        for batch in found.batches:
-            if batch.batch:
-                groups.append({"batch": batch, "count": found.shown[batch.batch]})
-    rows = [{"plan": plan, "changes": changes_of(plan)} for plan in chosen[:PLANS_MAX]]
-    return asked.page(
-        "held.html",
-        groups=groups,
-        rows=rows,
-        more=max(0, len(chosen) - PLANS_MAX),
-        may_act=asked.person.may("release"),
-    )
-
-
-async def runs(asked: Asked) -> Response:
-    """Replays, reconciles and rebuilds, the newest first."""
-    found = sorted(
-        asked.model.controls(asked.tenant, "run"),
-        key=lambda control: str(control.value.get("at", "")),
-        reverse=True,
-    )
-    rows = [{"id": c.id, "fact": c.value, "words": run_words(c.value)} for c in found]
-    return asked.page("runs.html", rows=rows, may_act=asked.person.may("reconcile"))
-
-
-async def run(asked: Asked) -> Response:
-    """One run: how far it is, and what a reconcile found."""
-    run_id = str(asked.request.path_params["run"])
-    fact = asked.model.fact(asked.tenant, "run", run_id)
-    if fact is None:
-        return asked.absent("There is no such run")
-    try:
-        over = msgspec.convert(fact, Run).is_over
-    except msgspec.ValidationError:
-        over = True
-    report = None
-    if over and fact.get("kind") == "reconcile":
-        report = drift.drift_of(asked.model, asked.tenant, run_id)
-    return asked.page(
-        "run.html",
-        id=run_id,
-        fact=fact,
-        words=run_words(fact),
-        figures=figures(fact),
-        over=over,
-        report=report,
-        lines=list(drift.lines(report))[:ENTRIES_MAX] if report is not None else [],
-        may_act=asked.person.may("run_cancel"),
-    )
-
-
 async def activity(asked: Asked) -> Response:
     """What was decided and who asked for it, the newest first."""
     found = asked.model.newest(asked.tenant, ENTRIES_MAX)
-    numbers: dict[str, int | None] = {}
-    for entry in found:
-        link = asked.model.link(asked.tenant, entry.entity, entry.link) if entry.entity else None
-        numbers[f"{entry.entity}/{entry.link}"] = (
-            asked.model.number_of(link) if link is not None else None
-        )
-    return asked.page("activity.html", entries=found, numbers=numbers)
+    return asked.page("activity.html", entries=found, numbers=asked.numbers(found))
 
 
 async def letters(asked: Asked) -> Response:
     """Dead letters with what they hold."""
+    found = asked.model.letters(asked.tenant)
     rows = [
-        {"key": key, "letter": letter, "payload": _payload(letter)}
-        for key, letter in list(asked.model.letters(asked.tenant).items())[:FOUND_MAX]
+        {"key": key, "letter": letter, "why": letter_words(letter), "payload": _payload(letter)}
+        for key, letter in list(found.items())[:LETTERS_MAX]
     ]
-    return asked.page("letters.html", rows=rows, may_act=asked.person.may("redrive"))
+    more = len(found) - len(rows)
+    may_act = asked.person.may("redrive")
+    return asked.page("letters.html", rows=rows, more=more, may_act=may_act)
 
 
-def _payload(letter: Any) -> str:
+def _payload(letter: DeadLetter) -> str:
     if letter.command is not None:
-        return msgspec.json.format(msgspec.json.encode(letter.command), indent=2).decode()
-    return str(letter.body_base64 or "")[:2000]
+        text = msgspec.json.format(msgspec.json.encode(letter.command), indent=2).decode()
+    else:
+        text = str(letter.body_base64 or "")
+    return text if len(text) <= PAYLOAD_MAX else f"{text[:PAYLOAD_MAX]}…"
 
 
 async def settings(asked: Asked) -> Response:

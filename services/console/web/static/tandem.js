@@ -15,6 +15,7 @@
       const answer = await fetch(location.href, { credentials: "same-origin" });
       if (answer.ok && !answer.redirected) {
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        if (!page.body.dataset.live) source.close();
         for (const part of ["main", "header"]) {
           const [now, then] = [document.querySelector(part), page.querySelector(part)];
           if (now && then && now.innerHTML !== then.innerHTML) now.replaceChildren(...then.childNodes);
@@ -24,5 +25,6 @@
       busy = false;
     }
   };
-  new EventSource(from).addEventListener("changed", show);
+  const source = new EventSource(from);
+  source.addEventListener("changed", show);
 })();

@@ -1,0 +1,81 @@
+"""The filters of Records that people have saved, each under a name of the person's own.
+
+A filter is the query of an address: an entity and a state. The words of a search are no part of it,
+since they may name a person and would stay when that record is forgotten. They are kept in a file
+beside the read model, so that they are there after a restart; who deletes the file deletes them.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import urlencode
+
+import msgspec
+
+from contracts.entities import EntityName
+from contracts.messages import LinkState
+from runtime.private import open_private
+from runtime.unusable import Unusable
+
+NAME = "filters.json"
+NAME_MAX, FILTERS_MAX = 60, 30  # characters; of one person and tenant
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """A filter; without entity or state, all of them."""
+
+    name: str
+    entity: EntityName | None = None
+    state: LinkState | None = None
+
+    @property
+    def query(self) -> str:
+        """The query of its address."""
+        held = {"entity": self.entity, "state": self.state}
+        return urlencode({name: value for name, value in held.items() if value})
+
+
+_Held = dict[str, dict[str, list[Filter]]]  # by person and tenant
+_decoder = msgspec.json.Decoder(_Held)
+
+
+class Filters:
+    """The file of one installation."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = directory / NAME
+
+    def of(self, person: str, tenant: str) -> list[Filter]:
+        """A person's filters, by name."""
+        return self._held().get(person, {}).get(tenant, [])
+
+    def keep(self, person: str, tenant: str, kept: Filter) -> None:
+        """Save a filter, in place of one of that name. Raises ValueError where a person has too
+        many, or it has no name, and Unusable where the file cannot be written."""
+        if not 0 < len(kept.name) <= NAME_MAX:
+            raise ValueError(f"a filter has a name of at most {NAME_MAX} characters")
+        others = [each for each in self.of(person, tenant) if each.name != kept.name]
+        if len(others) >= FILTERS_MAX:
+            raise ValueError(f"there are {FILTERS_MAX} filters already; delete one")
+        self._write(person, tenant, sorted([*others, kept], key=lambda each: each.name.casefold()))
+
+    def drop(self, person: str, tenant: str, name: str) -> None:
+        """Delete the filter of this name, if there is one. Raises Unusable."""
+        left = [each for each in self.of(person, tenant) if each.name != name]
+        self._write(person, tenant, left)
+
+    def _held(self) -> _Held:
+        try:
+            return _decoder.decode(self._file.read_bytes())
+        except (OSError, msgspec.MsgspecError):  # none yet, or not what this release writes
+            return {}
+
+    def _write(self, person: str, tenant: str, filters: list[Filter]) -> None:
+        held = self._held()
+        held.setdefault(person, {})[tenant] = filters
+        new = self._file.with_suffix(".new")
+        try:
+            with open_private(new) as stream:
+                stream.write(msgspec.json.format(msgspec.json.encode(held)).decode())
+            os.replace(new, self._file)
+        except OSError as error:
+            raise Unusable(f"console.data: {self._file} cannot be written: {error}") from None

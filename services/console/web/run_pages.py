@@ -1,0 +1,126 @@
+"""Runs: replays, reconciles and rebuilds, how far each is, and what it found."""
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from contracts.facts import Run
+from contracts.messages import Control, JournalEntry
+from runtime.clock import iso_now
+from services.console import drift
+from services.console.files import html_text
+from services.console.runs import figures
+from services.console.runs import words_of as run_words
+from services.console.web.asked import Asked
+from services.console.web.downloads import as_csv, as_html
+from services.console.web.readings import overtaken_by
+
+RUNS_MAX, ENTRIES_MAX, ROWS_MAX, CELL_MAX = 100, 100, 60, 80
+TOLD = ("drift", "would", "not_verified")
+WRITES = ("create", "update", "delete", "stamp")
+
+
+async def runs(asked: Asked) -> Response:
+    """All of them, the newest first."""
+    found = sorted(
+        asked.model.controls(asked.tenant, "run"),
+        key=lambda control: str(control.value.get("at", "")),
+        reverse=True,
+    )
+    rows = [{"id": c.id, "fact": c.value, "words": run_words(c.value)} for c in found[:RUNS_MAX]]
+    whole = (c.id for c in found if _has_report(c.value) and overtaken_by(found, c) is None)
+    last = next(whole, "")
+    may_act = asked.person.may("reconcile")
+    return asked.page("runs.html", rows=rows, last=last, may_act=may_act)
+
+
+async def run(asked: Asked) -> Response:
+    """One run: how far it is, and what it found."""
+    run_id, fact = _named(asked)
+    if fact is None:
+        return asked.absent("There is no such run")
+    try:
+        over = msgspec.convert(fact, Run).is_over
+    except msgspec.ValidationError:
+        over = True
+    later = _later(asked, run_id)
+    report = await _report(asked, run_id) if _has_report(fact) and later is None else None
+    rows = [[_cut(cell) for cell in row] for row in drift.rows(report)] if report else []
+    is_replay = fact.get("kind") == "replay"
+    entries = _entries(asked, run_id) if is_replay else []
+    return asked.page(
+        "run.html",
+        id=run_id,
+        fact=fact,
+        words=run_words(fact),
+        figures=figures(fact),
+        over=over,
+        still=over,
+        report=report,
+        later=later.id if later is not None and _has_report(fact) else "",
+        summary=drift.summary(report) if report is not None else "",
+        columns=drift.COLUMNS,
+        rows=rows[:ROWS_MAX],
+        more=max(0, len(rows) - ROWS_MAX),
+        entries=entries[:ENTRIES_MAX],
+        more_entries=max(0, len(entries) - ENTRIES_MAX),
+        numbers=asked.numbers(entries[:ENTRIES_MAX]),
+        is_replay=is_replay,
+        may_repeat=bool(fact.get("dry_run")) and fact.get("state") == "done",
+        may_act=asked.person.may("run_cancel"),
+    )
+
+
+async def run_csv(asked: Asked) -> Response:
+    """What a reconcile found, for a spreadsheet."""
+    return await _file(asked, "csv")
+
+
+async def run_html(asked: Asked) -> Response:
+    """What a reconcile found, on a page that needs nothing else."""
+    return await _file(asked, "html")
+
+
+async def _file(asked: Asked, kind: str) -> Response:
+    run_id, fact = _named(asked)
+    if fact is None or not _has_report(fact):
+        return asked.absent("There is no such run")
+    if _later(asked, run_id) is not None:
+        return asked.absent("A later run has read some of it again")
+    report = await _report(asked, run_id)
+    name, rows = f"{asked.tenant}-drift-{run_id}", list(drift.rows(report))
+    if kind == "csv":
+        return as_csv(name, drift.COLUMNS, rows)
+    title = f"Drift of {asked.tenant}, {iso_now()[:19]}Z"
+    return as_html(name, html_text(title, drift.summary(report), [("", drift.COLUMNS, rows)]))
+
+
+def _named(asked: Asked) -> tuple[str, dict[str, Any] | None]:
+    run_id = str(asked.request.path_params["run"])
+    return run_id, asked.model.fact(asked.tenant, "run", run_id)
+
+
+def _has_report(fact: dict[str, Any]) -> bool:
+    return fact.get("kind") == "reconcile" and fact.get("state") in ("done", "cancelled")
+
+
+def _later(asked: Asked, run_id: str) -> Control | None:
+    runs = asked.model.controls(asked.tenant, "run")
+    own = next((each for each in runs if each.id == run_id), None)
+    return overtaken_by(runs, own) if own is not None else None
+
+
+async def _report(asked: Asked, run_id: str) -> drift.Report:
+    tenant = asked.tenant
+    return await asked.aside(lambda model: drift.drift_of(model, tenant, run_id))
+
+
+def _entries(asked: Asked, run_id: str) -> list[JournalEntry]:
+    """What the command line tells of a replay: what was found and would follow, then the writes."""
+    found = asked.model.caused(asked.tenant, f"{asked.tenant}/run/{run_id}")
+    return [entry for rules in (TOLD, WRITES) for entry in found if entry.rule in rules]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= CELL_MAX else f"{text[:CELL_MAX]}…"
