@@ -31,10 +31,11 @@ from contracts.messages import (
 from runtime.harmless import harmless
 from services.console import model_file, search
 from services.console.findings import Found, found_in
+from services.console.tally import Tally, is_told, sides_of
 
 log = logging.getLogger(__name__)
 MIRRORED = ("links", "control", "journal", "cursors", "dead-letters", "readings")
-FORMAT = "7"  # of the tables; another one is made anew
+FORMAT = "8"  # of the tables; another one is made anew
 SETTLED_STATES = frozenset({"linked", "sent", "ignored"})
 IS_OPEN = 2  # of `busy`: a command is under way; 1 where one is planned
 MAX_AGE_S = (
@@ -58,9 +59,11 @@ create table positions (
 ) without rowid;
 create table links (
     number integer primary key, name text not null unique, tenant text, entity text, key text,
-    state text, busy integer, asked integer, chargebee text, poweroffice text, words text,
-    value blob not null
+    state text, busy integer, asked integer, sides integer, told integer, chargebee text,
+    poweroffice text, words text, value blob not null
 );
+create index links_told on links (tenant) where told;
+create index links_tally on links (tenant, entity, state, busy, sides);
 create index links_asked on links (tenant) where asked > 0;
 create index links_busy on links (tenant, busy);
 create index links_by_entity on links (tenant, entity, state);
@@ -113,7 +116,7 @@ _found = msgspec.json.Decoder(Found)
 _encoder = msgspec.json.Encoder()
 
 _LINK_COLUMNS = (
-    *("name", "tenant", "entity", "key", "state", "busy", "asked"),
+    *("name", "tenant", "entity", "key", "state", "busy", "asked", "sides", "told"),
     *("chargebee", "poweroffice", "words", "value"),
 )
 # The number of a link stays, so that a page of the console has an address without its key.
@@ -329,6 +332,20 @@ class ReadModel:
         )
         return {(tenant, entity, state): count for tenant, entity, state, count in counted}
 
+    def tally(self, tenant: str) -> list[Tally]:
+        """How many links of a tenant are alike, without a look at any."""
+        counted = self._db.execute(
+            "select entity, state, busy = ?, sides, count(*) from links indexed by links_tally"
+            " where tenant = ? group by 1, 2, 3, 4",
+            (IS_OPEN, tenant),
+        )
+        return [Tally.of(entity, *facts) for entity, *facts in counted]
+
+    def told(self, tenant: str) -> Iterator[Link]:
+        """The links that a status tells of by themselves."""
+        of_told = "links indexed by links_told"
+        return map(_link.decode, self._values(of_told, "tenant = ? and told", tenant))
+
     def busy(self, tenant: str) -> Iterator[Link]:
         """The links that have a command in flight, or planned."""
         return map(_link.decode, self._values("links", "tenant = ? and busy", tenant))
@@ -528,9 +545,8 @@ def _rows(topic: str, key: str, value: bytes) -> Iterator[tuple[str, tuple[Any, 
     link = _link.decode(value)
     ids = [side.id if (side := side_of(link, system)) else None for system in SYSTEMS]
     busy = IS_OPEN if link.flight is not None else int(link.plan is not None)
-    asked, words = len(link.asked), _words(link)
-    row = (link.tenant, link.entity, link.key, link.state, busy, asked, *ids, words, value)
-    yield "links", row
+    facts = (link.state, busy, len(link.asked), sides_of(link), is_told(link))
+    yield "links", (link.tenant, link.entity, link.key, *facts, *ids, _words(link), value)
     for number, found in enumerate(found_in(link)):
         settled = found.settled is not None
         yield "findings", (number, link.tenant, found.finding.kind, settled, _encoder.encode(found))

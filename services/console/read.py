@@ -11,6 +11,7 @@ from runtime.clock import utc_now
 from runtime.kafka import Kafka
 from runtime.version import version
 from services.console.heard import read_heartbeats, read_signals_left
+from services.console.known import KnownByModel
 from services.console.model import ReadModel
 from services.console.services import judge
 from services.console.status import Status, tenant_status
@@ -32,7 +33,7 @@ async def read_status(settings: Settings, model: ReadModel, tenants: Sequence[st
     return Status(
         tenants={
             name: tenant_status(
-                model.links(name),
+                model.told(name),
                 model.controls(name),
                 model.cursors(name),
                 model.letters(name).values(),
@@ -40,6 +41,8 @@ async def read_status(settings: Settings, model: ReadModel, tenants: Sequence[st
                 model.decided(name, ("possible_duplicate",)),
                 settings.tenants[name].missing_decisions(),
                 name if len(settings.tenants) > 1 else None,
+                model.tally(name),
+                KnownByModel(model, name),
             )
             for name in tenants
         },

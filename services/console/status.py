@@ -17,10 +17,10 @@ from services.console.known import Known, KnownLinks
 from services.console.names import Named, Names, words_of
 from services.console.plans import Batch, batches_of, plan_of
 from services.console.services import Process, WaitingSignal
+from services.console.tally import LINKED_STATES, Tally, tally_of
 from services.console.waiting import Facts, facts_of, reason_of
 
 FIRST_SNAPSHOTS = "first_snapshots"  # what the adapters' health calls those that are being read
-LINKED_STATES: frozenset[LinkState] = frozenset({"linked", "sent"})
 
 
 class EntityStatus(msgspec.Struct, kw_only=True):
@@ -132,16 +132,21 @@ def tenant_status(
     duplicates: Iterable[JournalEntry] = (),
     undecided: Iterable[str] = (),
     tenant: str | None = None,
+    tally: Iterable[Tally] | None = None,
+    known: Known | None = None,
 ) -> TenantStatus:
-    """The status of the tenant to whom all these newest records belong; `mode` is that of its
-    settings, `duplicates` are the journal's entries of rule `possible_duplicate`, oldest first,
-    `undecided` the settings without a default that are not set, `tenant` the name that commands
-    need where there are several."""
+    """The status of the tenant to whom all these newest records belong. `links` are at least those
+    that it tells of by themselves, and all of them unless `tally` counts them and `known` looks
+    others up. `mode` is that of its settings, `duplicates` are the journal's entries of rule
+    `possible_duplicate`, oldest first, `undecided` the settings without a default that are not set,
+    `tenant` the name that commands need where there are several."""
     held, marks, facts = list(links), list(cursors), list(controls)
-    known = KnownLinks(held)
+    counts = list(tally_of(held) if tally is None else tally)
+    known = known or KnownLinks(held)
     about = _About(known, Names(known), facts_of(facts, marks, mode, undecided), tenant)
     done = {control.id for control in facts if control.kind == "barrier" and control.value}
     dead = Counter(entity for letter in letters if (entity := _entity_of(letter)) is not None)
+    differing = Counter(link.entity for link in held if link.differences)
     return TenantStatus(
         mode=mode_of(facts, mode),
         switches=list(switches_of(facts)),
@@ -150,7 +155,10 @@ def tenant_status(
             for mark in marks
             if mark.entity == "health" and "budget_percent" in mark.value
         },
-        entities={each: _entity_status(each, held, done, marks, dead[each]) for each in ENTITIES},
+        entities={
+            each: _entity_status(each, counts, differing[each], done, marks, dead[each])
+            for each in ENTITIES
+        },
         findings=ordered(found for link in held for found in _named_findings(about, link)),
         duplicates=list(_duplicates(about, held, duplicates)),
         differing=[_difference(about, link) for link in held if link.differences],
@@ -207,23 +215,25 @@ def switches_of(facts: list[Control]) -> Iterator[str]:
 
 
 def _entity_status(
-    entity: EntityName, links: list[Link], done: set[str], cursors: list[Cursor], dead_letters: int
+    entity: EntityName,
+    tally: list[Tally],
+    differing: int,
+    done: set[str],
+    cursors: list[Cursor],
+    dead_letters: int,
 ) -> EntityStatus:
-    mine = [link for link in links if link.entity == entity]
-    states = Counter(link.state for link in mine)
+    mine = [each for each in tally if each.entity == entity]
+    states: Counter[LinkState] = Counter()
+    for each in mine:
+        states[each.state] += each.links
     return EntityStatus(
         records={
-            "chargebee": sum(
-                link.chargebee is not None and not link.chargebee.deleted for link in mine
-            ),
-            "poweroffice": sum(
-                link.poweroffice is not None and not link.poweroffice.deleted for link in mine
-            ),
+            system: sum(each.links for each in mine if system in each.there) for system in SYSTEMS
         },
         states={state: count for state, count in sorted(states.items())},
         linked=sum(states[state] for state in LINKED_STATES),
-        differing=sum(bool(link.differences) for link in mine),
-        open_commands=sum(link.flight is not None for link in mine),
+        differing=differing,
+        open_commands=sum(each.links for each in mine if each.is_open),
         dead_letters=dead_letters,
         snapshots={system: f"{entity}/{system}" in done for system in SYSTEMS},
         last_poll=_last_poll(entity, cursors),

@@ -2,6 +2,7 @@
 are missing."""
 
 import socket
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from contracts.links import encode
 from contracts.messages import (
     Command,
     Control,
@@ -23,7 +25,9 @@ from contracts.messages import (
 )
 from runtime.clock import utc_now
 from services.console.cli import app
+from services.console.known import KnownByModel
 from services.console.lookup import show_link
+from services.console.model import Mirrored, ReadModel
 from services.console.names import Named
 from services.console.show import show_status
 from services.console.shown import Shown
@@ -120,6 +124,25 @@ def test_counts_records_per_side_and_links_per_state() -> None:
         "rejected": 1,
     }
     assert (customer.linked, customer.open_commands, customer.differing) == (1, 1, 1)
+
+
+def test_a_status_from_the_read_model_looks_at_what_is_told_alone(tmp_path: Path) -> None:
+    """It is the same as one from all links; a link of which there is nothing to tell is counted."""
+    plain = [
+        _link(f"p{n}", state="linked", chargebee=_side(f"p{n}"), poweroffice=_side(f"go{n}"))
+        for n in range(20)
+    ]
+    everything = [*LINKS, *plain]
+    with closing(ReadModel(tmp_path, "source")) as model:
+        names = [f"{each.tenant}/{each.entity}/{each.key}" for each in everything]
+        rows = zip(names, everything, strict=True)
+        model.apply([Mirrored("links", name, encode(each)) for name, each in rows], {}, {})
+        tenant = LINKS[0].tenant
+        told = list(model.told(tenant))
+        assert {each.key for each in told}.isdisjoint(each.key for each in plain)
+        known = KnownByModel(model, tenant)
+        kept = _status(links=told, tally=model.tally(tenant), known=known)
+    assert kept == _status(links=everything)
 
 
 def test_a_sent_order_counts_as_linked() -> None:
