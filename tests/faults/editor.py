@@ -365,6 +365,83 @@ class Editor:
         self._note(record, "poweroffice", {"sent": record.mark}, began)
         return record
 
+    # -- what people do to documents
+
+    def send_by_mistake(self, record: Record) -> None:
+        """Send the draft of an order that Chargebee has invoiced."""
+        draft, began = self.id_in(record, "poweroffice"), time.monotonic()
+        self._post(f"/SalesOrders/{draft}/createAndSendInvoice", {})
+        record.fate.append("sent")
+        record.facts["needs_finding"] = True
+        self._note(record, "poweroffice", {"sent": record.mark}, began)
+
+    def cancel(self, record: Record) -> None:
+        """Cancel an order in Chargebee: its draft goes, and of one that was sent people must be
+        told."""
+        began = time.monotonic()
+        fields = {"cancellation_reason": "product_not_required"}
+        self._act(f"/orders/{record.ids['chargebee']}/cancel", fields)
+        record.facts["needs_finding" if "sent" in record.fate else "gone_poweroffice"] = True
+        record.fate.append("cancelled")
+        self._note(record, "chargebee", {"cancelled": record.mark}, began)
+
+    def credit(self, record: Record, total_minor: int) -> None:
+        """A credit note in Chargebee; people must be told once Go has sent an invoice."""
+        began = time.monotonic()
+        fields = {
+            "reference_invoice_id": record.facts["invoice"],
+            "total": str(total_minor),
+            "type": "refundable",
+            "reason_code": "product_unsatisfactory",
+        }
+        self._act("/credit_notes", fields)
+        record.fate.append("credited")
+        self._note(record, "chargebee", {"credited": record.mark}, began)
+
+    def credit_in_go(self, record: Record) -> None:
+        """A credit note in Go over a whole invoice that Go has sent; Chargebee has none."""
+        began, id = time.monotonic(), record.ids["poweroffice"]
+        invoice = self.go.get(f"/OutgoingInvoices/{id}").raise_for_status().json()
+        lines = [
+            {
+                "LineType": "Normal",
+                "ProductId": line["ProductId"],
+                "Quantity": -line["Quantity"],
+                "ProductUnitPrice": line["ProductUnitPrice"],
+            }
+            for line in self.books.go_lines(invoice)
+        ]
+        body = {
+            "CustomerId": invoice["CustomerId"],
+            "CurrencyCode": "NOK",
+            "RelatedInvoiceNo": invoice["InvoiceNo"],
+            "SalesOrderLines": lines,
+        }
+        note = self._post("/SalesOrders/Complete", body)
+        self._post(f"/SalesOrders/{note['Id']}/createAndSendInvoice", {})
+        record.fate.append("credited")
+        record.facts["needs_finding"] = True
+        self._note(record, "poweroffice", {"credited": record.mark}, began)
+
+    def delete(self, record: Record) -> None:
+        """Delete a customer in Chargebee."""
+        began = time.monotonic()
+        self._act(f"/customers/{record.ids['chargebee']}/delete", {})
+        record.facts["gone_chargebee"] = record.facts["gone"] = True
+        self._note(record, "chargebee", {"deleted": record.mark}, began)
+
+    def twin(self) -> Record:
+        """The same party entered in both systems, one right after the other."""
+        mark = self._new_mark()
+        kinds: tuple[Kind, Kind] = ("person", "company")
+        kind = self.rng.choice(kinds)
+        values = {name: self._value(name, mark) for name in FIELDS[kind]}
+        sides: list[System] = ["chargebee", "poweroffice"]
+        self.rng.shuffle(sides)
+        for system in sides:
+            self.enter_customer(system, kind, mark, values)
+        return self.records[mark]
+
     def _buyer(self, system: System) -> Record | None:
         return self._there(system, "person", "company")
 

@@ -98,9 +98,10 @@ def judge(
     *,
     passed: Iterable[Passed] = (),
     expected: Iterable[str] = (),
+    allowed: Iterable[str] = (),
 ) -> Verdict:
     """`passed` are the product's writes as the proxy saw them; `expected` the marks that the
-    product must list, since they cannot come over."""
+    product must list, since they cannot come over, `allowed` those that it may list."""
     verdict = Verdict()
     _strangers(records, seen, verdict)
     wanted = set(expected)
@@ -110,7 +111,7 @@ def judge(
             _order(record, seen, told, verdict)
         for name in FIELDS[record.kind]:
             _field(record, name, log, seen, told, verdict)
-    _listings(records, seen, told, wanted, verdict)
+    _listings(records, seen, told, wanted | set(allowed), verdict)
     _flip_backs(log, passed, told, verdict)
     return verdict
 
@@ -142,12 +143,14 @@ def _presence(
     if must_be_listed and not is_listed:
         verdict.unexplained.append(f"{what} cannot come over, and is not listed")
     for system in SYSTEMS:
-        if record.facts.get(f"gone_{system}"):
+        if f"gone_{system}" in record.facts:
             continue
         count = len(seen.of(system, record.kind, record.mark))
         due = system in sides_of(record)
         if count == 0 and due and not is_listed:
             verdict.missing.append(f"{what} is not in {system}")
+        elif count > 1 and told.listed(seen.keys(record), ("duplicates", "ambiguous")):
+            continue
         elif count > 1 or (count and not due):
             verdict.duplicated.append(f"{what} is {count} times in {system}")
         if system == "chargebee" and record.kind == "order" and due:
@@ -212,7 +215,7 @@ def _field(
     held = {
         system: value_in(system, record.kind, rows[0], name)
         for system in SYSTEMS
-        if (rows := seen.of(system, record.kind, record.mark))
+        if len(rows := seen.of(system, record.kind, record.mark)) == 1
     }
     if not edits or len(held) < 2:
         return
@@ -268,7 +271,12 @@ def _order(record: Record, seen: Seen, told: Told, verdict: Verdict) -> None:
     if not ours or not theirs:
         return
     keys = seen.keys(record)
-    if any(each["key"] in keys for each in told.findings):
+    has_finding = any(each["key"] in keys for each in told.findings)
+    if "needs_finding" in record.facts and not has_finding:
+        verdict.unexplained.append(
+            f"order {record.mark} ({', '.join(record.fate)}): no finding tells of it"
+        )
+    if has_finding:
         return
     order, document = ours[0], theirs[0]
     amounts = {

@@ -17,7 +17,15 @@ from typing import Any, Self
 
 import httpx
 
-from tests.faults.weather import CALM, Fault, fault_of, kind_of, number_of
+from tests.faults.weather import (
+    CALM,
+    SHORT,
+    Fault,
+    fault_of,
+    is_listing,
+    kind_of,
+    number_of,
+)
 
 HOP = {"connection", "transfer-encoding", "content-encoding", "content-length", "keep-alive"}
 TOKEN_PATH = "/OAuth/Token"
@@ -132,6 +140,8 @@ class FaultProxy:
         fault = None
         if not is_token:
             fault = fault_of(self.seed, kind, self._counts[counted], self.weather)
+        if fault in SHORT and not is_listing(request.method, request.target):
+            fault = None
         if fault is not None:
             self.faults[fault] += 1
         if route == "webhook":
@@ -144,12 +154,18 @@ class FaultProxy:
             case "delay":
                 drawn = number_of(self.seed, "delay", counted, self._counts[counted])
                 await asyncio.sleep(0.05 + drawn % 1000 / 1000)
+            case "held":
+                # It arrives late, whoever sent it may be dead by then.
+                drawn = number_of(self.seed, "held", counted, self._counts[counted])
+                await asyncio.sleep(2 + drawn % 4000 / 1000)
         status, headers, body = await self._pass_on(route, request, kind, fault)
         match fault:
             case "cut_after":
                 return _cut(writer)
             case "html502_after":
                 return await _reply(writer, *_complaint(route, "html502"))
+            case "short_list" | "empty_list":
+                return await _reply(writer, *_cut_short(status, headers, body, fault))
             case "truncated":
                 writer.write(_head(status, headers, len(body)) + body[: len(body) // 2])
                 await writer.drain()
@@ -247,6 +263,20 @@ async def _reply(
 def _cut(writer: asyncio.StreamWriter) -> bool:
     writer.transport.abort()
     return False
+
+
+def _cut_short(
+    status: int, headers: Mapping[str, str], body: bytes, fault: Fault
+) -> tuple[int, dict[str, str], bytes]:
+    """A page of a list with its first half, or with nothing, that does not tell that there is
+    more."""
+    kept = {name: value for name, value in headers.items() if name.lower() != "x-pagination"}
+    if status != 200:
+        return status, kept, body
+    page = json.loads(body)
+    rows = page if isinstance(page, list) else page["list"]
+    rows = rows[: len(rows) // 2] if fault == "short_list" else []
+    return status, kept, json.dumps(rows if isinstance(page, list) else {"list": rows}).encode()
 
 
 def _complaint(route: str, fault: str) -> tuple[int, dict[str, str], bytes]:

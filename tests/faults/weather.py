@@ -17,6 +17,9 @@ Fault = Literal[
     "html502",
     "html502_after",
     "truncated",
+    "held",
+    "short_list",
+    "empty_list",
     "drop",
     "double",
     "shuffle",
@@ -35,6 +38,20 @@ STORM: Mapping[Fault, int] = {
     "truncated": 1,
 }
 HOOKS: Mapping[Fault, int] = {"drop": 1, "double": 2, "shuffle": 3, "late": 1}
+HELD: Mapping[Fault, int] = {"held": 2, "cut_after": 1, "delay": 1}
+SHORT: Mapping[Fault, int] = {"short_list": 1, "empty_list": 1}
+# The lists that sources read whole or follow; a look-up by a key is never cut, since a vendor that
+# denies a record is no fault that anybody could see through.
+LISTS = {
+    "/customers",
+    "/items",
+    "/orders",
+    "/invoices",
+    "/Customers",
+    "/Products",
+    "/SalesOrders",
+    "/OutgoingInvoices",
+}
 _IS_ID = re.compile(r"\d")
 
 
@@ -61,6 +78,13 @@ def kind_of(method: str, target: str) -> str:
     parts = parts[2:] if parts[:2] == ["api", "v2"] else parts[1:] if parts[:1] == ["v2"] else parts
     shown = ["{id}" if _IS_ID.search(part) else part for part in parts]
     return f"{method} /{'/'.join(shown)}"
+
+
+def is_listing(method: str, target: str) -> bool:
+    """Whether a list is asked for whole or by page, and not by a key."""
+    path, _, query = target.partition("?")
+    is_lookup = "%5Bis%5D" in query or "[is]" in query
+    return method == "GET" and kind_of(method, path).split(" ")[1] in LISTS and not is_lookup
 
 
 def number_of(*parts: object) -> int:

@@ -84,6 +84,8 @@ class World:
         self.blows = 0
         self.extra_writes = 0
         self.expected: set[str] = set()
+        self.allowed: set[str] = set()
+        self.before = Told()
         self.words: list[str] = []
 
     def __enter__(self) -> Self:
@@ -195,11 +197,14 @@ class World:
     def told(self) -> Told:
         """What the product says of itself."""
         return Told(
-            lost=self.asked("lost"),
+            lost=[*self.before.lost, *self.asked("lost")],
             status=self.asked("status")["tenants"]["demo"],
             findings=self.asked("findings", "--settled")["findings"],
             planned=self.asked("plan"),
-            journal=[msgspec.to_builtins(entry) for entry in self.rig.journal()],
+            journal=[
+                *self.before.journal,
+                *(msgspec.to_builtins(entry) for entry in self.rig.journal()),
+            ],
         )
 
     def judged(self, *, replay: bool = True) -> Verdict:
@@ -214,6 +219,7 @@ class World:
             told,
             passed=self.proxy.writes,
             expected=self.expected,
+            allowed=self.allowed,
         )
         if replay:
             verdict.unexplained += self._looked_again()
@@ -224,9 +230,10 @@ class World:
         code, said = self.tandem("replay", "--from", "2h")
         if code:
             yield f"replay ended with {code}: {said[-600:]}"
-        code, said = self.tandem("reconcile")
-        if code and not self.expected:
-            yield f"reconcile ended with {code}: {said[-600:]}"
+        report = self.asked("reconcile")
+        for name in ("different", "missing", "extra"):
+            for each in report[name]:
+                yield f"reconcile: {name} {each}"
 
 
 def row_of(scenario: str, world: World, verdict: Verdict) -> Row:
