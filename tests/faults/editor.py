@@ -17,6 +17,7 @@ from tests.faults.books import Books, Kind, System, mark_of
 
 PATIENCE_S = 300.0
 PATCH = {"Content-Type": "application/json-patch+json"}
+EMPTIED, EMPTIED_SHARE = ("phone", "description"), 0.1  # fields that somebody empties now and then
 FIELDS: Mapping[Kind, tuple[str, ...]] = {
     "person": ("first_name", "email", "phone", "address"),
     "company": ("name", "email", "phone", "address"),
@@ -461,6 +462,8 @@ class Editor:
     def edit(self, record: Record, name: str, system: System) -> Edit:
         """Enter a new value of a field in a system."""
         value, began = self._value(name, record.mark), time.monotonic()
+        if name in EMPTIED and self.rng.random() < EMPTIED_SHARE:
+            value = ""
         self.enter(record, name, system, value)
         self._note(record, system, {name: value}, began)
         return self.log[-1]

@@ -57,10 +57,11 @@ class Verdict:
     duplicated: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
+    needless: list[str] = field(default_factory=list)
     flip_backs: list[str] = field(default_factory=list)
 
     def words(self) -> Iterator[str]:
-        for name in ("missing", "duplicated", "lost", "unexplained", "flip_backs"):
+        for name in ("missing", "duplicated", "lost", "unexplained", "needless", "flip_backs"):
             for each in getattr(self, name):
                 yield f"{name}: {each}"
 
@@ -82,7 +83,7 @@ class Seen:
 
     def keys(self, record: Record) -> list[str]:
         """The names under which the product may list a record."""
-        names = []
+        names = [id if system == "chargebee" else f"go-{id}" for system, id in record.ids.items()]
         for raw in self.of("chargebee", record.kind, record.mark):
             names.append(str(raw["id"]))
         for raw in self.of("poweroffice", record.kind, record.mark):
@@ -112,7 +113,7 @@ def judge(
         for name in FIELDS[record.kind]:
             _field(record, name, log, seen, told, verdict)
     _listings(records, seen, told, wanted | set(allowed), verdict)
-    _flip_backs(log, passed, told, verdict)
+    _writes(log, passed, told, verdict)
     return verdict
 
 
@@ -203,9 +204,9 @@ def _text(value: Any) -> str | None:
     return (str(value).strip() or None) if value is not None else None
 
 
-def entered(name: str, value: str) -> str:
-    """What an entered value must look like on both sides."""
-    return f"{value} / 0150 / Oslo / NO" if name == "address" else value
+def entered(name: str, value: str) -> str | None:
+    """What an entered value must look like on both sides; None where a field was emptied."""
+    return f"{value} / 0150 / Oslo / NO" if name == "address" else value or None
 
 
 def _field(
@@ -231,16 +232,21 @@ def _field(
     newest = {edit.system: edit for edit in edits}
     others = [edit for edit in newest.values() if edit.system != last.system]
     stands = [edit for edit in others if entered(name, edit.value) == ours]
-    if not stands or not _told_lost(last, told):
+    if not stands or not _told_lost(last, told, seen.keys(record)):
         verdict.lost.append(
             f"{what}: {last.system} was given {last.value!r} (edit {last.number}), both hold "
             f"{ours!r}"
         )
 
 
-def _told_lost(edit: Edit, told: Told) -> bool:
+def _told_lost(edit: Edit, told: Told, keys: Iterable[str]) -> bool:
     return any(
-        each["system"] == edit.system and edit.value in set(_leaves(each["losing"]))
+        each["system"] == edit.system
+        and (
+            edit.value in set(_leaves(each["losing"]))
+            if edit.value
+            else each["link"] in keys and each["losing"] in (None, "")
+        )
         for each in told.lost
     )
 
@@ -329,37 +335,58 @@ def _listings(
                 )
 
 
-# -- values that go back
+# -- what was written, in order
 
 
-def _flip_backs(log: list[Edit], passed: Iterable[Passed], told: Told, verdict: Verdict) -> None:
-    """No system may be given a value again that another one has followed."""
-    known = {_form(edit.field, edit.value): edit for edit in log}
-    story: dict[tuple[System, str, str], list[tuple[float, str]]] = {}
-    for edit in log:
-        story.setdefault((edit.system, edit.mark, edit.field), []).append((edit.done, edit.value))
+@dataclass(frozen=True)
+class _Step:
+    """One request that entered values in a system, by a person or by the product."""
+
+    at: float
+    values: dict[tuple[str, str], str]  # (mark, field) -> value
+    is_own: bool
+
+
+def _writes(log: list[Edit], passed: Iterable[Passed], told: Told, verdict: Verdict) -> None:
+    """No system may be given a value again that another one has followed, and the product may not
+    write what stands."""
+    for system in SYSTEMS:
+        now: dict[tuple[str, str], str] = {}
+        gone: dict[tuple[str, str], set[str]] = {}
+        for step in _story(system, log, passed):
+            moved = {
+                place: value for place, value in step.values.items() if now.get(place) != value
+            }
+            if step.is_own and not moved:
+                verdict.needless.append(f"{step.values} was written to {system} where it stood")
+            for place, value in moved.items():
+                before = now.get(place)
+                is_back = step.is_own and value in gone.get(place, ())
+                if is_back and not _told_back(value, before, told):
+                    verdict.flip_backs.append(
+                        f"{place[1]} of {place[0]} in {system} went from {before!r} back to "
+                        f"{value!r}"
+                    )
+                if before is not None:
+                    gone.setdefault(place, set()).add(before)
+                now[place] = value
+
+
+def _story(system: System, log: list[Edit], passed: Iterable[Passed]) -> list[_Step]:
+    """By the time at which the vendor had answered; of requests without a known value nothing."""
+    known = {_form(edit.field, edit.value): edit for edit in log if edit.value}
+    steps = [
+        _Step(edit.done, {(edit.mark, edit.field): edit.value}, is_own=False)
+        for edit in log
+        if edit.system == system
+    ]
     for write in passed:
-        if not 200 <= write.status < 300:
-            continue
-        system: System = "chargebee" if write.system == "chargebee" else "poweroffice"
-        for name, value in _written(write):
-            meant = known.get((name, value))
-            if meant is not None:
-                place = (system, meant.mark, meant.field)
-                story.setdefault(place, []).append((write.at, meant.value))
-    for (system, mark, name), values in story.items():
-        gone: set[str] = set()
-        now: str | None = None
-        for _, value in sorted(values):
-            if value == now:
-                continue
-            if value in gone and not _told_back(value, now, told):
-                verdict.flip_backs.append(
-                    f"{name} of {mark} in {system} went from {now!r} back to {value!r}"
-                )
-            if now is not None:
-                gone.add(now)
-            now = value
+        if write.system == system and 200 <= write.status < 300:
+            meant = [edit for form in _written(write) if (edit := known.get(form)) is not None]
+            if meant:
+                values = {(edit.mark, edit.field): edit.value for edit in meant}
+                steps.append(_Step(write.at, values, is_own=True))
+    return sorted(steps, key=lambda step: step.at)
 
 
 def _told_back(value: str, followed: str | None, told: Told) -> bool:

@@ -247,7 +247,7 @@ def row_of(scenario: str, world: World, verdict: Verdict) -> Row:
         duplicated=len(verdict.duplicated),
         lost=len(verdict.lost),
         unexplained=len(verdict.unexplained),
-        extra_writes=world.extra_writes,
+        extra_writes=world.extra_writes + len(verdict.needless),
         flip_backs=len(verdict.flip_backs),
         words=[*world.words, *verdict.words()],
     )

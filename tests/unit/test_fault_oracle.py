@@ -127,6 +127,12 @@ def test_a_value_that_comes_back() -> None:
     assert judged(Shelf(), Told(journal=[late]), passed=story).flip_backs == []
 
 
+def test_a_write_of_what_stands() -> None:
+    """A lost reply is no reason to write once more."""
+    patch = b'[{"op":"replace","path":"/FirstName","value":"Fornavn1"}]'
+    assert len(judged(Shelf(), passed=[passed(1.7, patch), passed(1.8, patch)]).needless) == 1
+
+
 def test_one_seed_gives_one_schedule() -> None:
     """Of each kind of request by its number, and another seed another one."""
     weather = Weather(rate=0.3)
