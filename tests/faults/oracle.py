@@ -22,6 +22,8 @@ LISTS = ("rejected", "ambiguous", "waiting", "conflicts", "stuck", "differing", 
 # Lists of `tandem status` that say why a record is not on the other side.
 HELD_BACK = ("rejected", "ambiguous", "waiting", "conflicts", "stuck")
 TOLD_RULES = ("late_write", "overwritten", "conflict", "restored", "suspect")
+# Writes of the records themselves: a document quotes the name that a product had when it was made.
+OF_RECORDS = ("customers", "items", "item_prices", "Customers", "Products")
 CENT = Decimal("0.01")
 GO = {
     "first_name": "FirstName",
@@ -381,7 +383,7 @@ def _story(system: System, log: list[Edit], passed: Iterable[Passed]) -> list[_S
         if edit.system == system
     ]
     for write in passed:
-        if write.system == system and 200 <= write.status < 300:
+        if write.system == system and write.kind.split("/")[1] in OF_RECORDS and write.status < 300:
             meant = [edit for form in _written(write) if (edit := known.get(form)) is not None]
             if meant:
                 values = {(edit.mark, edit.field): edit.value for edit in meant}

@@ -123,6 +123,10 @@ def test_a_value_that_comes_back() -> None:
     assert judged(Shelf(), passed=story[:1]).flip_backs == []
     refused = [passed(1.7, patch % 1), passed(3, patch % 1, 400)]
     assert judged(Shelf(), passed=refused).flip_backs == []
+    quoted = Passed(
+        3, "poweroffice", "POST /SalesOrders/Complete", "", b'{"Description":"Fornavn1"}', 201, None
+    )
+    assert judged(Shelf(), passed=[quoted]).flip_backs == []
     late = {"rule": "late_write", "value": "Fornavn2", "losing": "Fornavn1"}
     assert judged(Shelf(), Told(journal=[late]), passed=story).flip_backs == []
 
