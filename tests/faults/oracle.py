@@ -347,6 +347,7 @@ class _Step:
     at: float
     values: dict[tuple[str, str], str]  # (mark, field) -> value
     is_own: bool
+    by: str
 
 
 def _writes(log: list[Edit], passed: Iterable[Passed], told: Told, verdict: Verdict) -> None:
@@ -360,14 +361,16 @@ def _writes(log: list[Edit], passed: Iterable[Passed], told: Told, verdict: Verd
                 place: value for place, value in step.values.items() if now.get(place) != value
             }
             if step.is_own and not moved:
-                verdict.needless.append(f"{step.values} was written to {system} where it stood")
+                verdict.needless.append(
+                    f"{step.values} was written to {system} where it stood by {step.by}"
+                )
             for place, value in moved.items():
                 before = now.get(place)
                 is_back = step.is_own and value in gone.get(place, ())
                 if is_back and not _told_back(value, before, told):
                     verdict.flip_backs.append(
                         f"{place[1]} of {place[0]} in {system} went from {before!r} back to "
-                        f"{value!r}"
+                        f"{value!r} by {step.by}"
                     )
                 if before is not None:
                     gone.setdefault(place, set()).add(before)
@@ -378,7 +381,7 @@ def _story(system: System, log: list[Edit], passed: Iterable[Passed]) -> list[_S
     """By the time at which the vendor had answered; of requests without a known value nothing."""
     known = {_form(edit.field, edit.value): edit for edit in log if edit.value}
     steps = [
-        _Step(edit.done, {(edit.mark, edit.field): edit.value}, is_own=False)
+        _Step(edit.done, {(edit.mark, edit.field): edit.value}, is_own=False, by="a person")
         for edit in log
         if edit.system == system
     ]
@@ -387,7 +390,9 @@ def _story(system: System, log: list[Edit], passed: Iterable[Passed]) -> list[_S
             meant = [edit for form in _written(write) if (edit := known.get(form)) is not None]
             if meant:
                 values = {(edit.mark, edit.field): edit.value for edit in meant}
-                steps.append(_Step(write.at, values, is_own=True))
+                steps.append(
+                    _Step(write.at, values, is_own=True, by=f"{write.kind} ({write.fault})")
+                )
     return sorted(steps, key=lambda step: step.at)
 
 

@@ -181,7 +181,7 @@ class World:
         self.rig.quiet(polls=3)
         self.proxy.deliver_late()
         try:
-            wait_for("nothing is parked", self._parked, lambda keys: not keys, patience_s=90)
+            wait_for("nothing is parked", self._parked, lambda keys: not keys)
         except AssertionError as error:
             self.words.append(str(error))
         return self.rig.quiet(polls=5)
