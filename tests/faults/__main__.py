@@ -2,6 +2,7 @@
 at the end. Exit code 0 only if nothing is missing, doubled, lost or unexplained."""
 
 import argparse
+import logging
 import sys
 import time
 import traceback
@@ -33,6 +34,7 @@ def main() -> int:
     )
     asked.add_argument("--keep", type=Path, help="keep the logs of the processes here")
     given = asked.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it repeats that the broker is away
     rows = []
     with (
         TemporaryDirectory(prefix="tandem-faults-") as held,

@@ -5,6 +5,7 @@ A record carries a mark that nobody edits: in the last name of a person, in the 
 a product, in the purchase order number of an order. No value is ever entered twice.
 """
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -95,8 +96,8 @@ class Editor:
     def step(self, *, orders: bool = True) -> None:
         """One thing, at random."""
         acts: list[tuple[int, Callable[[], object]]] = [
-            (8, self.edit_something),
-            (1, self.clash),
+            (16, self.edit_something),
+            (4, self.clash),
             (1, lambda: self.add_customer("chargebee")),
             (1, lambda: self.add_customer("poweroffice")),
         ]
@@ -159,6 +160,23 @@ class Editor:
             if found:
                 record.ids[system] = found[0]
         return record.ids.get(system)
+
+    def on_both_sides(self, *kinds: Kind) -> list[Record]:
+        """The records of these kinds that are in both systems by now."""
+        return [
+            record
+            for record in list(self.records.values())
+            if record.kind in kinds
+            and all(self.id_in(record, system) for system in ("chargebee", "poweroffice"))
+        ]
+
+    def holds(self, record: Record, system: System, value: str) -> bool:
+        """Whether the record shows this value in a system."""
+        return any(
+            json.dumps(value) in json.dumps(raw)
+            for raw in self.books.all(system, record.kind)
+            if mark_of(record.kind, raw) == record.mark
+        )
 
     # -- values
 

@@ -70,6 +70,7 @@ class FaultProxy:
         self._upstream = dict(upstream)
         self._counts: Counter[str] = Counter()
         self._late: list[_Request] = []
+        self._released = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy")
@@ -96,6 +97,15 @@ class FaultProxy:
         for request in late:
             self._run(self._pass_on("webhook", request))
         return len(late)
+
+    def release(self) -> None:
+        """Let every request go on that was kept, whoever waits for its answer by now."""
+
+        async def let_go() -> None:
+            self._released.set()
+            self._released = asyncio.Event()
+
+        self._run(let_go())
 
     # -- in the loop's thread
 
@@ -158,6 +168,8 @@ class FaultProxy:
                 # It arrives late, whoever sent it may be dead by then.
                 drawn = number_of(self.seed, "held", counted, self._counts[counted])
                 await asyncio.sleep(2 + drawn % 4000 / 1000)
+            case "kept":
+                await self._released.wait()
         status, headers, body = await self._pass_on(route, request, kind, fault)
         match fault:
             case "cut_after":

@@ -18,6 +18,7 @@ Fault = Literal[
     "html502_after",
     "truncated",
     "held",
+    "kept",
     "short_list",
     "empty_list",
     "drop",

@@ -120,7 +120,7 @@ class World:
         self.rig.quiet(polls=2)
 
     def play(
-        self, steps: int, *, pause_s: float = 0.3, between: Callable[[int], None] | None = None
+        self, steps: int, *, pause_s: float = 0.15, between: Callable[[int], None] | None = None
     ) -> None:
         """So many steps of the editor, with random pauses; `between` is told the number of each."""
         for number in range(steps):
@@ -236,11 +236,11 @@ class World:
                 yield f"reconcile: {name} {each}"
 
 
-def row_of(scenario: str, world: World, verdict: Verdict) -> Row:
+def row_of(scenario: str, seed: str, world: World, verdict: Verdict) -> Row:
     """The line of the table."""
     return Row(
         scenario,
-        world.seed,
+        seed,
         edits=len(world.editor.log),
         faults=sum(world.proxy.faults.values()) + world.blows,
         missing=len(verdict.missing),
