@@ -8,6 +8,7 @@ import httpx
 
 System = Literal["chargebee", "poweroffice"]
 Kind = Literal["person", "company", "product", "order"]
+SYSTEMS: tuple[System, System] = ("chargebee", "poweroffice")
 _MARK = re.compile(r"\b([a-z]+\d{4}x)\b")
 
 

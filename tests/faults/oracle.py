@@ -5,25 +5,20 @@ Imports neither the product nor the simulators. What the fields of both vendors 
 is written here a second time, from the vendors' descriptions.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl
 
-from tests.faults.books import Books, Kind, System, mark_of
-from tests.faults.editor import FIELDS, Edit, Record
+from tests.faults.books import SYSTEMS, Books, Kind, System, mark_of
+from tests.faults.desk import FIELDS, Edit, Record
 from tests.faults.proxy import Passed
+from tests.faults.story import leaves, written_twice
 
-SYSTEMS: tuple[System, System] = ("chargebee", "poweroffice")
 LISTS = ("rejected", "ambiguous", "waiting", "conflicts", "stuck", "differing", "duplicates")
 # Lists of `tandem status` that say why a record is not on the other side.
 HELD_BACK = ("rejected", "ambiguous", "waiting", "conflicts", "stuck")
-TOLD_RULES = ("late_write", "overwritten", "conflict", "restored", "suspect")
-# Writes of the records themselves: a document quotes the name that a product had when it was made.
-OF_RECORDS = ("customers", "items", "item_prices", "Customers", "Products")
 CENT = Decimal("0.01")
 GO = {
     "first_name": "FirstName",
@@ -115,7 +110,9 @@ def judge(
         for name in FIELDS[record.kind]:
             _field(record, name, log, seen, told, verdict)
     _listings(records, seen, told, wanted | set(allowed), verdict)
-    _writes(log, passed, told, verdict)
+    needless, flip_backs = written_twice(log, passed, told.journal)
+    verdict.needless += needless
+    verdict.flip_backs += flip_backs
     return verdict
 
 
@@ -245,28 +242,12 @@ def _told_lost(edit: Edit, told: Told, keys: Iterable[str]) -> bool:
     return any(
         each["system"] == edit.system
         and (
-            edit.value in set(_leaves(each["losing"]))
+            edit.value in set(leaves(each["losing"]))
             if edit.value
             else each["link"] in keys and each["losing"] in (None, "")
         )
         for each in told.lost
     )
-
-
-def _leaves(value: Any) -> Iterator[str]:
-    """Every text or number inside; numbers with two decimals, as prices are entered."""
-    if isinstance(value, Mapping):
-        for each in value.values():
-            yield from _leaves(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _leaves(each)
-    elif value is not None:
-        yield str(value)
-        try:
-            yield f"{Decimal(str(value)):.2f}"
-        except InvalidOperation:
-            pass
 
 
 # -- orders
@@ -335,98 +316,3 @@ def _listings(
                 verdict.unexplained.append(
                     f"{each['entity']} {each['key']} is listed as {name}: {each['reason']}"
                 )
-
-
-# -- what was written, in order
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One request that entered values in a system, by a person or by the product."""
-
-    at: float
-    values: dict[tuple[str, str], str]  # (mark, field) -> value
-    is_own: bool
-    by: str
-
-
-def _writes(log: list[Edit], passed: Iterable[Passed], told: Told, verdict: Verdict) -> None:
-    """No system may be given a value again that another one has followed, and the product may not
-    write what stands."""
-    for system in SYSTEMS:
-        now: dict[tuple[str, str], str] = {}
-        gone: dict[tuple[str, str], set[str]] = {}
-        for step in _story(system, log, passed):
-            moved = {
-                place: value for place, value in step.values.items() if now.get(place) != value
-            }
-            if step.is_own and not moved:
-                verdict.needless.append(
-                    f"{step.values} was written to {system} where it stood by {step.by}"
-                )
-            for place, value in moved.items():
-                before = now.get(place)
-                is_back = step.is_own and value in gone.get(place, ())
-                if is_back and not _told_back(value, before, told):
-                    verdict.flip_backs.append(
-                        f"{place[1]} of {place[0]} in {system} went from {before!r} back to "
-                        f"{value!r} by {step.by}"
-                    )
-                if before is not None:
-                    gone.setdefault(place, set()).add(before)
-                now[place] = value
-
-
-def _story(system: System, log: list[Edit], passed: Iterable[Passed]) -> list[_Step]:
-    """By the time at which the vendor had answered; of requests without a known value nothing."""
-    known = {_form(edit.field, edit.value): edit for edit in log if edit.value}
-    steps = [
-        _Step(edit.done, {(edit.mark, edit.field): edit.value}, is_own=False, by="a person")
-        for edit in log
-        if edit.system == system
-    ]
-    for write in passed:
-        if write.system == system and write.kind.split("/")[1] in OF_RECORDS and write.status < 300:
-            meant = [edit for form in _written(write) if (edit := known.get(form)) is not None]
-            if meant:
-                values = {(edit.mark, edit.field): edit.value for edit in meant}
-                steps.append(
-                    _Step(write.at, values, is_own=True, by=f"{write.kind} ({write.fault})")
-                )
-    return sorted(steps, key=lambda step: step.at)
-
-
-def _told_back(value: str, followed: str | None, told: Told) -> bool:
-    for each in told.journal:
-        if each.get("rule") in TOLD_RULES:
-            leaves = set(_leaves([each.get("value"), each.get("losing")]))
-            if value in leaves and followed in leaves:
-                return True
-    return False
-
-
-def _form(name: str, value: str) -> tuple[str, str]:
-    return ("price", value) if name == "price" else ("text", value)
-
-
-def _written(write: Passed) -> Iterator[tuple[str, str]]:
-    """The values in a request, prices apart from texts."""
-    text = write.body.decode("utf-8", "replace")
-    if write.system == "chargebee":
-        for name, value in parse_qsl(text):
-            is_price = name == "price" and value.isdigit()
-            yield ("price", f"{Decimal(value) / 100:.2f}") if is_price else ("text", value)
-        return
-    try:
-        body = json.loads(text or "null")
-    except ValueError:
-        return
-    if isinstance(body, list):
-        for step in body:
-            if step.get("op") in ("replace", "add"):
-                for leaf in _leaves(step.get("value")):
-                    yield ("price" if step["path"] == "/UnitPrice" else "text", leaf)
-    elif isinstance(body, dict):
-        for name, value in body.items():
-            for leaf in _leaves(value):
-                yield ("price" if name == "UnitPrice" else "text", leaf)

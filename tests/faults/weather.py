@@ -70,6 +70,7 @@ class Weather:
 
 
 CALM = Weather()
+MILD = Weather(rate=0.05, hook_rate=0.3)
 
 
 def kind_of(method: str, target: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from tests import faults
 from tests.faults.scenarios import run
 
+NAMES = ("books", "desk", "editor", "oracle", "proxy", "story", "weather")
 FORBIDDEN = ("contracts", "services", "runtime", "simulators", "demo")
 
 
@@ -20,7 +21,7 @@ def test_a_short_round(kafka: str, tmp_path: Path) -> None:
     assert row.edits > 20 and row.faults > 5
 
 
-@pytest.mark.parametrize("name", ["books", "editor", "oracle", "proxy", "weather"])
+@pytest.mark.parametrize("name", NAMES)
 def test_who_edits_breaks_and_judges_imports_nothing_of_ours(name: str) -> None:
     """Neither directly nor through another file of the campaign."""
     tree = ast.parse((Path(faults.__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
@@ -30,4 +31,4 @@ def test_who_edits_breaks_and_judges_imports_nothing_of_ours(name: str) -> None:
     }
     assert not [module for module in found if module.split(".")[0] in FORBIDDEN]
     ours = {module for module in found if module.split(".")[0] == "tests"}
-    assert ours <= {f"tests.faults.{each}" for each in ("books", "editor", "proxy", "weather")}
+    assert ours <= {f"tests.faults.{each}" for each in NAMES}

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from tests.faults.books import Books, Kind, System
-from tests.faults.editor import Edit, Record
+from tests.faults.desk import Edit, Record
 from tests.faults.oracle import Seen, Told, Verdict, judge
 from tests.faults.proxy import Passed
 from tests.faults.weather import Weather, fault_of, is_listing, kind_of
