@@ -14,7 +14,7 @@ PACKAGES := contracts runtime services simulators demo tests benchmarks scripts
 # A cache on another file system would make uv warn on every file.
 export UV_LINK_MODE ?= copy
 
-.PHONY: help env check format generate unit test browser prove mutants money demo matrix soak bench docs lock clean
+.PHONY: help env check format generate unit test browser prove mutants money faults demo matrix soak bench docs lock clean
 
 help: ## this list
 	@echo "make TARGET, one of:"
@@ -71,6 +71,9 @@ mutants: env ## hand-made faults of the linker's core, each of which the suite m
 
 money: env ## 10,000 orders through both mappings, judged in fractions; ARGS="2000 --seed 7", ARGS="--order SEED"
 	$(BIN)/python -m tests.money $(ARGS)
+
+faults: env ## people edit while everything breaks, judged from outside; ARGS="--rounds 3 --seed 7 --scenario storm"
+	$(BIN)/python -m tests.faults $(ARGS)
 
 demo: env ## the whole system with simulated vendors; ONCE=1 ends when both sides agree, SOURCE=invoices sells no goods
 	$(BIN)/python -m demo $(if $(ONCE),--once) $(if $(SOURCE),--source $(SOURCE))

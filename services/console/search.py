@@ -20,12 +20,21 @@ TABLES = (
 )
 # Which links are to be indexed anew, with the words that the index has of them so far: a change of
 # the index is dear by itself and cheap with others.
-_TOLD = "insert or ignore into unindexed values"
+# What is told first of a link holds. (`insert or ignore` would not ignore here: in a trigger the
+# conflict clause of the statement that fired it counts.)
+_TOLD = "insert into unindexed select {link}.number, {words} where not exists ({already})"
+_ALREADY = "select 1 from unindexed where number = {link}.number"
+
+
+def _told(link: str, words: str) -> str:
+    return _TOLD.format(link=link, words=words, already=_ALREADY.format(link=link))
+
+
 TRIGGERS = (
-    f"create trigger link_added after insert on links begin {_TOLD} (new.number, null); end",
-    f"create trigger link_gone after delete on links begin {_TOLD} (old.number, old.words); end",
+    f"create trigger link_added after insert on links begin {_told('new', 'null')}; end",
+    f"create trigger link_gone after delete on links begin {_told('old', 'old.words')}; end",
     "create trigger link_renamed after update of words on links"
-    f" when old.words is not new.words begin {_TOLD} (old.number, old.words); end",
+    f" when old.words is not new.words begin {_told('old', 'old.words')}; end",
 )
 # At the end of whatever writes links, in its transaction.
 INDEX = (

@@ -191,6 +191,31 @@ def test_a_link_is_found_by_key_by_either_id_and_by_a_part_of_a_name(model: Read
     assert model.link("t", "customer", "kari") is None
 
 
+def test_a_link_that_is_renamed_again_and_again_at_once_is_found_by_its_last_name(
+    model: ReadModel,
+) -> None:
+    """The index is written once for all that was folded, of which several may be about one link."""
+
+    def told(name: str | None) -> Mirrored:
+        held = link("kari", chargebee=side("kari", {"last_name": name}))
+        return Mirrored("links", "t/customer/kari", None if name is None else encode(held))
+
+    def named(*names: str | None) -> None:
+        assert model.apply([told(name) for name in names], {}, {})
+
+    def found(text: str) -> int:
+        return len(list(model.find("t", text, None)))
+
+    named("Nordmann", "Berge")
+    assert (found("Nordmann"), found("Berge")) == (0, 1)
+    named("Haugen", "Solberg", "Haugen", "Dahlberg")
+    assert (found("Berge"), found("Haugen"), found("Solberg"), found("Dahlberg")) == (0, 0, 0, 1)
+    named("Eriksen", None)
+    assert (found("Dahlberg"), found("Eriksen"), found("kari")) == (0, 0, 0)
+    named("Hansen", None, "Jensen")
+    assert (found("Hansen"), found("Jensen"), found("kari")) == (0, 1, 1)
+
+
 def test_a_search_finds_the_same_whether_or_not_it_asks_the_index(model: ReadModel) -> None:
     """Texts shorter than three letters, with quotes, operators and signs of any language; of one
     entity and some states; after a change of name too."""
