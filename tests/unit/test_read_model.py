@@ -2,6 +2,8 @@
 
 import base64
 import csv
+import itertools
+import random
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -216,6 +218,31 @@ def test_a_search_finds_the_same_whether_or_not_it_asks_the_index(model: ReadMod
         assert rejected == {key for key in found if held[key].state == "rejected"}
         assert not list(model.find("t", text, "order"))
         assert len(list(model.find("t", text, None, most=1))) == min(1, len(found))
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 100])
+def test_a_search_finds_what_stands_after_many_changes(model: ReadModel, at_once: int) -> None:
+    """Links that come, are renamed and go, some several times in one batch; the numbers of those
+    that are gone are given again."""
+    rng = random.Random(at_once)
+    held: dict[str, str] = {}
+    records = []
+    for _ in range(400):
+        key, name = f"k{rng.randrange(8)}", "".join(rng.choices("abc", k=5))
+        if rng.random() < 0.3:
+            held.pop(key, None)
+            records.append(Mirrored("links", f"t/customer/{key}", None))
+        else:
+            held[key] = name
+            seen = {"kind": "person", "last_name": name}
+            value = encode(link(key, chargebee=side(key, seen)))
+            records.append(Mirrored("links", f"t/customer/{key}", value))
+    for begin in range(0, len(records), at_once):
+        assert model.apply(records[begin : begin + at_once], {}, {})
+    for text in ("".join(each) for n in (1, 3, 4) for each in itertools.product("abc", repeat=n)):
+        found = sorted(each.key for each in model.find("t", text, None))
+        assert found == sorted(key for key, name in held.items() if text in name), text
+    model._db.execute("insert into found_by (found_by, rank) values ('integrity-check', 1)")
 
 
 def test_whoever_finds_that_another_has_gone_on_does_nothing(
