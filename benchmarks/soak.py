@@ -18,9 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
+
 from runtime.embedded_kafka import EmbeddedKafka
 from tests.system.rig import SERVICES, Rig
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE_S, wait_for
 
 SAMPLE_S, EDIT_S, NEW_EVERY = 5.0, 0.5, 40
 CUSTOMERS = 50
@@ -108,7 +110,8 @@ def _sampled(rig: Rig, at_s: float) -> Iterator[Sample]:
 
 def _behind(rig: Rig, name: str) -> float:
     """The sum of `tandem_consumer_lag_records` over what a service takes."""
-    page = rig.control.get(f"{rig.url(name)}/metrics").text
+    # A connection of its own: a service closes one that idles for as long as a sample takes.
+    page = httpx.get(f"{rig.url(name)}/metrics", trust_env=False, timeout=PATIENCE_S).text
     lines = (line for line in page.splitlines() if line.startswith("tandem_consumer_lag_records{"))
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 

@@ -20,21 +20,17 @@ TABLES = (
 )
 # Which links are to be indexed anew, with the words that the index has of them so far: a change of
 # the index is dear by itself and cheap with others.
-# What is told first of a link holds. (`insert or ignore` would not ignore here: in a trigger the
-# conflict clause of the statement that fired it counts.)
-_TOLD = "insert into unindexed select {link}.number, {words} where not exists ({already})"
-_ALREADY = "select 1 from unindexed where number = {link}.number"
-
-
-def _told(link: str, words: str) -> str:
-    return _TOLD.format(link=link, words=words, already=_ALREADY.format(link=link))
-
-
+# The first word of a batch counts. `or ignore` would not do: an upsert of a link overrules it.
+_TOLD = (
+    "insert into unindexed select {0}.number, {1}"
+    " where not exists (select 1 from unindexed where number = {0}.number);"
+)
+_ADDED, _CHANGED = _TOLD.format("new", "null"), _TOLD.format("old", "old.words")
 TRIGGERS = (
-    f"create trigger link_added after insert on links begin {_told('new', 'null')}; end",
-    f"create trigger link_gone after delete on links begin {_told('old', 'old.words')}; end",
+    f"create trigger link_added after insert on links begin {_ADDED} end",
+    f"create trigger link_gone after delete on links begin {_CHANGED} end",
     "create trigger link_renamed after update of words on links"
-    f" when old.words is not new.words begin {_told('old', 'old.words')}; end",
+    f" when old.words is not new.words begin {_CHANGED} end",
 )
 # At the end of whatever writes links, in its transaction.
 INDEX = (

@@ -2,6 +2,8 @@
 
 import base64
 import csv
+import itertools
+import random
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -191,31 +193,6 @@ def test_a_link_is_found_by_key_by_either_id_and_by_a_part_of_a_name(model: Read
     assert model.link("t", "customer", "kari") is None
 
 
-def test_a_link_that_is_renamed_again_and_again_at_once_is_found_by_its_last_name(
-    model: ReadModel,
-) -> None:
-    """The index is written once for all that was folded, of which several may be about one link."""
-
-    def told(name: str | None) -> Mirrored:
-        held = link("kari", chargebee=side("kari", {"last_name": name}))
-        return Mirrored("links", "t/customer/kari", None if name is None else encode(held))
-
-    def named(*names: str | None) -> None:
-        assert model.apply([told(name) for name in names], {}, {})
-
-    def found(text: str) -> int:
-        return len(list(model.find("t", text, None)))
-
-    named("Nordmann", "Berge")
-    assert (found("Nordmann"), found("Berge")) == (0, 1)
-    named("Haugen", "Solberg", "Haugen", "Dahlberg")
-    assert (found("Berge"), found("Haugen"), found("Solberg"), found("Dahlberg")) == (0, 0, 0, 1)
-    named("Eriksen", None)
-    assert (found("Dahlberg"), found("Eriksen"), found("kari")) == (0, 0, 0)
-    named("Hansen", None, "Jensen")
-    assert (found("Hansen"), found("Jensen"), found("kari")) == (0, 1, 1)
-
-
 def test_a_search_finds_the_same_whether_or_not_it_asks_the_index(model: ReadModel) -> None:
     """Texts shorter than three letters, with quotes, operators and signs of any language; of one
     entity and some states; after a change of name too."""
@@ -241,6 +218,31 @@ def test_a_search_finds_the_same_whether_or_not_it_asks_the_index(model: ReadMod
         assert rejected == {key for key in found if held[key].state == "rejected"}
         assert not list(model.find("t", text, "order"))
         assert len(list(model.find("t", text, None, most=1))) == min(1, len(found))
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 100])
+def test_a_search_finds_what_stands_after_many_changes(model: ReadModel, at_once: int) -> None:
+    """Links that come, are renamed and go, some several times in one batch; the numbers of those
+    that are gone are given again."""
+    rng = random.Random(at_once)
+    held: dict[str, str] = {}
+    records = []
+    for _ in range(400):
+        key, name = f"k{rng.randrange(8)}", "".join(rng.choices("abc", k=5))
+        if rng.random() < 0.3:
+            held.pop(key, None)
+            records.append(Mirrored("links", f"t/customer/{key}", None))
+        else:
+            held[key] = name
+            seen = {"kind": "person", "last_name": name}
+            value = encode(link(key, chargebee=side(key, seen)))
+            records.append(Mirrored("links", f"t/customer/{key}", value))
+    for begin in range(0, len(records), at_once):
+        assert model.apply(records[begin : begin + at_once], {}, {})
+    for text in ("".join(each) for n in (1, 3, 4) for each in itertools.product("abc", repeat=n)):
+        found = sorted(each.key for each in model.find("t", text, None))
+        assert found == sorted(key for key, name in held.items() if text in name), text
+    model._db.execute("insert into found_by (found_by, rank) values ('integrity-check', 1)")
 
 
 def test_whoever_finds_that_another_has_gone_on_does_nothing(
