@@ -24,11 +24,11 @@ LISTS = 4  # customers, products, sales orders, outgoing invoices: one call each
 HOURS = 2
 EDIT_EVERY_S = 20.0
 CHARGEBEE_PER_MINUTE = 1000  # of a production site; a test site allows 150
-# The calls for one record that does not exist on the other side, with those that stamp ours.
+# The calls to Go and to Chargebee for one record that does not exist on the other side.
 BACKFILLS = (
-    ("customers, Chargebee to Go", 1, 2),
-    ("customers, Go to Chargebee", 1, 1),
-    ("products, Chargebee to Go", 1, 0),
+    ("customers, Chargebee to Go", 1, 0),
+    ("customers, Go to Chargebee", 0, 1),
+    ("products, Chargebee to Go", 1, 1),
 )
 
 
