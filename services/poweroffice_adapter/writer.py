@@ -171,6 +171,8 @@ class Writer(Records):
                 f"a {command.entity} of PowerOffice Go has no reference to write into",
             )
         id, refused = target_of(command), None
+        if (outcome := await self._unread_stamp(command, priority)) is not None:
+            return outcome
         for _ in range(MAX_READS):
             number = self._observations.start()
             held = await self.get(id, priority)
@@ -214,9 +216,7 @@ class Writer(Records):
         """The patch of what Go showed last, whose `test` operations are its guard: one call for an
         edit. None, and nothing is written, where that is not known, where more must be looked at
         than the tested values, or where Go holds something else; then a reading decides."""
-        id = target_of(command)
-        held = await self.remembered(id) if self.means.tests else None
-        if held is None or command.mapping < MAPPING or command.look_first:
+        if (held := await self._shown(command)) is None:
             return None
         try:
             seen = present(held.reading)
@@ -232,13 +232,35 @@ class Writer(Records):
             properties = self.properties(changes, held, ours=False)
             if not properties or properties != self.properties(changes, held, ours=command.ours):
                 return None
-            return await self._patch(command, held, properties, priority)
-        except Unwritable:
+        except (Refused, Unwritable):
             return None
+        return await self._patch_unread(command, held, properties, priority)
+
+    async def _unread_stamp(self, command: Command, priority: int) -> Outcome | None:
+        """As `_unread`, for the reference; None too where it is not to be replaced."""
+        if (held := await self._shown(command)) is None:
+            return None
+        stamp = text(held.reading.stamp)
+        is_ours = reference_of("poweroffice", stamp) is not None
+        if not (stamp is None if command.stamp is not None else is_ours):
+            return None
+        return await self._patch_unread(command, held, {REFERENCE: command.stamp}, priority)
+
+    async def _shown(self, command: Command) -> Held | None:
+        """What Go showed last of a record, where a patch may test it."""
+        if not self.means.tests or command.mapping < MAPPING or command.look_first:
+            return None
+        return await self.remembered(target_of(command))
+
+    async def _patch_unread(
+        self, command: Command, held: Held, properties: Mapping[Path, Any], priority: int
+    ) -> Outcome | None:
+        try:
+            return await self._patch(command, held, properties, priority)
         except Refused as error:
-            if error.status not in (None, 400, 404):
+            if error.status not in (400, 404):
                 raise
-            self._observations.forget_row(command.entity, id)
+            self._observations.forget_row(command.entity, held.reading.id)
             return None
 
     async def _patch(

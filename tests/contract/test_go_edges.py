@@ -155,6 +155,22 @@ def test_what_go_showed_last_saves_the_read_and_hides_no_edit(address: str) -> N
     play(address, scene)
 
 
+def test_a_stamp_is_one_call_and_replaces_nobodys_reference(address: str) -> None:
+    """The patch tests that the reference is empty; one that somebody filled in since is read."""
+
+    async def scene(w: World) -> None:
+        ids = [await w.make_customer() for _ in range(2)]
+        await w.source.step("customer")
+        stamped = await w.apply("customer", "stamp", target_id=ids[0], stamp="cb-1")
+        assert facts(stamped) == ("applied", True, 1)
+        await w.edit(f"/Customers/{ids[1]}", ExternalImportReference="theirs")
+        with pytest.raises(Refused, match="not ours to replace"):
+            await w.apply("customer", "stamp", target_id=ids[1], stamp="cb-2")
+        assert facts(await w.apply("customer", "stamp", target_id=ids[0])) == ("applied", True, 1)
+
+    play(address, scene)
+
+
 def test_a_record_is_created_without_the_field_that_go_refuses(address: str) -> None:
     async def scene(w: World) -> None:
         await w.settings(text_lengths={"PurchaseOrderReference": 20})
