@@ -212,12 +212,17 @@ def _moved_values(work: Session) -> list[tuple[EntityName, str, str]]:
     """The values that a link has come to share, or shares no longer, of entities whose barrier is
     open."""
     found: dict[tuple[EntityName, str, str], None] = {}
+    is_open: dict[EntityName, bool] = {}
     for index in work.state.moved():
-        if index.startswith(NATURAL):
-            entity, rule, _, value = index.split("|", 3)
-            found[entity, rule, value] = None  # type: ignore[index]
-    is_open = {entity: work.barrier_open(entity) for entity in {entity for entity, _, _ in found}}
-    return [shared for shared in found if is_open[shared[0]]]
+        if not index.startswith(NATURAL):
+            continue
+        name, rule, _, value = index.split("|", 3)
+        entity: EntityName = name  # type: ignore[assignment]
+        if entity not in is_open:
+            is_open[entity] = work.barrier_open(entity)
+        if is_open[entity]:
+            found[entity, rule, value] = None
+    return list(found)
 
 
 def _groups(entity: EntityName, rule: str, value: str) -> list[str]:
