@@ -40,11 +40,12 @@ def _unlike(ours: Side | None, theirs: Side) -> dict[str, Any] | None:
     """The fields of Go's content that differ, or None when it cannot be told by them."""
     if ours is None or ours.seen is None or theirs.seen is None:
         return None
-    if ours.seen == theirs.seen:
+    known, seen = ours.seen, theirs.seen
+    if known == seen:
         return {}
-    if ours.seen.keys() != theirs.seen.keys():
+    if known.keys() != seen.keys():
         return None
-    return {name: value for name, value in theirs.seen.items() if ours.seen[name] != value}
+    return {name: value for name, value in seen.items() if known[name] != value}
 
 
 class SeenKeys(TypedDict, total=False):

@@ -39,6 +39,11 @@ class Span:
         self.traceparent, self._held = traceparent, held
         self.idle = self.detailed = False
 
+    @property
+    def is_told(self) -> bool:
+        """Whether there is anything to send of it."""
+        return self._held is not None
+
     def tell(self, **facts: str | int) -> None:
         """Add facts to the step."""
         if self._held is not None:
@@ -89,6 +94,11 @@ def begin(service: str) -> None:
     about = {"service.name": service, "service.namespace": "tandem", "service.version": version()}
     _provider = TracerProvider(resource=Resource.create(about), shutdown_on_exit=False)
     _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+
+
+def are_sent() -> bool:
+    """Whether the steps of this process are sent anywhere."""
+    return _provider is not None
 
 
 def end() -> None:

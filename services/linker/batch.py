@@ -56,12 +56,15 @@ class Batch:
     def __init__(self, kafka: Kafka, stores: Mapping[str, Store], partition: int, now: str) -> None:
         self._kafka, self._stores, self.partition, self._now = kafka, stores, partition, now
         self._max_bytes = kafka.max_record_bytes
+        # Nearly every record is far from it, and is not looked at closely.
+        self._near_bytes = self._max_bytes - NEAR_BYTES
         self._overlays: dict[str, Overlay] = {}
         self._sent: list[Record] = []
         self._commands: Counter[tuple[str, str, str, str, str]] = Counter()
         self._dead: list[Record] = []
         self._letters: Counter[str] = Counter()
         self._results: Counter[tuple[str, str]] = Counter()
+        self._wanted = steps.Wanted.now()
         self._lines: list[steps.Line] = []
         self._spans: list[Span] = []
         self._decided: list[Decided] = []
@@ -121,7 +124,8 @@ class Batch:
         overlay = self._overlay(tenant)
         own = _link_of(overlay, message)
         span = steps.begun(tenant, message, origin)
-        self._spans.append(span)
+        if span.is_told:
+            self._spans.append(span)
         broken: dict[str, str] = {}
         for _ in range(MAX_TOO_LARGE):
             state, outputs = decide(overlay, message, self._now)
@@ -149,20 +153,21 @@ class Batch:
                 f"still too large without {MAX_TOO_LARGE} links: {'; '.join(found.values())}"
             )
         result = "acted" if outputs else "changed" if state.changes else "absorbed"
+        commands = [each for each in outputs if isinstance(each, Command)]
         self._results[tenant, result] += 1
-        self._decided.append(
-            (tenant, message, any(isinstance(output, Command) for output in outputs))
-        )
+        self._decided.append((tenant, message, bool(commands)))
         overlay.absorb(state)
-        self._sent.extend(sent)
-        self._commands.update(
-            (tenant, each.entity, each.target, each.op, each.lane)
-            for each in outputs
-            if isinstance(each, Command)
-        )
+        self._sent += sent
+        for each in commands:
+            self._commands[tenant, each.entity, each.target, each.op, each.lane] += 1
         link = _key_of(overlay, message, own)
         self._lines += steps.lines_of(
-            message, link, result, outputs, origin.headers if origin is not None else ()
+            self._wanted,
+            message,
+            link,
+            result,
+            outputs,
+            origin.headers if origin is not None else (),
         )
         span.tell(result=result, link=link or "")
         for name, words in broken.items():
@@ -186,9 +191,7 @@ class Batch:
         """The links of which a record would be too large, each with words. Raises ValueError for
         what is no link's."""
         found: dict[str, str] = {}
-        near = (
-            self._max_bytes - NEAR_BYTES
-        )  # nearly every record is far from it, and is not looked at closely
+        near = self._near_bytes
         for name, (value, _, _) in state.changes.items():
             if value is not None and len(value) > near:
                 record = Record("links", f"{tenant}/{name}".encode(), value)
@@ -323,12 +326,9 @@ def _link_of(overlay: Overlay, message: Message) -> str | None:
     if isinstance(message, Outcome):
         return link_id(message.entity, message.link)
     event = message.record if isinstance(message, Reading) else message
-    link = (
-        by_id(overlay, event.entity, event.system, event.id)
-        if isinstance(event, Observed)
-        else None
-    )
-    return None if link is None else link_id(link.entity, link.key)
+    if not isinstance(event, Observed):
+        return None
+    return overlay.first_name(f"{event.entity}|id|{event.system}|{event.id}")
 
 
 def _key_of(overlay: Overlay, message: Message, own: str | None) -> str | None:

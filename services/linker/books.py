@@ -59,8 +59,12 @@ def weigh(work: Session, link: Link) -> bool:
 
 
 def _is_marked(link: Link) -> bool:
-    sides = (link.chargebee, link.poweroffice)
-    return bool(link.findings) or any(side is not None and side.incomplete for side in sides)
+    ours, theirs = link.chargebee, link.poweroffice
+    return bool(
+        link.findings
+        or (ours is not None and ours.incomplete)
+        or (theirs is not None and theirs.incomplete)
+    )
 
 
 def _dated(work: Session, before: Finding | None, found: Finding) -> Finding:
@@ -117,8 +121,10 @@ def weigh_neighbours(work: Session) -> None:
     that speaks for all."""
     state = work.state
     for index in state.moved():
+        if not index.startswith("order|"):
+            continue
         kind, _, number = index.removeprefix("order|").partition("|")
-        if not index.startswith("order|") or kind not in ("credits", "part", "invoice"):
+        if kind not in ("credits", "part", "invoice"):
             continue
         if kind == "credits":
             names = state.find(f"order|invoice|poweroffice|{number}", MAX_SISTERS)

@@ -328,9 +328,7 @@ def _better_claim(state: State, twin: Link, system: System, rule: str) -> str | 
 def duplicates(state: State, link: Link) -> dict[str, str]:
     """The keys of other links that look like the same customer as a linked pair, at most
     MAX_CANDIDATES, each with what they share; none that an operator said to be another."""
-    if link.entity != "customer" or any(
-        is_distinct(state, "customer", system, side.id) for system, side in sides(link)
-    ):
+    if link.entity != "customer":
         return {}
     found: dict[str, str] = {}
     values = [each for system, side in sides(link) for each in naturals("customer", system, side)]
@@ -339,10 +337,15 @@ def duplicates(state: State, link: Link) -> dict[str, str]:
             continue
         for group in ("pair", "chargebee", "poweroffice"):
             index = f"customer|{rule}|{group}|{value}"
-            if state.count(index) > state.holds(index, "customer", link.key):
+            count = state.count(index)
+            if count and count > state.holds(index, "customer", link.key):
                 for _, key in state.find(index, MAX_CANDIDATES + 1):
                     if key != link.key and key not in found and not _is_another(state, link, key):
                         found[key] = SHARED[rule]
+    if not found or any(
+        is_distinct(state, "customer", system, side.id) for system, side in sides(link)
+    ):
+        return {}
     return dict(list(found.items())[:MAX_CANDIDATES])
 
 

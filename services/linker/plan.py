@@ -34,6 +34,8 @@ from services.linker.state import sides
 # States that a newcomer with an equal value may change; what was refused, or taken out, is not
 # tried again by it.
 UNDECIDED = frozenset({"pending", "waiting", "ambiguous", "held", "linked"})
+# How the index keys begin under which a record is found by what it holds.
+NATURAL = tuple(f"{entity}|{rule}|" for entity in ENTITIES for rule in KNOWN_BY[entity])
 
 
 def plan(work: Session, link: Link) -> None:
@@ -55,6 +57,10 @@ def _plan_once(work: Session, link: Link) -> Link | None:
     link.plan, link.waiting_on, link.candidates, link.problem = None, [], [], None
     link.candidates_count = 0
     match situation(work.state, link):
+        case Pair() as pair:
+            plan_pair(work, link, pair)
+        case Alone() as alone:
+            return plan_alone(work, link, alone)
         case Refused(problem):
             link.problem = problem
             rest(work, link, "rejected", f"{problem.field or link.entity}: {problem.message}")
@@ -73,12 +79,8 @@ def _plan_once(work: Session, link: Link) -> Link | None:
             return plan_gone(work, link, gone)
         case KindsDiffer():
             rest(work, link, "conflict", "one side is a person and the other a company")
-        case Pair() as pair:
-            plan_pair(work, link, pair)
         case BesideSale() as beside:
             plan_beside(work, link, beside)
-        case Alone() as alone:
-            return plan_alone(work, link, alone)
     return None
 
 
@@ -170,11 +172,10 @@ def plan_sharers(work: Session) -> None:
     again = True
     while again:
         again = False
-        moved = (_natural(index) for index in work.state.moved())
-        for shared in dict.fromkeys(each for each in moved if each is not None):
+        for shared in _moved_values(work):
             indexes = _groups(*shared)
             now = tuple(work.state.count(each) for each in indexes)
-            if handled.get(shared) == now or not work.barrier_open(shared[0]):
+            if handled.get(shared) == now:
                 continue
             before = handled.get(shared) or tuple(work.state.count_before(each) for each in indexes)
             handled[shared], again = now, True
@@ -207,13 +208,21 @@ def plan_sharing(
         work.go_on(signals.Advance(sharing=(entity, rule, value), after=after))
 
 
-def _natural(index: str) -> tuple[EntityName, str, str] | None:
-    """Entity, rule and value of an index key under which a record is found by what it holds."""
-    entity, _, rest_of = index.partition("|")
-    rule, _, rest_of = rest_of.partition("|")
-    if entity not in ENTITIES or rule not in KNOWN_BY[entity]:
-        return None
-    return entity, rule, rest_of.partition("|")[2]
+def _moved_values(work: Session) -> list[tuple[EntityName, str, str]]:
+    """The values that a link has come to share, or shares no longer, of entities whose barrier is
+    open."""
+    found: dict[tuple[EntityName, str, str], None] = {}
+    is_open: dict[EntityName, bool] = {}
+    for index in work.state.moved():
+        if not index.startswith(NATURAL):
+            continue
+        name, rule, _, value = index.split("|", 3)
+        entity: EntityName = name  # type: ignore[assignment]
+        if entity not in is_open:
+            is_open[entity] = work.barrier_open(entity)
+        if is_open[entity]:
+            found[entity, rule, value] = None
+    return list(found)
 
 
 def _groups(entity: EntityName, rule: str, value: str) -> list[str]:

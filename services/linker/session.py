@@ -5,7 +5,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from contracts import facts, signals
-from contracts.entities import SYSTEMS, EntityName, System
+from contracts.entities import EntityName, System
 from contracts.messages import STOPPED_BY, Command, DeadLetter, JournalEntry, Link, Signal
 from services.linker.merge import Note
 from services.linker.state import State
@@ -67,8 +67,9 @@ class Session:
 
     def barrier_open(self, entity: EntityName) -> bool:
         """Whether both systems have shown all they had of an entity."""
-        return all(
-            facts.holds(self.state, facts.Barrier, f"{entity}/{system}") for system in SYSTEMS
+        held = self.state
+        return facts.holds(held, facts.Barrier, f"{entity}/chargebee") and facts.holds(
+            held, facts.Barrier, f"{entity}/poweroffice"
         )
 
     # -- what is sent

@@ -103,10 +103,12 @@ Situation = (
 def situation(state: State, link: Link) -> Situation:
     """The situation of a link that has no command in flight."""
     known = sides(link)
-    if (problem := next((side.problem for _, side in known if side.problem), None)) is not None:
-        return Refused(problem)
-    if any(side.seen is None and not side.deleted for _, side in known):
-        return Empty()
+    for _, side in known:
+        if side.problem is not None:
+            return Refused(side.problem)
+    for _, side in known:
+        if side.seen is None and not side.deleted:
+            return Empty()
     if link.aside is not None:
         return Aside(link.aside, _names_what_it_was_parted_from(state, link))
     if link.chargebee is not None and link.poweroffice is not None:

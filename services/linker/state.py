@@ -6,6 +6,7 @@ owner absorbs when the Kafka transaction has committed and drops when anything f
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 from contracts import facts
@@ -17,6 +18,7 @@ from contracts.values import natural
 from contracts.vendors import code_for, reference_of, stamp_for_poweroffice, vendor_part
 
 MAX_DURING = 16
+Naturals = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -298,9 +300,16 @@ def is_company(seen: Mapping[str, Any]) -> bool:
 
 def party_name(seen: Mapping[str, Any]) -> str | None:
     """The normalised name of a person or company."""
-    if is_company(seen):
-        return natural(seen.get("company"))
-    return natural(" ".join(filter(None, (seen.get("first_name"), seen.get("last_name")))))
+    named = (seen.get("company"), seen.get("first_name"), seen.get("last_name"))
+    return _party_name(seen.get("kind"), *named)
+
+
+def _party_name(
+    kind: str | None, company: str | None, first_name: str | None, last_name: str | None
+) -> str | None:
+    if kind == "company":
+        return natural(company)
+    return natural(" ".join(filter(None, (first_name, last_name))))
 
 
 def references(link: Link, system: System) -> list[tuple[EntityName, str]]:
@@ -328,7 +337,8 @@ def index_keys(link: Link | LinkKeys) -> list[str]:
     if theirs is not None:
         keys.append(f"{entity}|id|poweroffice|{theirs.id}")
     keys += _natural_keys(entity, ours, theirs)
-    keys += _document_keys(entity, ours, theirs)
+    if entity == "order":
+        keys += _document_keys(ours, theirs)
     if theirs is None and ours is not None:
         if ours.stamp:
             keys.append(f"{entity}|stamp|chargebee|{ours.stamp}")
@@ -362,13 +372,11 @@ def index_keys(link: Link | LinkKeys) -> list[str]:
     return keys
 
 
-def _document_keys(
-    entity: EntityName, ours: SideKeys | Side | None, theirs: SideKeys | Side | None
-) -> list[str]:
+def _document_keys(ours: SideKeys | Side | None, theirs: SideKeys | Side | None) -> list[str]:
     """An order under the number of its invoice on each side; a credit note of Go under that of the
     one it names."""
     keys = []
-    for system, side in (("chargebee", ours), ("poweroffice", theirs)) if entity == "order" else ():
+    for system, side in (("chargebee", ours), ("poweroffice", theirs)):
         seen = (side and side.seen) or {}
         if number := (seen.get("invoice") or {}).get("number"):
             keys.append(f"order|invoice|{system}|{number}")
@@ -390,31 +398,53 @@ def _natural_keys(
             f"{entity}|{rule}|{system}|{value}"
             for rule, value in naturals(entity, system, ours or theirs)
         ]
-    values = [*naturals(entity, "chargebee", ours), *naturals(entity, "poweroffice", theirs)]
-    return [f"{entity}|{rule}|pair|{value}" for rule, value in dict.fromkeys(values)]
+    values, others = naturals(entity, "chargebee", ours), naturals(entity, "poweroffice", theirs)
+    if values != others:
+        values = tuple(dict.fromkeys(values + others))
+    return [f"{entity}|{rule}|pair|{value}" for rule, value in values]
 
 
-def naturals(
-    entity: EntityName, system: System, side: SideKeys | Side | None
-) -> list[tuple[str, str]]:
-    """What a record is known by besides its id, as (rule, value): see `KNOWN_BY`."""
-    found: list[tuple[str, str]] = []
+def naturals(entity: EntityName, system: System, side: SideKeys | Side | None) -> Naturals:
+    """What a record is known by besides its id, as (rule, value), each rule once: see
+    `KNOWN_BY`."""
     if side is None or side.seen is None:
-        return found
+        return ()
     seen = side.seen
     if entity == "customer":
-        if (number := seen.get("organisation_number")) and is_company(seen):
-            found.append(("org", number))
-        if email := natural(seen.get("email")):
-            found.append(("email", email))
-            if name := party_name(seen):
-                found.append(("party", f"{seen.get('kind')} {name} {email}"))
-    elif entity == "product":
-        if code := code_for(side.id) if system == "chargebee" else seen.get("code"):
-            found.append(("code", code))
-        if name := natural(seen.get("name")):
-            found.append(("name", name))
-    return found
+        named = (seen.get("company"), seen.get("first_name"), seen.get("last_name"))
+        return _of_customer(
+            seen.get("kind"), seen.get("organisation_number"), seen.get("email"), *named
+        )
+    if entity == "product":
+        code = code_for(side.id) if system == "chargebee" else seen.get("code")
+        return _of_product(code, seen.get("name"))
+    return ()
+
+
+# A message asks for the same record's several times, before and after it, on both sides of a link.
+@lru_cache(maxsize=256)
+def _of_customer(
+    kind: str | None,
+    number: str | None,
+    email: str | None,
+    company: str | None,
+    first_name: str | None,
+    last_name: str | None,
+) -> Naturals:
+    found: list[tuple[str, str]] = []
+    if number and kind == "company":
+        found.append(("org", number))
+    if email := natural(email):
+        found.append(("email", email))
+        if name := _party_name(kind, company, first_name, last_name):
+            found.append(("party", f"{kind} {name} {email}"))
+    return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def _of_product(code: str | None, name: str | None) -> Naturals:
+    known = (("code", code), ("name", natural(name)))
+    return tuple((rule, value) for rule, value in known if value)
 
 
 def owner(policy: Policy, link: Link, name: str) -> System | Literal["ask"]:

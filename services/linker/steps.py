@@ -32,7 +32,7 @@ def begun(tenant: str, message: Message, origin: ConsumerRecord | None) -> trace
     """The step of deciding a message, which goes on from the one that wrote it; of what is neither
     a reading nor an answer, nothing but the trace that its commands go on from."""
     parent = traces.parent_of(origin.headers) if origin is not None else None
-    if not isinstance(message, Observed | Outcome):
+    if not traces.are_sent() or not isinstance(message, Observed | Outcome):
         return traces.Span(parent)
     what = "reading" if isinstance(message, Observed) else "outcome"
     return traces.start(
@@ -45,7 +45,24 @@ def begun(tenant: str, message: Message, origin: ConsumerRecord | None) -> trace
     )
 
 
+class Wanted(NamedTuple):
+    """Which lines the log would keep; asked once for a transaction, since nothing is made that it
+    would drop."""
+
+    live: bool
+    others: bool
+
+    @classmethod
+    def now(cls) -> "Wanted":
+        bound = log.bind()
+        return cls(bound.is_enabled_for(logging.INFO), bound.is_enabled_for(logging.DEBUG))
+
+    def line(self, *, is_live: bool) -> bool:
+        return self.live if is_live else self.others
+
+
 def lines_of(
+    wanted: Wanted,
     message: Message,
     link: str | None,
     result: str,
@@ -53,19 +70,19 @@ def lines_of(
     headers: Sequence[tuple[str, bytes]],
 ) -> list[Line]:
     """The lines of a message that was decided, and of each command that follows. `link` is the key
-    of its link, where there is one; `headers` are those of its record. Of a backfill nothing is
-    made that the log would drop."""
-    is_all = log.is_enabled_for(logging.DEBUG)
-    found = []
-    if isinstance(message, Observed) and (is_all or message.snapshot is None):
-        told = _ids(message, link, ce_id(message), system=message.system, result=result)
-        found.append(Line("reading.decided", message.snapshot is None, told))
+    of its link, where there is one; `headers` are those of its record."""
+    found: list[Line] = []
+    if isinstance(message, Observed):
+        if wanted.line(is_live=message.snapshot is None):
+            told = _ids(message, link, ce_id(message), system=message.system, result=result)
+            found.append(Line("reading.decided", message.snapshot is None, told))
     elif isinstance(message, Outcome):
         is_live = _header(headers, "tandem_lane") == "live"
-        if is_all or is_live:
+        if wanted.line(is_live=is_live):
             found.append(Line("outcome.decided", is_live, _answered(message, headers)))
-    commands = (each for each in outputs if isinstance(each, Command))
-    found += [_sent(each) for each in commands if is_all or each.lane == "live"]
+    for each in outputs:
+        if isinstance(each, Command) and wanted.line(is_live=each.lane == "live"):
+            found.append(_sent(each))
     return found
 
 
@@ -93,8 +110,9 @@ def _header(headers: Sequence[tuple[str, bytes]], name: str) -> str:
 
 def tell(lines: Iterable[Line], spans: Iterable[traces.Span]) -> None:
     """The transaction is committed."""
+    bound = log.bind()  # once: the logger that a module holds binds anew for every line
     for line in lines:
-        (log.info if line.is_live else log.debug)(line.event, **line.facts)
+        (bound.info if line.is_live else bound.debug)(line.event, **line.facts)
     for span in spans:
         span.end()
 
