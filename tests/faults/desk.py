@@ -92,12 +92,13 @@ class Desk:
         )
 
     def id_in(self, record: Record, system: System) -> str | None:
-        """The record's id in a system, looked for by its mark; None while it is not there."""
+        """The record's id in a system, looked for by its mark; None while it is not there,
+        or while its price, which Chargebee keeps apart, is not."""
         if system not in record.ids:
             found = [
                 str(raw.get("Id", raw.get("id")))
                 for raw in self.books.all(system, record.kind)
-                if mark_of(record.kind, raw) == record.mark
+                if mark_of(record.kind, raw) == record.mark and raw.get("prices", True)
             ]
             if found:
                 record.ids[system] = found[0]

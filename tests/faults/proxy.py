@@ -138,6 +138,8 @@ class FaultProxy:
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
+        except asyncio.CancelledError:
+            pass  # the proxy closes; the stream's own callback would complain of it
         finally:
             writer.close()
 
