@@ -98,7 +98,7 @@ class Desk:
             found = [
                 str(raw.get("Id", raw.get("id")))
                 for raw in self.books.all(system, record.kind)
-                if mark_of(record.kind, raw) == record.mark and raw.get("prices", True)
+                if mark_of(record.kind, raw) == record.mark and raw.get("prices") != []
             ]
             if found:
                 record.ids[system] = found[0]
