@@ -87,6 +87,7 @@ def _soaked(rig: Rig, seconds: float) -> Iterator[Sample]:
             rig.go_edit(f"/Customers/{chance.choice(ids)}", EmailAddress=f"e{number}@soak.example")
         if number % NEW_EVERY == 0:
             _enter(rig, number)
+            rig.log_in()  # Go's tokens last 20 minutes
         if now_s >= sampled_s:
             sampled_s += SAMPLE_S
             yield from _sampled(rig, now_s)
