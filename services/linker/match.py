@@ -340,7 +340,7 @@ def duplicates(state: State, link: Link) -> dict[str, str]:
             count = state.count(index)
             if count and count > state.holds(index, "customer", link.key):
                 for _, key in state.find(index, MAX_CANDIDATES + 1):
-                    if key != link.key and key not in found and not _is_another(state, link, key):
+                    if key != link.key and key not in found and not is_another(state, link, key):
                         found[key] = SHARED[rule]
     if not found or any(
         is_distinct(state, "customer", system, side.id) for system, side in sides(link)
@@ -349,16 +349,16 @@ def duplicates(state: State, link: Link) -> dict[str, str]:
     return dict(list(found.items())[:MAX_CANDIDATES])
 
 
-def _is_another(state: State, link: Link, key: str) -> bool:
+def is_another(state: State, link: Link, key: str) -> bool:
     """Whether an operator said that this link is not the same as the other, by `pick --new` or by
     parting them."""
-    held = state.get("customer", key)
+    held = state.get(link.entity, key)
     if held is None:
         return True
-    if any(is_distinct(state, "customer", system, side.id) for system, side in sides(held)):
+    if any(is_distinct(state, link.entity, system, side.id) for system, side in sides(held)):
         return True
     return any(
-        mine is not None and apart(state, "customer", system, mine.id, theirs.id)
+        mine is not None and apart(state, link.entity, system, mine.id, theirs.id)
         for system, theirs in ((other(each), side) for each, side in sides(held))
         for mine in (side_of(link, system),)
     )

@@ -67,6 +67,11 @@ def _create(work: Session, link: Link, alone: Alone) -> None:
         named = f"{target} {', '.join(unshown)} looks like the same {entity}"
         rest(work, link, "waiting", f"{named}; decided when it has been read")
         return
+    if met := _met(work, link, alone):
+        link.candidates, link.candidates_count = met, len(met)
+        named = ", ".join(met)
+        rest(work, link, "ambiguous", f"{named} looked like the same {entity} and was edited since")
+        return
     fields = {
         name: value for name, value in alone.seen.items() if field_of(entity, name).complete(value)
     }
@@ -84,6 +89,27 @@ def _create(work: Session, link: Link, alone: Alone) -> None:
     distinct = matching.is_distinct(work.state, entity, system, alone.side.id)
     look = entity != "order" and not (link.backfill or link.twins or distinct)
     dispatch(work, link, target, "create", fields, guard=known, look_for_twins=look)
+
+
+def _met(work: Session, link: Link, alone: Alone) -> list[str]:
+    """The links of records that the creation has met, or whose creation has met this record: they
+    were seen to be alike, so that an edit since then makes them no two parties; a person says."""
+    state, entity, system = work.state, link.entity, alone.system
+    target = other(system)
+    namers = (state.get(*name) for name in state.find(f"twin|{entity}|{system}|{alone.side.id}"))
+    named = (side_of(each, target) for each in namers if each is not None)
+    link.twins += [side.id for side in named if side is not None and side.id not in link.twins]
+    if matching.is_distinct(state, entity, system, alone.side.id):
+        return []
+    found = []
+    for record_id in link.twins:
+        twin = by_id(state, entity, target, record_id)
+        side = side_of(twin, target) if twin is not None else None
+        if twin is None or side is None or is_gone(side):
+            continue
+        if not matching.is_another(state, link, twin.key):
+            found.append(twin.key)
+    return found
 
 
 def _out_of_scope(work: Session, link: Link, alone: Alone) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 from contracts.entities import System
 from contracts.messages import Command, Observed
 from services.linker.decide import decide
+from services.linker.state import sides
 from services.linker.store import Overlay
 from tests.unit.bench import KARI, NOW, WHEEL, Bench
 
@@ -184,19 +185,34 @@ def test_a_creation_that_meets_its_twin_waits_until_that_is_read() -> None:
     assert (stamp.op, bench.link("sam-1").state) == ("stamp", "linked")
 
 
-def test_what_a_creation_met_and_is_another_after_all_is_created() -> None:
-    """What was met is known by now and not the same, so the creation goes without a second look."""
-    bench = Bench()
-    bench.open()
-    (create,) = bench.see("chargebee", "sam-1", 1, company("Samtidig AS", "post@samtidig.example"))
-    assert bench.met(create, "7") == []
-    again = bench.see(
-        "poweroffice", "7", 1, company("En annen AS", "annen@samtidig.example", "974760673")
-    )
-    assert [(each.op, each.link, each.look_for_twins) for each in again] == [
-        ("create", "go-7", True),
-        ("create", "sam-1", False),
-    ]
+def test_what_a_creation_met_and_was_edited_since_is_for_a_person() -> None:
+    """They were seen to be alike: an edit before the twin is read makes no two parties of them. A
+    person says that they are one, or that they are not."""
+    one, other = (company("Samtidig AS", f"{name}@samtidig.example", None) for name in ("en", "to"))
+
+    def met() -> Bench:
+        bench = Bench()
+        bench.open()
+        (create,) = bench.see("chargebee", "sam-1", 1, one)
+        assert bench.met(create, "7") == []
+        assert bench.see("poweroffice", "7", 1, other) == []
+        for key, candidate in (("sam-1", "go-7"), ("go-7", "sam-1")):
+            held = bench.link(key)
+            assert (held.state, held.candidates) == ("ambiguous", [candidate])
+        return bench
+
+    picked = met()
+    picked.tell("pick", entity="customer", key="sam-1", candidate="go-7")
+    assert [side.id for _, side in sides(picked.link("sam-1"))] == ["sam-1", "7"]
+    apart = met()
+    (create,) = apart.tell("pick", entity="customer", key="sam-1", new=True)
+    assert (create.op, create.target, create.look_for_twins) == ("create", "poweroffice", False)
+    apart.answer(create, "8", 1, one)
+    (create,) = apart.tell("pick", entity="customer", key="go-7", new=True)
+    assert (create.op, create.target) == ("create", "chargebee")
+    gone = met()
+    (create,) = gone.see("poweroffice", "7", 2, None, deleted=True)
+    assert (create.op, create.link) == ("create", "sam-1")
 
 
 def test_a_backfill_does_not_look_before_it_creates() -> None:
