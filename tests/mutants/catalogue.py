@@ -727,4 +727,16 @@ MUTANTS = (
         "return f\"{MONEY}-{target}-{currency or 'none'}\"",
         "return MONEY",
     ),
+    Mutant(
+        "what a creation met is forgotten when it was edited",
+        _SINGLE,
+        "    if met := _met(work, link, alone):",
+        "    if (met := _met(work, link, alone)) and not link.twins:",
+    ),
+    Mutant(
+        "a record does not know whose creation met it",
+        _SINGLE,
+        "    link.twins += [side.id for side in named",
+        "    link.twins += [side.id for side in () and named",
+    ),
 )
