@@ -17,6 +17,7 @@ from contracts.checks import Checked, finding, not_checked, note, ok
 from contracts.entities import System
 from contracts.settings import Settings, SettingsError, load
 from runtime.clock import span
+from runtime.harmless import printable, shortened
 from runtime.rate_limiter import RateLimiter
 from runtime.transport import VendorTransport
 from runtime.vendor import VendorError
@@ -190,8 +191,4 @@ def discreet(result: Checked, secrets: Sequence[str]) -> Checked:
 def _hidden(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
-    line = "".join(
-        each if each.isprintable() else "\N{REPLACEMENT CHARACTER}"
-        for each in " ".join(text.split())
-    )
-    return line if len(line) <= MAX_WORDS_CHARS else line[:MAX_WORDS_CHARS] + "…"
+    return shortened(printable(" ".join(text.split())), MAX_WORDS_CHARS)

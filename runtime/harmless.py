@@ -37,3 +37,13 @@ def cut(text: str, most: int) -> str:
     """The text, of one that is longer than `most` characters the beginning and how many there
     are."""
     return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, of one that is longer than `most` characters the beginning with an ellipsis."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def printable(text: str) -> str:
+    """The text with U+FFFD for every character that cannot be printed."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

@@ -14,6 +14,7 @@ from runtime import traces
 from runtime.adapter_metrics import LIMITER_S, READ_RETRIES, REQUEST_S, REQUESTS
 from runtime.backoff import Backoff
 from runtime.bodies import ACCEPTED, MAX_BODY_BYTES, UnreadableBody, body_of
+from runtime.harmless import printable, shortened
 from runtime.rate_limiter import PRIORITIES, READ, RateLimiter
 from runtime.vendor import Refused, Retriable
 
@@ -219,8 +220,7 @@ def _redirect(answer: httpx.Response) -> str:
 
 
 def _short(text: str) -> str:
-    line = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
-    return line if len(line) <= MAX_WORDS_CHARS else line[:MAX_WORDS_CHARS] + "…"
+    return shortened(printable(text), MAX_WORDS_CHARS)
 
 
 def _retry_after_s(answer: httpx.Response) -> float:

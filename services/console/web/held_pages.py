@@ -7,6 +7,7 @@ from starlette.responses import Response
 from contracts.entities import ENTITIES
 from contracts.settings import Tenant
 from runtime.clock import iso_now
+from runtime.harmless import shortened
 from services.console.following import held_of
 from services.console.model import ReadModel
 from services.console.names import sums
@@ -85,5 +86,5 @@ def _read(model: ReadModel, tenant: str, settings: Tenant, batch: str) -> Held:
 def _changes(plan: Plan) -> list[tuple[str, str]]:
     """The first changes in words, long ones cut short; the files have all of them."""
     held: list[tuple[str, Any]] = list(changes_of(plan).items())
-    said = [(name, w if len(w) <= CHANGE_MAX else f"{w[:CHANGE_MAX]}…") for name, w in held]
+    said = [(name, shortened(w, CHANGE_MAX)) for name, w in held]
     return said if len(said) <= CHANGES_MAX else [*said[:CHANGES_MAX], ("…", "")]

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from contracts.messages import Control
 from runtime.clock import utc_now
+from runtime.harmless import shortened
 from services.console.model import ReadModel
 from services.console.totals import (
     ORDER_COLUMNS,
@@ -137,8 +138,7 @@ def _sums(found: Totals, rows: dict[str, list[OrderRow]]) -> list[dict[str, Any]
 def _shown(asked: Asked, row: OrderRow) -> Shown:
     link = asked.model.link(asked.tenant, "order", row.link)
     number = asked.model.number_of(link) if link is not None else None
-    note = row.note if len(row.note) <= NOTE_MAX else f"{row.note[:NOTE_MAX]}…"
-    return Shown(row, number, differences_of(row), note)
+    return Shown(row, number, differences_of(row), shortened(row.note, NOTE_MAX))
 
 
 def _name(asked: Asked, held: Month) -> str:

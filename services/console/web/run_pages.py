@@ -8,6 +8,7 @@ from starlette.responses import Response
 from contracts.facts import Run
 from contracts.messages import Control, JournalEntry
 from runtime.clock import iso_now
+from runtime.harmless import shortened
 from services.console import drift
 from services.console.files import html_text
 from services.console.runs import figures
@@ -46,7 +47,11 @@ async def run(asked: Asked) -> Response:
         over = True
     later = _later(asked, run_id)
     report = await _report(asked, run_id) if _has_report(fact) and later is None else None
-    rows = [[_cut(cell) for cell in row] for row in drift.rows(report)] if report else []
+    rows = (
+        [[shortened(cell, CELL_MAX) for cell in row] for row in drift.rows(report)]
+        if report
+        else []
+    )
     is_replay = fact.get("kind") == "replay"
     entries = _entries(asked, run_id) if is_replay else []
     return asked.page(
@@ -120,7 +125,3 @@ def _entries(asked: Asked, run_id: str) -> list[JournalEntry]:
     """What the command line tells of a replay: what was found and would follow, then the writes."""
     found = asked.model.caused(asked.tenant, f"{asked.tenant}/run/{run_id}")
     return [entry for rules in (TOLD, WRITES) for entry in found if entry.rule in rules]
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= CELL_MAX else f"{text[:CELL_MAX]}…"

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName
 from contracts.messages import DeadLetter, Link, LinkState
+from runtime.harmless import shortened
 from runtime.unusable import Unusable
 from services.console.following import picked
 from services.console.known import KnownByModel
@@ -213,7 +214,7 @@ def _payload(letter: DeadLetter) -> str:
         text = msgspec.json.format(msgspec.json.encode(letter.command), indent=2).decode()
     else:
         text = str(letter.body_base64 or "")
-    return text if len(text) <= PAYLOAD_MAX else f"{text[:PAYLOAD_MAX]}…"
+    return shortened(text, PAYLOAD_MAX)
 
 
 async def settings(asked: Asked) -> Response:
