@@ -7,6 +7,7 @@ from contracts.entities import Customer, Entity, EntityName
 from contracts.messages import Command
 from runtime.problems import Fitting
 from runtime.vendor import Refused
+from services.poweroffice_adapter.client import Row
 from services.poweroffice_adapter.customer import canonical, twins, writes
 from services.poweroffice_adapter.mapping import Held, Path, value_at
 from services.poweroffice_adapter.records import (
@@ -31,17 +32,19 @@ class Customers(Writer):
         self._country_default = means.tenant.country_default
 
     def _held(self, raw: Any) -> Held:
-        row = record_of(raw)
-        held = held_or_retry(row, canonical.customer(row))
-        self._observations.keep_row("customer", held.reading.id, row)
+        held = self._understood(record_of(raw))
+        self._observations.keep_row("customer", held.reading.id, held.raw)
         return held
+
+    def _understood(self, row: Row) -> Held:
+        return held_or_retry(row, canonical.customer(row))
 
     async def get(self, id: str, priority: int) -> Held:
         return self._held(await self._client.get(f"/Customers/{id}", priority=priority))
 
     async def remembered(self, id: str) -> Held | None:
         row = self._observations.row("customer", id)
-        return None if row is None else self._held(row)
+        return None if row is None else self._understood(row)
 
     async def patch(
         self, held: Held, operations: Sequence[Mapping[str, Any]], priority: int

@@ -27,20 +27,22 @@ class Products(Writer):
         self._groups = groups
 
     async def _held(self, raw: Any) -> Held:
-        row = record_of(raw)
+        held = await self._understood(record_of(raw))
+        self._observations.keep_row("product", held.reading.id, held.raw)
+        return held
+
+    async def _understood(self, row: Row) -> Held:
         groups = await self._groups.codes(row)
-        held = held_or_retry(
+        return held_or_retry(
             row, canonical.product(row, ledger_currency=self._tenant.ledger_currency, groups=groups)
         )
-        self._observations.keep_row("product", held.reading.id, row)
-        return held
 
     async def get(self, id: str, priority: int) -> Held:
         return await self._held(await self._client.get(f"/Products/{id}", priority=priority))
 
     async def remembered(self, id: str) -> Held | None:
         row = self._observations.row("product", id)
-        return None if row is None else await self._held(row)
+        return None if row is None else await self._understood(row)
 
     async def patch(
         self, held: Held, operations: Sequence[Mapping[str, Any]], priority: int
