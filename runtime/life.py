@@ -72,6 +72,7 @@ class Life:
         self._service = service
         self._heartbeats = Heartbeats(service.settings, service.name)
         self._phase: str | None = STARTING
+        self._said: str | None = None  # what the heartbeats were last seen to say
         self._begun = False  # whether the service has something to stop
         self._broker: KafkaBroker | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -87,10 +88,12 @@ class Life:
         self._tasks = [asyncio.create_task(work) for work in (self._live(), self._tell())]
 
     def problem(self) -> str | None:
-        """What the service waits for, in words; None while it is ready."""
-        if (away := self._heartbeats.kafka_problem()) is not None:
-            return away
-        return self._phase or self._own()
+        """What the service waits for, in words; None while it is ready. Ready is said last, so that
+        whoever sees it finds the heartbeat too."""
+        return self._waiting() or self._said
+
+    def _waiting(self) -> str | None:
+        return self._heartbeats.kafka_problem() or self._phase or self._own()
 
     def _own(self) -> str | None:
         return _ended(self._broker) or self._service.running.problem()
@@ -143,9 +146,7 @@ class Life:
         RESTORE_S.set(time.monotonic() - begun_s)
         await self._take()
         self.started = True
-        # Ready is said last, so that whoever sees it finds the heartbeat too.
-        self._heartbeats.tell(self._own())
-        await self._heartbeats.told()
+        await self._say()
         self._phase = None
         log.info("started", service=service.name)
 
@@ -189,7 +190,17 @@ class Life:
             for subscriber in self._broker.subscribers if self._broker is not None else ():
                 if (consumer := getattr(subscriber, "consumer", None)) is not None:
                     await self._lag.look(consumer)
-            self._heartbeats.tell(self._own() if self.started else self.problem())
+            await self._say()
+
+    async def _say(self) -> None:
+        """Tell by heartbeat how the service is, and return once that stands there or was tried in
+        vain."""
+        away = self._heartbeats.kafka_problem()
+        words = self._own() if self.started else self._waiting()
+        self._heartbeats.tell(words)
+        if (said := away or words) != self._said:
+            await self._heartbeats.told()
+            self._said = said
 
     async def _end(self, why: str, code: int) -> None:
         await self._heartbeats.stop(why)

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from aiokafka.errors import KafkaError
+from starlette.applications import Starlette
 
 from contracts.facts import Active, Run
 from contracts.messages import Command, Outcome
@@ -677,6 +678,24 @@ def test_whatever_ends_the_console_s_follower_is_told(
 # -- the stream
 
 
+def living(
+    monkeypatch: pytest.MonkeyPatch, of: life.Service, told: Callable[..., Any] = an_end
+) -> Starlette:
+    """The application of a service, with topics and without a Kafka; `told` ends once the
+    heartbeats stand there."""
+    heartbeats = SimpleNamespace(
+        start=lambda: None,
+        begin=lambda: None,
+        tell=lambda _words: None,
+        kafka_problem=lambda: None,
+        told=told,
+        stop=an_end,
+    )
+    monkeypatch.setattr(life, "Heartbeats", lambda *_args: heartbeats)
+    monkeypatch.setattr(life, "until_topics", lambda *_args: an_end())
+    return service.make_app(of)
+
+
 def test_a_service_whose_consumer_has_ended_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     """FastStream begins it again after an error, but not after a cancellation from within."""
 
@@ -696,20 +715,10 @@ def test_a_service_whose_consumer_has_ended_is_not_ready(monkeypatch: pytest.Mon
         await go_on.wait()
         await cancelled_from_within()
 
-    heartbeats = SimpleNamespace(
-        start=lambda: None,
-        begin=lambda: None,
-        tell=lambda _words: None,
-        kafka_problem=lambda: None,
-        told=an_end,
-        stop=an_end,
-    )
-    monkeypatch.setattr(life, "Heartbeats", lambda *_args: heartbeats)
-    monkeypatch.setattr(life, "until_topics", lambda *_args: an_end())
     monkeypatch.setattr(life, "make_broker", lambda _settings, _subscriptions: Broker())
     running: Any = SimpleNamespace(start=an_end, stop=an_end, problem=lambda: None)
     subscription = Subscription(("x",), [0], "x", an_end)  # type: ignore[arg-type]
-    app = service.make_app(life.Service("x", settings(), running, [subscription], 0))
+    app = living(monkeypatch, life.Service("x", settings(), running, [subscription], 0))
 
     async def scenario() -> None:
         transport = httpx.ASGITransport(app)
@@ -726,5 +735,37 @@ def test_a_service_whose_consumer_has_ended_is_not_ready(monkeypatch: pytest.Mon
                 answer.status_code,
                 "a consumer of Kafka has ended" in answer.json()["problem"],
             ) == (503, True)
+
+    run(scenario())
+
+
+def test_a_service_is_ready_once_its_heartbeats_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it was not ready for a while: whoever saw it ready found `tandem status` still
+    telling of the wait."""
+    monkeypatch.setattr(life, "TELL_S", 0.0)
+    stands = asyncio.Event()
+    waits: list[str | None] = ["reading the topics"]
+    running: Any = SimpleNamespace(start=an_end, stop=an_end, problem=lambda: waits[-1])
+    app = living(monkeypatch, life.Service("x", settings(), running, [], 0), stands.wait)
+
+    async def scenario() -> None:
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://x") as client,
+        ):
+
+            async def problem() -> str | None:
+                await turns()
+                words: str | None = (await client.get("/health/ready")).json()["problem"]
+                return words
+
+            stands.set()
+            assert await problem() == "reading the topics"
+            stands.clear()
+            waits.append(None)
+            assert await problem() == "reading the topics"
+            stands.set()
+            assert await problem() is None
 
     run(scenario())
