@@ -1,7 +1,10 @@
 """Pages that would silently fall behind the code."""
 
 import ast
+import fnmatch
+import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -125,3 +128,45 @@ def _texts(nodes: list[ast.expr]) -> list[str]:
         node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
         for node in nodes
     ]
+
+
+ROOT = DOCS.parent
+PAGES = sorted(
+    page
+    for pattern in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/*.md",
+        "*/*/BEHAVIOR.md",
+        "benchmarks/*.md",
+    )
+    for page in ROOT.glob(pattern)
+)
+# What the reader makes, or what a service makes beside its data.
+NOT_OURS = {"compose.override.yaml", "filters.json"}
+
+
+@cache
+def held() -> list[str]:
+    """The files and folders of the project, each with `/` before it and relative to the root."""
+    found = []
+    for directory, folders, files in os.walk(ROOT):
+        folders[:] = [each for each in folders if each == ".ci" or not each.startswith((".", "__"))]
+        found += [f"/{(Path(directory) / each).relative_to(ROOT)}" for each in (*folders, *files)]
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    """A recipe once named files that a change of the house had moved. A path may leave out its
+    first folders."""
+    tops = {
+        each.name for each in (*ROOT.iterdir(), *(ROOT / "services").iterdir()) if each.is_dir()
+    }
+    for named in re.findall(r"`([\w./*-]+)`", page.read_text(encoding="utf-8")):
+        is_file = re.search(r"\.(py|md|toml|ya?ml|sh|json|css|js|html)$", named)
+        if named[0] in "/.-" or named in NOT_OURS or "NAME" in named:
+            continue
+        if is_file or ("/" in named and named.split("/")[0] in tops):
+            wanted = f"*/{named.rstrip('/')}"
+            assert fnmatch.filter(held(), wanted), f"{page.name}: {named}"
