@@ -38,7 +38,7 @@ class Benchmark(NamedTuple):
 BENCHMARKS = {
     "linker": Benchmark(lambda kafka, count: linker.measure(kafka.bootstrap, count), 100_000),
     "peers": Benchmark(lambda kafka, count: peers.measure(kafka.bootstrap, count), 30_000),
-    "latency": Benchmark(lambda kafka, count: latency.measure(kafka.bootstrap, count), 600),
+    "latency": Benchmark(lambda kafka, count: latency.measure(kafka.bootstrap, count), 1_400),
     "calls": Benchmark(lambda kafka, count: calls.measure(kafka.bootstrap, count), 1),
     "capacity": Benchmark(lambda _, count: capacity.measure(count), 100_000),
     "restore": Benchmark(lambda kafka, count: restore.measure(kafka.bootstrap, count), 100_000),

@@ -3,8 +3,9 @@ are asked.
 
 Every row begins and ends at rest. Counted is all that Tandem sends between the two, the reading of
 the record and of our own write's echo included; left out are tokens, probes, and what is asked
-whether or not somebody edits: Chargebee's events, and Go's lists as polls and sweeps read them. The
-look for twins before a creation is a list too, and is counted.
+whether or not somebody edits: Chargebee's events, Go's lists as polls and sweeps read them, and its
+product groups, which are asked for anew after each sweep. The look for twins before a creation is a
+list too, and is counted.
 """
 
 import asyncio
@@ -25,12 +26,12 @@ SETTINGS = """
 delete.customer.to_poweroffice = "archive"
 delete.product.to_poweroffice = "archive"
 """
-SELDOM_S, OFTEN_S = 600, 1  # between sweeps, which make Go's adapter ask for product groups anew
+SELDOM_S, OFTEN_S = 600, 1  # between sweeps
 POLLED = {
     "chargebee": ("GET /events",),
     "poweroffice": ("GET /Customers", "GET /Products", "GET /SalesOrders", "GET /OutgoingInvoices"),
 }
-BESIDE = ("POST /OAuth/Token", "GET /ClientIntegrationInformation")
+BESIDE = ("POST /OAuth/Token", "GET /ClientIntegrationInformation", "GET /ProductGroups")
 Shown = Callable[[], object]
 
 
@@ -94,13 +95,18 @@ def counted(bootstrap: str) -> Iterator[Row]:
 
 
 def _row(rig: Rig, kind: Kind) -> Row:
-    rig.quiet(polls=2)
-    for system in POLLED:
-        rig.control.post(f"{rig.url(system)}/_sim/requests/clear")
+    _rest(rig)
     shown = kind.make(rig)
     wait_for(f"{kind.entity}, {kind.words}: it arrives", shown)
     rig.quiet(polls=2)
     return Row(kind, _asked(rig, "chargebee"), _asked(rig, "poweroffice"))
+
+
+def _rest(rig: Rig) -> None:
+    """Nothing moves, and nothing is counted so far."""
+    rig.quiet(polls=2)
+    for system in POLLED:
+        rig.control.post(f"{rig.url(system)}/_sim/requests/clear")
 
 
 def _asked(rig: Rig, system: System) -> Counter[str]:
@@ -353,6 +359,7 @@ def _sent(rig: Rig) -> Shown:
             ],
         },
     )
+    _rest(rig)  # a draft is read, and stays where it is
     rig.go_post(f"/SalesOrders/{order['Id']}/createAndSendInvoice", {})
     return lambda: _linked(rig, "order", f"go-{order['Id']}")
 
@@ -360,10 +367,7 @@ def _sent(rig: Rig) -> Shown:
 def _generated(rig: Rig) -> Shown:
     """Chargebee makes an order of goods for the imported invoice by itself."""
     rig.act(f"/items/{_lamp(rig)}", "item", is_shippable="true")
-    rig.quiet(polls=2)
     rig.settings("chargebee", orders_for_imported_invoices=True)
-    for system in POLLED:
-        rig.control.post(f"{rig.url(system)}/_sim/requests/clear")
     return _sent(rig)
 
 

@@ -1,5 +1,6 @@
 """What a command and an event cost in requests, and that what is saved guards no less."""
 
+import asyncio
 from collections import Counter
 from typing import Any
 
@@ -7,6 +8,8 @@ import msgspec
 import pytest
 
 from contracts.entities import EntityName
+from runtime.transport import MAX_READ_ATTEMPTS
+from runtime.vendor import Retriable
 from services.chargebee_adapter.mapping import id_of
 from services.chargebee_adapter.product.canonical import Pricing
 from services.chargebee_adapter.product.catalogue import MAX_REMEMBERED, Catalogue, Whole
@@ -294,3 +297,25 @@ def test_only_the_newest_products_are_remembered() -> None:
     catalogue.remember(Whole({"id": "i9", "resource_version": 1}, ()))
     kept = catalogue.remembered("i9")
     assert kept is not None and kept.item["resource_version"] == 9
+
+
+def test_an_event_that_is_under_way_is_waited_for_and_read_once(address: str) -> None:
+    """By two webhooks and the events API; where the first could not be taken, the next is."""
+
+    async def scenario() -> None:
+        async with world(address) as here:
+            await everything(here)
+            item = await here.act("/items/go-9", external_name="Brett")
+            await here.control(
+                "faults",
+                {"faults": [{"kind": "500", "match": "GET /items", "count": MAX_READ_ATTEMPTS}]},
+            )
+            told_of = [told(here, "item", "updated", item) for _ in range(3)]
+            answers = await asyncio.gather(*told_of, return_exceptions=True)
+            assert [each for each in answers if isinstance(each, int)] == [1, 0]
+            assert sum(isinstance(each, Retriable) for each in answers) == 1
+            assert (await asked(here))[-2:] == ["GET item", "GET item_prices"]
+            assert await told(here, "item", "updated", item) == 0
+            assert await asked(here) == []
+
+    run(scenario())
