@@ -1,6 +1,7 @@
 """`python -m benchmarks [NAME [COUNT]]`: run one and print a table; with no name, all.
 
-NAME is linker, peers, latency, capacity, restore, compression, shared, command or console."""
+NAME is linker, peers, latency, calls, capacity, restore, compression, shared, command or
+console."""
 
 import asyncio
 import logging
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import structlog
 
 from benchmarks import (
+    calls,
     capacity,
     command_line,
     compression,
@@ -36,7 +38,8 @@ class Benchmark(NamedTuple):
 BENCHMARKS = {
     "linker": Benchmark(lambda kafka, count: linker.measure(kafka.bootstrap, count), 100_000),
     "peers": Benchmark(lambda kafka, count: peers.measure(kafka.bootstrap, count), 30_000),
-    "latency": Benchmark(lambda kafka, count: latency.measure(kafka.bootstrap, count), 600),
+    "latency": Benchmark(lambda kafka, count: latency.measure(kafka.bootstrap, count), 1_400),
+    "calls": Benchmark(lambda kafka, count: calls.measure(kafka.bootstrap, count), 1),
     "capacity": Benchmark(lambda _, count: capacity.measure(count), 100_000),
     "restore": Benchmark(lambda kafka, count: restore.measure(kafka.bootstrap, count), 100_000),
     "compression": Benchmark(compression.measure, 30_000),

@@ -1,12 +1,14 @@
 """What one key carries, on a clock that jumps from wait to wait: the limiters of both vendors as
 the services use them, vendors that answer in `ANSWER_S`, and no other cost.
 
-How long a first backfill of many records takes, by the calls that each costs; and at which interval
+How long a first backfill of many records takes, by the calls that each costs; at which interval
 the tenants of one subscription key of Go are polled when there are many, with what an edit waits
-meanwhile.
+meanwhile; and how long an edit in Go waits for the poll that shows it where one tenant is polled
+as often as its key allows, as in the demo.
 """
 
 import asyncio
+import itertools
 import selectors
 import statistics
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -20,9 +22,14 @@ from services.chargebee_adapter.client import BURST
 ANSWER_S = 0.15
 CONCURRENT = 8  # connections of a key
 TENANTS = (1, 50, 300)
-LISTS = 4  # customers, products, sales orders, outgoing invoices: one call each when idle
+# Customers, products, sales orders, invoices by sending, invoices by balance: one call each when
+# idle. The last two are asked for by one loop.
+LISTS = 5
+EAGER_S, SWEEP_S, SWEPT = 0.5, 5.0, 4  # between polls and sweeps of the demo, calls of a sweep
+EAGER_FOR_S, SIMULATOR_S = 1200.0, 0.02  # a simulator answers sooner than a vendor
 HOURS = 2
 EDIT_EVERY_S = 20.0
+EDITS = (("nobody edits in Chargebee", 1e9), ("an edit of Chargebee each 1.5 s", 1.5))
 CHARGEBEE_PER_MINUTE = 1000  # of a production site; a test site allows 150
 # The calls to Go and to Chargebee for one record that does not exist on the other side.
 BACKFILLS = (
@@ -71,6 +78,12 @@ async def measure(count: int) -> AsyncIterator[str]:
     yield "|---|---|---|---|"
     for tenants in TENANTS:
         yield await asyncio.to_thread(jumping, partial(_tenants, tenants=tenants))
+    yield ""
+    yield "| one tenant, polls of the demo | each list is polled every | Go's edit is seen, p50 |"
+    yield "|---|---|---|"
+    for name, edit_every_s in EDITS:
+        work = partial(_eager, name=name, edit_every_s=edit_every_s)
+        yield await asyncio.to_thread(jumping, work)
 
 
 async def _backfill(
@@ -120,3 +133,42 @@ async def _tenants(clock: Callable[[], float], tenants: int) -> str:
     worst_ms = 1000 * sorted(waits)[int(len(waits) * 0.99)]
     rate = limiter.taken / clock()
     return f"| {tenants} | {statistics.median(gaps):.0f} s | {worst_ms:.0f} ms | {rate:.1f} |"
+
+
+async def _eager(clock: Callable[[], float], name: str, edit_every_s: float) -> str:
+    """How often the lists that show edits are asked, with sweeps and edits of Chargebee beside."""
+    limiter = RateLimiter.counted(10, clock=clock)
+    asked: dict[int, list[float]] = {}
+
+    async def polling(*numbers: int) -> None:
+        while clock() < EAGER_FOR_S:
+            for number in numbers:
+                await limiter.acquire(READ)
+                asked.setdefault(number, []).append(clock())
+                await asyncio.sleep(SIMULATOR_S)
+            await asyncio.sleep(EAGER_S)
+
+    async def sweeping() -> None:
+        while clock() < EAGER_FOR_S:
+            await asyncio.sleep(SWEEP_S)
+            for _ in range(SWEPT):
+                await limiter.acquire(BULK)
+                await asyncio.sleep(SIMULATOR_S)
+
+    async def editing() -> None:
+        while clock() + edit_every_s < EAGER_FOR_S:
+            await asyncio.sleep(edit_every_s)
+            await limiter.acquire(LIVE)
+
+    await asyncio.gather(polling(0), polling(1), polling(2), polling(3, 4), sweeping(), editing())
+    gaps = [
+        later - before
+        for number in (0, 1, 2)
+        for before, later in itertools.pairwise(asked[number])
+    ]
+    # Of a moment taken at random: how long until the next asking, and its answer.
+    moments = [
+        gap * part / 20 for gap in gaps for part in range(20) for _ in range(round(gap * 10))
+    ]
+    shown_ms = 1000 * (statistics.median(moments) + SIMULATOR_S)
+    return f"| {name} | {1000 * statistics.median(gaps):.0f} ms | {shown_ms:.0f} ms |"

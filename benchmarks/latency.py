@@ -3,7 +3,8 @@ much of the allowed rate a backfill uses: the real services between the simulato
 once and count requests as the vendors do.
 
 Edits of one field, one after another, at uneven intervals. A scene begins with `CUSTOMERS` linked
-customers; in the last one as many new ones as are asked for are being created in Go meanwhile.
+customers; in the last one as many new ones as are asked for are being created in Go meanwhile,
+beside edits as a script makes them, beside edits as a person makes them, and alone.
 """
 
 import asyncio
@@ -15,14 +16,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from contracts.entities import System
+from contracts.entities import SYSTEMS, System, other
+from runtime.rate_limiter import LIVE_LATELY_S
 from tests.system.rig import Rig
 from tests.waiting import wait_for
 
 CUSTOMERS = 20
 TOLD_LIVE = 150  # what webhooks and a page of events tell of is live, also during a first reading
-EDITS = 40
-GAP_S = (0.3, 0.9)
+EDITS, SLOW_EDITS = 40, 15
+GAP_S, SLOW_GAP_S = (0.3, 0.9), (2.0, 4.0)
+ALONE_S = 20.0  # so long a backfill is looked at while nobody edits
 RATE = 10  # requests a second that Go allows a key
 _PREFIX = "TANDEM_TENANTS__DEMO__POWEROFFICE__"
 USUAL = {f"{_PREFIX}POLL_MIN_S": "5", f"{_PREFIX}POLL_MAX_S": "60"}  # the delivered settings
@@ -30,7 +33,7 @@ EAGER = {f"{_PREFIX}POLL_MIN_S": "0.5", f"{_PREFIX}POLL_MAX_S": "0.5"}  # those 
 
 
 class Figures(NamedTuple):
-    """Milliseconds from edit to write, and calls of both kinds for each edit."""
+    """Milliseconds from edit to write, and calls to the other vendor for each edit."""
 
     ms: list[float]
     calls: dict[str, float]
@@ -46,22 +49,34 @@ class Figures(NamedTuple):
 
 
 async def measure(bootstrap: str, count: int) -> AsyncIterator[str]:
-    """A table of three scenes; then what the backfill of the last one used."""
+    """A table of the scenes; then what the backfill of the last one used."""
     lines = _scenes(bootstrap, count)
     while (line := await asyncio.to_thread(next, lines, None)) is not None:
         yield line
 
 
 def _scenes(bootstrap: str, count: int) -> Iterator[str]:
-    yield "| edits of Chargebee | p50 ms | p99 ms | calls to Go for each | 429 |"
+    yield "| edits | p50 ms | p99 ms | calls to the other vendor for each | 429 |"
     yield "|---|---|---|---|---|"
-    for name, settings in (("delivered settings", USUAL), ("polls of the demo", EAGER)):
-        with _Scene(bootstrap, settings, CUSTOMERS) as rig:
-            yield _edited(rig).line(name)
+    with _Scene(bootstrap, USUAL, CUSTOMERS) as rig:
+        yield _edited(rig, "chargebee").line("in Chargebee, delivered settings")
+    with _Scene(bootstrap, EAGER, CUSTOMERS) as rig:
+        yield _edited(rig, "chargebee").line("in Chargebee, polls of the demo")
+        yield _edited(rig, "poweroffice").line("in Go, polls of the demo")
+    used = []
     with _Scene(bootstrap, USUAL, TOLD_LIVE + count, linked=TOLD_LIVE) as rig:
         begun_s = time.time()
-        yield _edited(rig).line("during a backfill")
-        yield _backfill(rig, begun_s)
+        yield _edited(rig, "chargebee").line("in Chargebee, during a backfill")
+        used.append(_backfill(rig, begun_s, "beside these edits"))
+        begun_s = time.time()
+        slowly = _edited(rig, "chargebee", SLOW_EDITS, SLOW_GAP_S)
+        yield slowly.line("in Chargebee, one in three seconds, during a backfill")
+        used.append(_backfill(rig, begun_s, "beside one edit in three seconds"))
+        time.sleep(LIVE_LATELY_S)
+        begun_s = time.time()
+        time.sleep(ALONE_S)
+        used.append(_backfill(rig, begun_s, "a minute after the last edit"))
+    yield from used
 
 
 class _Scene(Rig):
@@ -107,43 +122,55 @@ def log(rig: Rig, system: System = "poweroffice") -> list[dict[str, object]]:
     return list(rig.requests(system)["log"])
 
 
-def _edited(rig: Rig) -> Figures:
-    chance, edited_s = random.Random(1), []
-    linked = [str(each["ExternalImportReference"])[3:] for each in rig.go_customers()[:CUSTOMERS]]
-    rig.control.post(rig.url("poweroffice") + "/_sim/requests/clear")
-    for number in range(EDITS):
-        time.sleep(chance.uniform(*GAP_S))
-        answer = rig.chargebee.post(
-            f"/customers/{linked[number % len(linked)]}", data={"phone": f"+47 {number:08}"}
-        )
-        assert answer.status_code == 200, answer.text
+def _edited(
+    rig: Rig, begins_in: System, count: int = EDITS, gap_s: tuple[float, float] = GAP_S
+) -> Figures:
+    chance, edited_s, target = random.Random(1), [], other(begins_in)
+    pairs = [
+        (str(each["ExternalImportReference"])[3:], each["Id"])
+        for each in rig.go_customers()[:CUSTOMERS]
+    ]
+    for system in SYSTEMS:
+        rig.control.post(f"{rig.url(system)}/_sim/requests/clear")
+    for number in range(count):
+        time.sleep(chance.uniform(*gap_s))
+        ours, theirs = pairs[number % len(pairs)]
+        if begins_in == "chargebee":
+            rig.act(f"/customers/{ours}", "customer", phone=f"+47 {count}{number:06}")
+        else:
+            rig.go_edit(f"/Customers/{theirs}", PhoneNumber=f"+47 {count}{number:06}")
         edited_s.append(time.time())
 
-    def patched() -> list[float]:
-        return [
-            float(str(each["at"]))
-            for each in log(rig)
-            if each["method"] == "PATCH" and each["status"] == 200
-        ]
+    def written() -> list[float]:
+        return [float(str(each["at"])) for each in _of_record(rig, target) if _is_update(each)]
 
-    written_s = wait_for("edits arrive", patched, lambda found: len(found) >= EDITS)
-    requests = [each for each in log(rig) if str(each["path"]).startswith("/Customers/")]
+    written_s = wait_for("edits arrive", written, lambda found: len(found) >= count)
     calls: dict[str, float] = {}
-    for each in requests:
+    for each in _of_record(rig, target):
         name = str(each["method"])
-        calls[name] = calls.get(name, 0) + 1 / EDITS
-    refused = sum(each["status"] == 429 for each in log(rig))
+        calls[name] = calls.get(name, 0) + 1 / count
+    refused = sum(each["status"] == 429 for each in log(rig, target))
     ms = [1000 * (there - here) for here, there in zip(edited_s, written_s, strict=False)]
     return Figures(ms, calls, refused)
 
 
-def _backfill(rig: Rig, begun_s: float) -> str:
-    """How much of the rate the creations and everything used while edits went on beside them."""
+def _of_record(rig: Rig, system: System) -> list[dict[str, object]]:
+    """The requests to a vendor that name one customer."""
+    start = "/customers/{" if system == "chargebee" else "/Customers/{"
+    return [each for each in log(rig, system) if str(each["path"]).startswith(start)]
+
+
+def _is_update(entry: dict[str, object]) -> bool:
+    return entry["method"] in ("PATCH", "POST") and entry["status"] == 200
+
+
+def _backfill(rig: Rig, begun_s: float, when: str) -> str:
+    """How much of the rate the creations and everything used since."""
     ended_s = time.time()
     during = [each for each in log(rig) if begun_s < float(str(each["at"])) < ended_s]
     spent_s = ended_s - begun_s
     made = sum(each["method"] == "POST" and each["status"] == 201 for each in during)
     return (
-        f"backfill beside these edits: {len(during) / spent_s:.1f} requests/s of {RATE}, "
+        f"backfill {when}: {len(during) / spent_s:.1f} requests/s of {RATE}, "
         f"{made / spent_s:.1f} of them creations"
     )

@@ -14,6 +14,7 @@ from contracts.lines import put_back
 Op = Literal["create", "update", "stamp", "verify", "delete"]
 Lane = Literal["bulk", "live"]
 Result = Literal["applied", "adopted", "stale", "rejected", "parked"]
+STAMP = "stamp"  # in `Outcome.unread`, beside the names of fields
 Author = Literal["tandem", "others"]
 LinkState = Literal[
     "pending",
@@ -149,7 +150,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     written. `skipped` holds the fields that the target cannot take, each with the reason in words;
     the others were written. `twins` are the ids of records that a create found with the same
     organisation number, e-mail and name, or code: the result is then stale and nothing was
-    created."""
+    created. `unread` names what of `data`, and whether the `stamp`, was not read for this answer
+    but is what was read last: it says nothing new."""
 
     tenant: str
     entity: EntityName
@@ -171,6 +173,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     wrote: bool = True
     skipped: dict[str, str] = {}
     twins: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 class Write(msgspec.Struct, kw_only=True, array_like=True):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 LIVE, READ, BULK = 0, 1, 2  # who waits at the limiter
 PRIORITIES = ("live", "read", "bulk")
 READ_EVERY = 5
-LIVE_LATELY_S = 60.0  # so long after a LIVE call one place of a window is kept for the next
+LIVE_LATELY_S = 60.0  # so long after a LIVE call BULK calls keep a place for the next
 WINDOW_MARGIN = 1.05  # a window is so much longer than the vendor's, for what arrives late
 ROUNDING = 1e-9  # of a token; without it the last bit of a float is waited for without end
 
@@ -20,9 +20,9 @@ class RateLimiter:
     wait for a token while fewer than `overdraft` are owed: what they take is missing for the others
     afterwards. While BULK calls wait, READ calls get one token in READ_EVERY, so that polling
     cannot starve a backfill, nor a backfill polling; READ calls get `read_share` of the rate at
-    most. Whoever calls, no more than `most` go out within `within_s` seconds; for a while after a
-    LIVE call the others leave one of these places free. `pause` stops everybody for some seconds,
-    as a 429 asks. `clock` gives seconds.
+    most. Whoever calls, no more than `most` go out within `within_s` seconds, a window. The last
+    place of it is for a LIVE call: READ calls never take it, BULK calls do where no LIVE call came
+    lately. `pause` stops everybody for some seconds, as a 429 asks. `clock` gives seconds.
     """
 
     def __init__(
@@ -47,7 +47,6 @@ class RateLimiter:
         self._live_at: float | None = None
         self._most, self._within_s = most, within_s
         self._sent: deque[float] = deque(maxlen=most or 0)  # the newest, for the window
-        self._sent_by_others: deque[float] = deque(maxlen=most or 0)
         self._waiting: tuple[deque[asyncio.Future[None]], ...] = (deque(), deque(), deque())
         self._bulk_in_a_row = 0
         self._server: asyncio.Task[None] | None = None
@@ -66,7 +65,7 @@ class RateLimiter:
             1.0,
             1.0,
             overdraft=most,
-            read_share=0.5,
+            read_share=max(1, most - 1) / most,
             most=most,
             within_s=most / slower,
             clock=clock,
@@ -122,9 +121,7 @@ class RateLimiter:
         self._sent.append(now)
         if priority == LIVE:
             self._live_at = now
-        else:
-            self._sent_by_others.append(now)
-        if priority == READ:
+        elif priority == READ:
             self._next_read_at = now + self._read_every_s
             self._bulk_in_a_row = 0
         elif priority == BULK:
@@ -139,8 +136,8 @@ class RateLimiter:
         self._fill(now)
         if live:
             return LIVE, max(self._for_tokens(1 - self._overdraft), self._for_window(now))
-        delay_s = max(self._for_tokens(1), self._for_window(now), self._for_others(now))
-        read_delay_s = max(delay_s, self._next_read_at - now)
+        delay_s = max(self._for_tokens(1), self._for_window(now, kept=self._is_live_lately(now)))
+        read_delay_s = max(delay_s, self._for_window(now, kept=True), self._next_read_at - now)
         if bulk and (not read or self._bulk_in_a_row < READ_EVERY - 1 or read_delay_s > delay_s):
             return BULK, delay_s
         return READ, read_delay_s
@@ -154,16 +151,13 @@ class RateLimiter:
         missing = wanted - self._tokens
         return 0.0 if missing < ROUNDING else missing * self._per_token_s
 
-    def _for_window(self, now: float) -> float:
-        """Seconds until the window has a place."""
-        return _until_free(self._sent, self._most, self._within_s, now)
+    def _for_window(self, now: float, *, kept: bool = False) -> float:
+        """Seconds until the window has a place, or two where one is `kept` for an edit."""
+        places = self._most if self._most is None else max(1, self._most - kept)
+        return _until_free(self._sent, places, self._within_s, now)
 
-    def _for_others(self, now: float) -> float:
-        """Seconds until those that are no LIVE calls may have a place: one is kept for the next
-        edit while there are some."""
-        if self._most is None or self._live_at is None or now - self._live_at > LIVE_LATELY_S:
-            return 0.0
-        return _until_free(self._sent_by_others, max(1, self._most - 1), self._within_s, now)
+    def _is_live_lately(self, now: float) -> bool:
+        return self._live_at is not None and now - self._live_at <= LIVE_LATELY_S
 
 
 def _until_free(sent: deque[float], places: int | None, within_s: float, now: float) -> float:

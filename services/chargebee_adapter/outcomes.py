@@ -13,13 +13,15 @@ from services.chargebee_adapter.mapping import Reading
 @dataclass(frozen=True)
 class Written:
     """How a command ended, with the record as the vendor holds it now; None where a create met
-    twins. `skipped` holds the fields that Chargebee cannot take, with the reason in words."""
+    twins. `skipped` holds the fields that Chargebee cannot take, with the reason in words, `unread`
+    names what of the reading was not read now."""
 
     result: Literal["applied", "adopted", "stale"]
     reading: Reading | None
     done: tuple[str, ...] = ()
     skipped: dict[str, str] = field(default_factory=dict)
     twins: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def outcome_of(command: Command, written: Written, at: str, *, calls: int, writes: int) -> Outcome:
@@ -35,6 +37,7 @@ def outcome_of(command: Command, written: Written, at: str, *, calls: int, write
         wrote=writes > 0 or in_doubt or written.result == "adopted",
         skipped=written.skipped,
         twins=written.twins,
+        unread=written.unread,
     )
     if (reading := written.reading) is None:
         return outcome

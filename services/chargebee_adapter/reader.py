@@ -1,9 +1,11 @@
 """From vendor records to canonical readings, with the further reads that products and orders
 need."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -41,6 +43,11 @@ class Reader:
             authors,
             clock,
         )
+        # Until then a list may show less than an earlier process has published.
+        self._is_late_until: datetime | None = None
+        if late_s := settings.chargebee.list_lag_s:
+            self._is_late_until = clock() + timedelta(seconds=late_s)
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         reader = InvoiceReader if settings.order.source == "invoices" else OrderReader
         self._orders: OrderReader = reader(settings, client, catalogue)
 
@@ -56,24 +63,21 @@ class Reader:
 
     async def of_events(self, events: Sequence[Event]) -> list[Reading]:
         """What the events are about: customers and orders as they carry them, the orders of
-        invoices and products read whole and once. Each says who made it where it is of the very
-        version that an event carries."""
+        invoices and products read whole and once, but for products of which they tell nothing that
+        is not known, such as the echo of our own write. Each says who made it where it is of the
+        very version that an event carries."""
         events = [event for each in events if (event := await self._believed(each)) is not None]
         for event in events:
             self._authors.note_event(event)
             if event.subject == "item_price":
-                self._catalogue.note_fresh(event.record)
+                self._catalogue.note_listed((event.record,))
         customers = [event for event in events if event.subject == "customer"]
         readings = [customer_of(event.record, deleted=event.is_deletion) for event in customers]
         readings += await self._orders.of_events(events)
-        last_seen = {
-            event.record["id"]: event.record for event in events if event.subject == "item"
-        }
-        item_ids = dict.fromkeys(
-            _record_of(event) for event in events if event.subject in ("item", "item_price")
-        )
-        for item_id in item_ids:
-            if (reading := await self.product(item_id, last_seen.get(item_id))) is not None:
+        of_products = [event for event in events if event.subject in ("item", "item_price")]
+        for item_id in dict.fromkeys(map(_record_of, of_products)):
+            about_it = [event for event in of_products if _record_of(event) == item_id]
+            if (reading := await self._product_of(item_id, about_it)) is not None:
                 readings.append(reading)
         makers = {
             (_entity(event), _record_of(event), version_of(event.record)): event
@@ -81,6 +85,32 @@ class Reader:
             if event.subject not in ("invoice", "credit_note")
         }
         return [self._with_author(reading, makers) for reading in readings]
+
+    async def _product_of(self, item_id: str, events: Sequence[Event]) -> Reading | None:
+        """The product that events are about. Whoever is told of it at the same time waits, and may
+        then know all that it is told."""
+        lock = self._locks.setdefault(item_id, asyncio.Lock())
+        async with lock:
+            known = self._known(item_id, events)
+            last_seen = None
+            for event in events:
+                if event.subject == "item_price":
+                    self._catalogue.note_fresh(event.record)
+                else:
+                    last_seen = event.record
+            return known or await self.product(item_id, last_seen)
+
+    def _known(self, item_id: str, events: Sequence[Event]) -> Reading | None:
+        """The product, where these events tell nothing new of it."""
+        if self._is_late_until is not None:
+            if self._clock() < self._is_late_until:
+                return None
+            self._is_late_until = None
+            self._catalogue.forget()
+        whole = self._catalogue.remembered(item_id)
+        if whole is None or not all(whole.holds(each.subject, each.record) for each in events):
+            return None
+        return self._catalogue.reading(whole)
 
     async def _believed(self, event: Event) -> Event | None:
         """The event; one whose version lies beyond the clock with what the API holds instead, or

@@ -76,6 +76,7 @@ class Source:
             tenant, settings, client, publisher, self._reader, catalogue, clock=clock, new_id=new_id
         )
         self._handled: dict[str, int] = {}  # event id -> UTC seconds
+        self._under_way: dict[str, asyncio.Event] = {}  # by the id of a webhook's event
         self.health: dict[str, Any] = {"last_poll_at": {}, "last_error": None}
         if not self._reader.reads_orders:
             self.health["orders"] = "not read: start.orders is not set"
@@ -110,7 +111,7 @@ class Source:
 
     async def webhook(self, body: bytes) -> int:
         """Publish what a webhook is about; returns how many events were new, after Kafka
-        acknowledged them.
+        acknowledged them. One that has come before, or by the events API, is new no more.
 
         Raises ValueError with a reason for a malformed body, and VendorError where a needed read
         failed.
@@ -119,10 +120,24 @@ class Source:
         event = events_api.of(raw)
         if event is None:
             return 0
-        published = await self._publish([event])
-        if event.id:
+        if not event.id:
+            return await self._publish([event])
+        if await self._is_handled(event.id):
+            return 0
+        done = self._under_way[event.id] = asyncio.Event()
+        try:
+            published = await self._publish([event])
             self._handled[event.id] = event.occurred_at_s
+        finally:
+            del self._under_way[event.id]
+            done.set()
         return published
+
+    async def _is_handled(self, event_id: str) -> bool:
+        """Whether an event was published; one that a webhook is about just now is waited for."""
+        while (done := self._under_way.get(event_id)) is not None:
+            await done.wait()
+        return event_id in self._handled
 
     async def _publish(self, events: Sequence[Event]) -> int:
         held = self._publisher.cursor(self._tenant, "chargebee", KEY) or {}
@@ -214,7 +229,7 @@ class Source:
                     reason=str(error),
                 )
                 continue
-            if event is not None and event.id not in self._handled:
+            if event is not None and not await self._is_handled(event.id):
                 fresh.append(event)
         if fresh:
             await self._publish(fresh)

@@ -187,6 +187,8 @@ def _entity(call: Call, given: Row, wire: str, currency_code: str) -> Row:
     if "entity_id" not in given:
         raise wrong_value(param, "cannot be blank")
     price = call.table("item_price").get(given["entity_id"], param)
+    if price["status"] == "deleted":
+        raise wrong_value(param, "is an item price that was deleted")
     if price["item_type"] != "charge" or price["currency_code"] != currency_code:
         raise wrong_value(param, f"should be an item price of type charge in {currency_code}")
     item = call.table("item").get(price["item_id"])

@@ -108,7 +108,7 @@ class Api:
             client, reply = self._access.token(authorization, body, subscription_key)
             facts.user = client.name
             return reply
-        facts.params = _loggable(body)
+        facts.params = query if method == "GET" else _loggable(body)
         kind = facts.fault.kind if facts.fault is not None else None
         if kind == "token_expired":
             self._access.expire_token(authorization)

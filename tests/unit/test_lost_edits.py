@@ -3,7 +3,7 @@
 from typing import Any
 
 from contracts.messages import JournalEntry, Outcome, Problem
-from tests.unit.bench import KARI, NOW, Bench
+from tests.unit.bench import KARI, NOW, WHEEL, Bench
 
 NEW = {**KARI, "phone": "+47 2", "address": {**KARI["address"], "line1": "Nygata 7"}}
 
@@ -423,3 +423,32 @@ def test_an_incomplete_address_is_held_back_in_words_and_lost_only_with_an_entry
     assert (entry.system, entry.losing) == ("chargebee", half["address"])
     bench.answer(update, "kari", 4, theirs)
     assert (bench.link("kari").differences, bench.link("kari").held_back) == ([], {})
+
+
+def test_what_an_answer_did_not_read_stays_as_it_was_seen() -> None:
+    """A sink that reads the half of a product that it writes tells what it knows of the other; an
+    edit of that half which was seen meanwhile is not taken back."""
+    bench = Bench()
+    bench.linked_product()
+    (update,) = bench.see("poweroffice", "7", 2, {**WHEEL, "name": "Stort hjul"}, "product")
+    dearer = {**WHEEL, "price": {"amount": "99", "currency": "NOK"}}
+    bench.see("chargebee", "hjul", 8, dearer, "product", stamp="go-7")
+    (follows,) = bench.say(
+        Outcome(
+            tenant="t",
+            entity="product",
+            link=update.link,
+            seq=update.seq,
+            target="chargebee",
+            result="applied",
+            at=NOW,
+            id="hjul",
+            version=f"{9:013d}",
+            data={**WHEEL, "name": "Stort hjul"},
+            unread=("price", "code", "stamp"),
+        )
+    )
+    assert (follows.target, follows.fields) == ("poweroffice", {"price": dearer["price"]})
+    side = bench.side("chargebee", "hjul", "product")
+    assert side.seen == {**dearer, "name": "Stort hjul"}
+    assert side.stamp == "go-7"

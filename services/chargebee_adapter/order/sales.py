@@ -9,9 +9,9 @@ from services.chargebee_adapter.addresses import unaddressable
 from services.chargebee_adapter.client import ChargebeeClient, Raw
 from services.chargebee_adapter.guard import present, required, typed
 from services.chargebee_adapter.mapping import Reading, id_of
-from services.chargebee_adapter.order import invoices, writes
+from services.chargebee_adapter.order import invoices
 from services.chargebee_adapter.order.reader import entries
-from services.chargebee_adapter.order.sink import Orders, post_own, to_import
+from services.chargebee_adapter.order.sink import Orders, to_import
 from services.chargebee_adapter.outcomes import Written
 
 NOT_WRITTEN = "not written: an invoice in Chargebee is final; credit or void it there"
@@ -33,8 +33,7 @@ class Sales(Orders):
         ):
             await self._hold_generated(api, raw, order)
             return await self._adopted(api, raw)
-        params = writes.invoice(own_id, order, await self._prices(api, order), self._import())
-        raw, made = await post_own(api, "invoice", "invoices", "import_invoice", params)
+        raw, made = await self._imported(api, own_id, order, self._import())
         await self._hold_generated(api, raw, order)
         if not made:
             return await self._adopted(api, raw)

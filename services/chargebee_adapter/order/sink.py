@@ -71,10 +71,7 @@ class Orders:
             invoice = await api.find("invoice", "invoices", own_id)
         how, invoice_made = self._import(), False
         if invoice is None:
-            params = writes.invoice(own_id, order, await self._prices(api, order), how)
-            invoice, invoice_made = await post_own(
-                api, "invoice", "invoices", "import_invoice", params
-            )
+            invoice, invoice_made = await self._imported(api, own_id, order, how)
         if generated := await _generated(api, own_id):
             raw, *_ = [await self._settled(api, each, order, holds=True) for each in generated]
             if not invoice_made:
@@ -93,12 +90,13 @@ class Orders:
         Chargebee."""
         order_id, fields = required(command, "target_id"), typed(command, command.fields)
 
-        async def read() -> tuple[Raw, Reading]:
+        async def read() -> tuple[Raw, Raw | None]:
             raw = await _read(api, order_id)
-            return raw, await self._reading(api, raw)
+            return raw, await self._invoice(api, raw)
 
         async with api.reserved(3):
-            (raw, reading), _ = await fresh(read, self._monotonic)
+            (raw, invoice), _ = await fresh(read, self._monotonic)
+            reading = await self._reading(api, raw, invoice)
             current = present(reading)
             wanted = {"order_date": fields.get("order_date")}
             if not raw.get("delivered_at"):
@@ -115,8 +113,9 @@ class Orders:
             if fields.get("fulfilment") and raw.get("status") == QUEUED != fields["fulfilment"]:
                 params["status"] = fields["fulfilment"]
             if params:
+                # An edit of an order moves nothing of its invoice, which was read just before.
                 raw = await api.post("order", path("orders", order_id), params)
-                reading = await self._reading(api, raw)
+                reading = await self._reading(api, raw, invoice)
         return Written("applied", reading)
 
     async def stamp(self, api: ChargebeeClient, command: Command) -> Written:
@@ -129,7 +128,7 @@ class Orders:
     async def verify(self, api: ChargebeeClient, command: Command) -> Written:
         """Read the order and its invoice."""
         raw = await _read(api, required(command, "target_id"))
-        return Written("applied", await self._reading(api, raw))
+        return Written("applied", await self._reading(api, raw, await self._invoice(api, raw)))
 
     async def _settled(
         self, api: ChargebeeClient, raw: Raw, order: entities.Order, *, holds: bool
@@ -161,11 +160,33 @@ class Orders:
             now_s=int(self._clock().timestamp()),
         )
 
-    async def _reading(self, api: ChargebeeClient, raw: Raw, invoice: Raw | None = None) -> Reading:
-        """An order with what it needs from elsewhere: its invoice and the items of its prices."""
+    async def _imported(
+        self, api: ChargebeeClient, own_id: str, order: entities.Order, how: Import
+    ) -> tuple[Raw, bool]:
+        """The imported invoice, and whether it was made now. Prices that are known are not looked
+        up, unless Chargebee refuses it: one may have been archived since."""
+        known = await self._prices(api, order)
+        try:
+            params = writes.invoice(own_id, order, known, how)
+            return await post_own(api, "invoice", "invoices", "import_invoice", params)
+        except Refused:
+            remembered = [each for each in _products_of(order) if self._catalogue.remembered(each)]
+            for each in remembered:
+                self._catalogue.forget(each)
+            if not remembered or (listed := await self._prices(api, order)) == known:
+                raise
+        params = writes.invoice(own_id, order, listed, how)
+        return await post_own(api, "invoice", "invoices", "import_invoice", params)
+
+    async def _invoice(self, api: ChargebeeClient, raw: Raw) -> Raw | None:
+        """The invoice of an order as it stands now."""
         invoice_id = str(raw.get("invoice_id") or "")
-        if invoice is None and unaddressable("invoices", invoice_id) is None:
-            invoice = await api.find("invoice", "invoices", invoice_id)
+        if unaddressable("invoices", invoice_id) is not None:
+            return None
+        return await api.find("invoice", "invoices", invoice_id)
+
+    async def _reading(self, api: ChargebeeClient, raw: Raw, invoice: Raw | None) -> Reading:
+        """An order with its invoice and the items of its prices."""
         return canonical.order(
             raw,
             items_by_price=await self._catalogue.items_by_price(api, price_ids(raw)),
@@ -176,20 +197,32 @@ class Orders:
         )
 
     async def _found(self, api: ChargebeeClient, raw: Raw, invoice: Raw | None = None) -> Written:
+        if invoice is None:
+            invoice = await self._invoice(api, raw)
         reading = await self._reading(api, raw, invoice)
         present(reading)
         return Written("adopted", reading)
 
     async def _prices(self, api: ChargebeeClient, order: entities.Order) -> dict[str, ChargePrice]:
+        """The active charge price of each product; of one that is remembered without asking."""
         found: dict[str, ChargePrice] = {}
-        for product_id in dict.fromkeys(line.product_id for line in order.lines if line.product_id):
-            listed = await self._catalogue.listed_prices(api, product_id, any_of(("active",)))
-            self._catalogue.note_listed(listed)
-            for raw in listed:
+        for product_id in _products_of(order):
+            if (whole := self._catalogue.remembered(product_id)) is not None:
+                prices = [
+                    raw for raw in whole.prices if (raw.get("status") or "active") == "active"
+                ]
+            else:
+                prices = await self._catalogue.listed_prices(api, product_id, any_of(("active",)))
+                self._catalogue.note_listed(prices)
+            for raw in prices:
                 if _fits(raw, order.currency):
                     shown = text(str(raw.get("external_name") or raw.get("name") or ""))
                     found.setdefault(product_id, ChargePrice(id_of(raw), shown))
         return found
+
+
+def _products_of(order: entities.Order) -> list[str]:
+    return list(dict.fromkeys(line.product_id for line in order.lines if line.product_id))
 
 
 def _fits(price: Raw, currency: str | None) -> bool:
@@ -209,7 +242,8 @@ async def _read(api: ChargebeeClient, order_id: str) -> Raw:
 
 
 async def _generated(api: ChargebeeClient, invoice_id: str) -> list[Raw]:
-    """The orders that stand for an invoice, the oldest first."""
+    """The orders that stand for an invoice, the oldest first. Whether the reply to its import names
+    those that are made for it is not documented, so they are asked for."""
     orders = await api.all("order", path("invoices", invoice_id, "orders"))
     return sorted((raw for raw in orders if not raw.get("deleted")), key=_age)
 

@@ -1,19 +1,24 @@
 """Items with all their prices, and which item a price belongs to; shared by source and sink of one
 tenant."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+import msgspec
 
 from contracts.settings import Tenant
 from runtime.dead_letters import about
 from services.chargebee_adapter.addresses import unaddressable
-from services.chargebee_adapter.client import ChargebeeClient, Raw, any_of
+from services.chargebee_adapter.client import ChargebeeClient, Raw, any_of, decoded
 from services.chargebee_adapter.mapping import Reading, id_of, milliseconds
 from services.chargebee_adapter.product.canonical import Pricing, product
 
 # Deleted ones too: a deletion raises the price's version, and without it the product's version
 # would fall.
 ALL_STATUSES = any_of(("active", "archived", "deleted"))
+MAX_REMEMBERED = 2_000  # products, some two kilobytes each
+_encoded = msgspec.json.Encoder(decimal_format="number").encode
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,24 @@ class Whole:
         others = tuple(each for each in self.prices if id_of(each) != id_of(price))
         return Whole(self.item, (*others, price))
 
+    def newest(self, other: "Whole") -> "Whole":
+        """Each part as the one or the other has it, whichever is newer."""
+        item = other.item if milliseconds(other.item) >= milliseconds(self.item) else self.item
+        prices = {id_of(price): price for price in self.prices}
+        for price in other.prices:
+            if milliseconds(price) >= milliseconds(prices.get(id_of(price), {})):
+                prices[id_of(price)] = price
+        return Whole(item, tuple(prices[each] for each in sorted(prices)))
+
+    def holds(self, kind: str, record: Raw) -> bool:
+        """Whether this version of its `item` or of an `item_price`, or a newer one, is in it. A
+        second that several versions share, where the vendor gives no `resource_version`, proves
+        nothing."""
+        parts = (self.item,) if kind == "item" else self.prices
+        held = next((part for part in parts if id_of(part) == id_of(record)), {})
+        version, ours = record.get("resource_version"), held.get("resource_version")
+        return isinstance(version, int) and isinstance(ours, int) and ours >= version
+
 
 def pricing_of(settings: Tenant) -> Pricing:
     """How the tenant's prices are read."""
@@ -37,13 +60,41 @@ def pricing_of(settings: Tenant) -> Pricing:
 
 
 class Catalogue:
-    """Reads products whole. Prices met outside of lists (webhooks, own writes) are kept until a
-    list shows them, since Chargebee's lists lag writes by minutes."""
+    """Reads products whole, and remembers them: what a write of ours returned need not be read
+    again for its echo, nor the half of a product that a write does not touch. Prices met outside of
+    lists (webhooks, own writes) are kept until a list shows them, since Chargebee's lists lag
+    writes by minutes."""
 
     def __init__(self, pricing: Pricing) -> None:
         self.pricing = pricing
         self._item_by_price: dict[str, str] = {}
         self._ahead_of_lists: dict[str, dict[str, Raw]] = {}
+        self._remembered: OrderedDict[str, bytes] = OrderedDict()
+
+    def remembered(self, item_id: str) -> Whole | None:
+        """A product as it was read, written or told of last; None where it was not of late."""
+        kept = self._remembered.get(item_id)
+        if kept is None:
+            return None
+        item, prices = decoded(kept)
+        return Whole(item, tuple(prices))
+
+    def remember(self, whole: Whole) -> None:
+        """Keep a product; of each part the newest."""
+        item_id = id_of(whole.item)
+        known = self.remembered(item_id)
+        newest = whole if known is None else known.newest(whole)
+        self._remembered[item_id] = _encoded((newest.item, newest.prices))
+        self._remembered.move_to_end(item_id)
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    def forget(self, item_id: str | None = None) -> None:
+        """Remember this product no more, or none."""
+        if item_id is None:
+            self._remembered.clear()
+        else:
+            self._remembered.pop(item_id, None)
 
     def reading(self, whole: Whole) -> Reading:
         """The canonical product of an item and its prices."""
@@ -62,6 +113,8 @@ class Catalogue:
         held = self._ahead_of_lists.setdefault(item_id, {})
         if milliseconds(price) >= milliseconds(held.get(id_of(price), {})):
             held[id_of(price)] = price
+        if (known := self.remembered(item_id)) is not None:
+            self.remember(known.with_price(price))
 
     def merged(self, item: Raw, listed: Iterable[Raw]) -> Whole:
         """An item with its listed prices, newer ones met elsewhere in their place."""
@@ -75,12 +128,15 @@ class Catalogue:
                 prices[price_id] = fresh
         if not ahead:
             self._ahead_of_lists.pop(id_of(item), None)
-        return Whole(item, tuple(prices[each] for each in sorted(prices)))
+        whole = Whole(item, tuple(prices[each] for each in sorted(prices)))
+        self.remember(whole)
+        return whole
 
     async def whole(self, api: ChargebeeClient, item_id: str) -> Whole | None:
         """An item with all its prices; None when there is no such item."""
         item = await api.find("item", "items", item_id)
         if item is None:
+            self.forget(item_id)
             return None
         return self.merged(item, await self.listed_prices(api, item_id, ALL_STATUSES))
 

@@ -2,12 +2,12 @@
 transaction."""
 
 import asyncio
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from msgspec.structs import replace
 
-from contracts.entities import Price
-from contracts.messages import Command
+from contracts.entities import Price, Product
+from contracts.messages import STAMP, Command
 from runtime.problems import Fitting, fit
 from runtime.vendor import NotFound, Refused
 from services.chargebee_adapter import models
@@ -24,12 +24,14 @@ from services.chargebee_adapter.guard import (
     restamp,
     typed,
 )
-from services.chargebee_adapter.mapping import OWN_PREFIX, id_of
+from services.chargebee_adapter.mapping import OWN_PREFIX, Reading, id_of
 from services.chargebee_adapter.outcomes import Written
 from services.chargebee_adapter.product import twins, writes
 from services.chargebee_adapter.product.canonical import ledger_price
 from services.chargebee_adapter.product.catalogue import Catalogue, Whole
 from services.chargebee_adapter.refusals import is_duplicate
+
+Half = Literal["item", "item_price"]
 
 
 class Products:
@@ -76,41 +78,93 @@ class Products:
             price_made and not plan(present(before), _item_part(fitting.held), {}).to_write
         )
         result: Literal["applied", "adopted"] = "applied" if untouched else "adopted"
-        return Written(
-            result, self._catalogue.reading(whole), skipped=fitting.skipped if untouched else {}
-        )
+        return Written(result, self._seen(whole), skipped=fitting.skipped if untouched else {})
 
     async def update(self, api: ChargebeeClient, command: Command) -> Written:
-        """Write what differs to the item, to its one ledger price, or to both."""
+        """Write what differs to the item, to its one ledger price, or to both. Where only one of
+        them is written and the product is known, only that one is read before it."""
         item_id, fields = required(command, "target_id"), typed(command, command.fields)
         is_both = "price" in fields and len(fields) > 1
+        if not is_both and (known := self._catalogue.remembered(item_id)) is not None:
+            half: Half = "item_price" if "price" in fields else "item"
+            if (written := await self._update_half(api, command, known, half)) is not None:
+                return written
         async with api.reserved(4 if is_both else 3):
             whole, asked_at = await fresh(lambda: self._read(api, item_id), self._clock)
             steps, skipped = self._plan(command, whole)
             if steps.is_stale:
-                return Written("stale", self._catalogue.reading(whole), steps.done)
-            item = models.Item.model_validate(whole.item)
-            if params := writes.item_update(item, steps.to_write):
+                return Written("stale", self._seen(whole), steps.done)
+            if params := self._item_params(whole, steps):
                 whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
                 if "price" in steps.to_write and self._clock() - asked_at > ASLEEP_S:
                     whole, _ = await fresh(lambda: self._read(api, item_id), self._clock)
                     steps, skipped = self._plan(command, whole)
                     if steps.is_stale:
-                        return Written("stale", self._catalogue.reading(whole), steps.done)
+                        return Written("stale", self._seen(whole), steps.done)
             if "price" in steps.to_write:
                 whole = await self._reprice(api, whole, steps.to_write["price"])
-        return Written("applied", self._catalogue.reading(whole), skipped=skipped)
+        return Written("applied", self._seen(whole), skipped=skipped)
+
+    async def _update_half(
+        self, api: ChargebeeClient, command: Command, known: Whole, half: Half
+    ) -> Written | None:
+        """One read and one write; None where the product is not what it was known as, and nothing
+        was written."""
+        unread = _not_of(half, id_of(known.item))
+        async with api.reserved(2):
+            whole, _ = await fresh(lambda: self._half_read(api, known, half), self._clock)
+            if whole is None:
+                return None
+            steps, skipped = self._plan(command, whole)
+            if steps.is_stale:
+                return Written("stale", self._seen(whole), steps.done, unread=unread)
+            if "price" in steps.to_write:
+                whole = await self._reprice(api, whole, steps.to_write["price"])
+            elif params := self._item_params(whole, steps):
+                raw = await api.post("item", path("items", id_of(whole.item)), params)
+                whole = Whole(raw, whole.prices)
+        return Written("applied", self._seen(whole), skipped=skipped, unread=unread)
+
+    async def _half_read(self, api: ChargebeeClient, known: Whole, half: Half) -> Whole | None:
+        """A known product with its item, or its one ledger price, as that stands now; None where
+        there is no such thing."""
+        if half == "item":
+            item = await api.find("item", "items", id_of(known.item))
+            return None if item is None else Whole(item, known.prices)
+        price = self._ledger_price(known)
+        if price is None or unaddressable("item_prices", price.id) is not None:
+            return None
+        raw = await api.find("item_price", "item_prices", price.id)
+        if raw is None:
+            return None
+        self._catalogue.note_fresh(raw)
+        whole = known.with_price(raw)
+        still = self._ledger_price(whole)
+        return whole if still is not None and still.id == price.id else None
+
+    @staticmethod
+    def _item_params(whole: Whole, steps: Plan) -> dict[str, Any]:
+        return writes.item_update(models.Item.model_validate(whole.item), steps.to_write)
 
     async def stamp(self, api: ChargebeeClient, command: Command) -> Written:
         """Write Go's id into the item's metadata where it is free; without a stamp take it away."""
         item_id = required(command, "target_id")
-        async with api.reserved(3):
-            whole, _ = await fresh(lambda: self._read(api, item_id), self._clock)
+        known = self._catalogue.remembered(item_id)
+        unread = () if known is None else _not_of("item", item_id)
+
+        async def read() -> Whole:
+            whole = await (
+                self._read(api, item_id) if known is None else self._half_read(api, known, "item")
+            )
+            return whole if whole is not None else _gone(item_id)
+
+        async with api.reserved(3 if known is None else 2):
+            whole, _ = await fresh(read, self._clock)
             if params := restamp(
                 whole.item, "metadata", self._catalogue.reading(whole), command.stamp
             ):
                 whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
-        return Written("applied", self._catalogue.reading(whole))
+        return Written("applied", self._seen(whole), unread=unread)
 
     async def verify(self, api: ChargebeeClient, command: Command) -> Written:
         """Read the item and its prices."""
@@ -121,11 +175,12 @@ class Products:
 
     async def _read(self, api: ChargebeeClient, item_id: str) -> Whole:
         whole = await self._catalogue.whole(api, item_id)
-        if whole is None:
-            raise NotFound(
-                "resource_not_found", f"item {item_id} is not in Chargebee any more", status=404
-            )
-        return whole
+        return whole if whole is not None else _gone(item_id)
+
+    def _seen(self, whole: Whole) -> Reading:
+        """The reading of what has just been read or written, which is remembered."""
+        self._catalogue.remember(whole)
+        return self._catalogue.reading(whole)
 
     def _fitting(
         self, fields: dict[str, Any], price: models.ItemPrice | None, *, can_price: bool
@@ -160,7 +215,9 @@ class Products:
     ) -> tuple[Whole, bool]:
         """The item, and whether it was made now; a taken name is tried again as `name (code)`."""
         try:
-            return Whole(await self._post_unique(api, "item", "/items", params, code), ()), True
+            whole = Whole(await self._post_unique(api, "item", "/items", params, code), ())
+            self._catalogue.remember(whole)
+            return whole, True
         except Refused as error:
             if not is_duplicate(error, "id"):
                 raise
@@ -238,6 +295,20 @@ class Products:
                     if not is_duplicate(error, "id"):
                         raise
             self._family_is_there = True
+
+
+def _gone(item_id: str) -> NoReturn:
+    words = f"item {item_id} is not in Chargebee any more"
+    raise NotFound("resource_not_found", words, status=404)
+
+
+def _not_of(half: Half, item_id: str) -> tuple[str, ...]:
+    """What of a product this half does not tell. The code of a product born in Go stands on its
+    price."""
+    of_price = ("price", "code") if item_id.startswith(OWN_PREFIX) else ("price",)
+    if half == "item":
+        return of_price
+    return (*(name for name in Product.__struct_fields__ if name not in of_price), STAMP)
 
 
 def _item_part(held: dict[str, Any]) -> dict[str, Any]:
