@@ -29,6 +29,7 @@ from contracts.messages import (
 )
 from contracts.settings import Settings
 from contracts.signals import OfOperator, args_of
+from services.console import drift, reports
 from services.console.base import NotFound
 from services.console.model import Mirrored, ReadModel
 from services.console.web.app import SECURITY, WebConsole
@@ -635,6 +636,27 @@ def test_what_the_last_reconcile_found_is_a_table_with_files(
     assert answer.text.count("<td>extra</td>") == 90
     assert re.search('href="/acme/runs/r[12]">What the last', browser.see("/acme/runs"))
     browser.see("/acme/runs/none.csv", 404)
+
+
+def test_what_a_comparison_found_is_counted_once_and_goes_when_a_record_is_forgotten(
+    browser: Browser, model: ReadModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page of a run that has ended looks at no link: it would take seconds of 100,000."""
+    parts = {"chargebee/customer": 1, "poweroffice/customer": 0}
+    put_run(model, "r2", kind="reconcile", state="done", at=AT, args={}, parts=parts)
+    assert reports.count_ended(model, "acme", AT) == 2
+    assert reports.count_ended(model, "acme", AT) == 0
+    before = browser.see("/acme/runs/r2")
+    assert "Counted" in before and "<td>missing</td>" in before
+    with monkeypatch.context() as patched:
+        patched.setattr(drift, "drift_of", None)
+        assert browser.see("/acme/runs/r2") == before
+    model.apply([Mirrored("links", "acme/customer/kari", None)], {}, {})
+    assert reports.kept(model, "acme", "r2") is None
+    later = "2027-01-01T00:00:00.000Z"
+    put_run(model, "r3", kind="reconcile", state="done", at=later, args={}, parts=parts)
+    assert reports.count_ended(model, "acme", later) == 2
+    assert reports.kept(model, "acme", "r3") is not None
 
 
 def put_order(model: ReadModel, key: str, *amounts: tuple[str, str] | None, currency: str) -> None:
