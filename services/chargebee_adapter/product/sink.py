@@ -7,7 +7,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from contracts.entities import Price
-from contracts.messages import Command
+from contracts.messages import Command, Problem
 from runtime.problems import Fitting, fit
 from runtime.vendor import NotFound, Refused
 from services.chargebee_adapter import models
@@ -77,7 +77,7 @@ class Products:
         )
         result: Literal["applied", "adopted"] = "applied" if untouched else "adopted"
         return Written(
-            result, self._catalogue.reading(whole), skipped=fitting.skipped if untouched else {}
+            result, self._catalogue.reading(whole), skipped=fitting.faults if untouched else {}
         )
 
     async def update(self, api: ChargebeeClient, command: Command) -> Written:
@@ -132,7 +132,7 @@ class Products:
     ) -> Fitting:
         return writes.fitting(fields, self._catalogue.pricing, price, can_price=can_price)
 
-    def _plan(self, command: Command, whole: Whole) -> tuple[Plan, dict[str, str]]:
+    def _plan(self, command: Command, whole: Whole) -> tuple[Plan, dict[str, Problem]]:
         """What is to be written to this product, and what Chargebee cannot take."""
         current, price = present(self._catalogue.reading(whole)), self._ledger_price(whole)
         is_own = id_of(whole.item).startswith(OWN_PREFIX)
@@ -145,7 +145,7 @@ class Products:
             fitting = (
                 fitting if fault is None else fit(fitting.held, (replace(fault, field="price"),))
             )
-        return plan(current, fitting.held, typed(command, command.expected)), fitting.skipped
+        return plan(current, fitting.held, typed(command, command.expected)), fitting.faults
 
     def _is_in_ledger(self, price: Raw) -> bool:
         currency = self._catalogue.pricing.ledger_currency

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from contracts.entities import FIELDS, SYSTEMS, System, field_of
 from contracts.messages import Finding, JournalEntry, Link, Settled
+from contracts.said import Said, english, say
 from services.console.base import Meant
 from services.console.candidates import Candidate
 from services.console.findings import found_in
@@ -20,7 +21,8 @@ ENTRIES_MAX = 100
 
 
 class FieldRow(NamedTuple):
-    """One field: both values in words, whether they differ, and why if that is known. `base` is
+    """One field: both values in words, whether they differ, and why if that is known, also as
+    sentences where they are ours. `base` is
     what both agreed on where a side was edited since; `keeps` are the systems whose value a person
     may keep."""
 
@@ -30,6 +32,7 @@ class FieldRow(NamedTuple):
     differs: bool
     base: str
     why: str
+    said: tuple[Said, ...]
     keeps: tuple[System, ...]
 
 
@@ -40,6 +43,7 @@ class RecordView(NamedTuple):
     number: int | None
     called: str
     reason: str
+    said: list[Said]
     ids: dict[System, str]
     fields: list[FieldRow]
     findings: list[tuple[Finding, Settled | None]]
@@ -64,6 +68,7 @@ def record_of(model: ReadModel, about: Meant, link: Link) -> RecordView:
         number=model.number_of(link),
         called=words_of(shown.named) or link.key,
         reason=shown.reason or "",
+        said=shown.said,
         ids=ids,
         fields=_fields(link),
         findings=[(found.finding, found.settled) for found in found_in(link)],
@@ -93,12 +98,14 @@ def _fields(link: Link) -> list[FieldRow]:
         bases = [side.base[name] for side in (ours, theirs) if side and name in side.base]
         listed = name in link.differences
         keeps = tuple(s for s in SYSTEMS if listed and not field_of(link.entity, name).once)
-        why = link.held_back.get(name, "")
+        told = link.held_back_said.get(name)
+        why, said = link.held_back.get(name, ""), (told,) if told is not None else ()
         if name in link.asked:
-            why = "changed on both sides; keep one"
+            said = (say("keep_one"),)
+            why = english(*said)
         left, right = words_for(name, x.get(name)), words_for(name, y.get(name))
         base = words_for(name, bases[0]) if bases else ""
-        rows.append(FieldRow(name, left, right, differs, base, why, keeps))
+        rows.append(FieldRow(name, left, right, differs, base, why, said, keeps))
     return rows
 
 

@@ -12,6 +12,7 @@ from runtime.harmless import shortened
 from runtime.unusable import Unusable
 from services.console.following import picked
 from services.console.known import KnownByModel
+from services.console.letters import said_of as letter_said
 from services.console.letters import words_of as letter_words
 from services.console.model import ids_of
 from services.console.names import Names, words_of
@@ -201,7 +202,13 @@ async def letters(asked: Asked) -> Response:
     """Dead letters with what they hold."""
     found = asked.model.letters(asked.tenant)
     rows = [
-        {"key": key, "letter": letter, "why": letter_words(letter), "payload": _payload(letter)}
+        {
+            "key": key,
+            "letter": letter,
+            "why": letter_words(letter),
+            "said": letter_said(letter),
+            "payload": _payload(letter),
+        }
         for key, letter in list(found.items())[:LETTERS_MAX]
     ]
     more = len(found) - len(rows)

@@ -6,6 +6,7 @@ from typing import Any
 from contracts import facts, signals
 from contracts.entities import EntityName
 from contracts.messages import Command, Link
+from contracts.said import english, say
 from services.linker import books
 from services.linker.arguments import Refused
 from services.linker.breakers import close, open_batches
@@ -108,5 +109,6 @@ def _discard_plan(work: Session, link: Link, command: Command) -> None:
     elif command.op == "stamp":
         link.differences = [*(each for each in link.differences if each != "stamp"), "stamp"]
     else:
-        link.aside = f"an operator discarded: {command.op} in {command.target}"
+        link.aside_said = say("discarded", op=command.op, system=command.target)
+        link.aside = english(link.aside_said)
     plan(work, link)
