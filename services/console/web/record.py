@@ -1,10 +1,13 @@
 """One record as its page shows it: both sides field by field, what waits, and its history."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
+from urllib.parse import quote
 
-from contracts.entities import FIELDS, SYSTEMS, System, field_of
+from contracts.entities import FIELDS, SYSTEMS, EntityName, System, field_of
 from contracts.messages import Finding, JournalEntry, Link, Settled
 from contracts.said import Said, english, say
+from contracts.settings import Tenant
 from services.console.base import Meant
 from services.console.candidates import Candidate
 from services.console.findings import found_in
@@ -37,7 +40,8 @@ class FieldRow(NamedTuple):
 
 
 class RecordView(NamedTuple):
-    """All that the page of a record shows; history is newest first."""
+    """All that the page of a record shows; history is newest first, `pages` the addresses of its
+    own pages in the systems, where the settings tell them."""
 
     link: Link
     number: int | None
@@ -45,6 +49,7 @@ class RecordView(NamedTuple):
     reason: str
     said: list[Said]
     ids: dict[System, str]
+    pages: dict[System, str]
     fields: list[FieldRow]
     findings: list[tuple[Finding, Settled | None]]
     planned: dict[str, str]
@@ -70,6 +75,7 @@ def record_of(model: ReadModel, about: Meant, link: Link) -> RecordView:
         reason=shown.reason or "",
         said=shown.said,
         ids=ids,
+        pages=pages_of(about.settings.tenants[tenant], link.entity, ids),
         fields=_fields(link),
         findings=[(found.finding, found.settled) for found in found_in(link)],
         planned=changes_of(plan) if plan is not None else {},
@@ -80,6 +86,16 @@ def record_of(model: ReadModel, about: Meant, link: Link) -> RecordView:
         letters=model.letter_keys(tenant, link.entity, link.key),
         undo=_last_word(model, tenant, link, ids),
     )
+
+
+def pages_of(settings: Tenant, entity: EntityName, ids: Mapping[System, str]) -> dict[System, str]:
+    """The addresses of a record's pages in the systems, by the settings."""
+    held = {"chargebee": settings.chargebee.pages, "poweroffice": settings.poweroffice.pages}
+    return {
+        system: held[system][entity].replace("{id}", quote(id, safe=""))
+        for system, id in ids.items()
+        if entity in held[system]
+    }
 
 
 def _number(model: ReadModel, tenant: str, link: Link, candidate: Candidate) -> int | None:
