@@ -12,6 +12,7 @@ import msgspec
 
 from contracts.entities import System
 from contracts.messages import FindingKind, Settled
+from contracts.said import Said
 
 HERE = "~"  # the id of a fact of which a tenant has one
 
@@ -128,6 +129,7 @@ class Kept(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     KIND: ClassVar[str] = "kept"
     aside: str | None = None
+    aside_said: Said | None = None
     confirmed: bool = False
     settled: dict[FindingKind, Settled] = {}
     notice: str | None = None

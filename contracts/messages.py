@@ -10,6 +10,7 @@ import msgspec
 
 from contracts.entities import SYSTEMS, EntityName, System
 from contracts.lines import put_back
+from contracts.said import Said, english
 
 Op = Literal["create", "update", "stamp", "verify", "delete"]
 Lane = Literal["bulk", "live"]
@@ -46,11 +47,22 @@ FindingKind = Literal[
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why a record or a command was refused: a code, the field it is about, and words for a
-    person."""
+    person. `said` are those words where they are ours; without it they are the vendor's."""
 
     code: str
     message: str
     field: str | None = None
+    said: Said | None = None
+
+    @classmethod
+    def of(cls, code: str, said: Said, field: str | None = None) -> "Problem":
+        """One that we found ourselves."""
+        return cls(code=code, message=english(said), field=field, said=said)
+
+    @property
+    def why(self) -> Said | str:
+        """What a sentence about it says: our own, or the vendor's words."""
+        return self.said if self.said is not None else self.message
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="observed"):
@@ -147,11 +159,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     """What became of a command. `data` is the state as the vendor returned it, `done` the fields
     that already held our value when the result is stale, `deleted` that the record is gone, `calls`
     the vendor requests made, `at` when it finished. `wrote` is False where nothing had to be
-    written. `skipped` holds the fields that the target cannot take, each with the reason in words;
-    the others were written. `twins` are the ids of records that a create found with the same
-    organisation number, e-mail and name, or code: the result is then stale and nothing was
-    created. `unread` names what of `data`, and whether the `stamp`, was not read for this answer
-    but is what was read last: it says nothing new."""
+    written. `skipped` holds the fields that the target cannot take, each with the reason in words,
+    `skipped_said` those reasons as sentences where they are ours; the others were written. `twins`
+    are the ids of records that a create found with the same organisation number, e-mail and name,
+    or code: the result is then stale and nothing was created. `unread` names what of `data`, and
+    whether the `stamp`, was not read for this answer but is what was read last: it says nothing
+    new."""
 
     tenant: str
     entity: EntityName
@@ -172,6 +185,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     deleted: bool = False
     wrote: bool = True
     skipped: dict[str, str] = {}
+    skipped_said: dict[str, Said] = {}
     twins: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
 
@@ -242,7 +256,8 @@ class LineAmounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A fact about one link that a person with the books in hand must act on, as long as it holds.
 
-    `text` says it in words with the numbers of both documents, `todo` what the person does.
+    `text` says it in words with the numbers of both documents, `todo` what the person does; `said`
+    and `todo_said` are the same as sentences.
     `amount` (decimal text, tax included) is what is at stake, in `currency`; both are None where
     the fact has no amount. `since` is when it was first seen (ISO 8601 UTC).
     """
@@ -256,6 +271,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     poweroffice: str | None = None
     lines: tuple[LineAmounts, ...] = ()
     since: str = ""
+    said: tuple[Said, ...] = ()
+    todo_said: tuple[Said, ...] = ()
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -293,7 +310,8 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     cancelled order; it is made again when that is reopened. `made` names the system in which we
     created the record. `paid_released`: an operator lets the draft of an order be made though it is
     paid already. `put_on_hold`: we have put an order on hold that Chargebee made of our own import;
-    a person who takes that back is not overruled.
+    a person who takes that back is not overruled. `said`, `held_back_said` and `aside_said` are
+    `reason`, `held_back` and `aside` as sentences, where they are ours.
     """
 
     tenant: str
@@ -338,6 +356,9 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     made: System | None = None
     paid_released: bool = False
     put_on_hold: bool = False
+    said: list[Said] = []
+    held_back_said: dict[str, Said] = {}
+    aside_said: Said | None = None
 
     def __post_init__(self) -> None:
         """Whoever decodes a link finds `seen` on both sides, and lines wherever there are any."""

@@ -258,7 +258,8 @@ class Advance(OfService, frozen=True, kw_only=True):
     `queue` is a system whose queue is planned on, `bucket` a bucket whose links are; `release_paid`
     and `discard` are held buckets, `clear` is the id of a rebuild, `redrive` names links as
     (entity, key), and `sharing` those that share a value as (entity, rule, value), on from the key
-    `after`.
+    `after`. Of a held bucket `after` is how many of those that were meant are left: what came to be
+    held since is not among them.
     """
 
     KIND: ClassVar[str] = "advance"

@@ -16,6 +16,7 @@ from aiokafka import ConsumerRecord
 from contracts import facts
 from contracts.facts import FACTS, HERE, F, Fact, Mode, Pause, Stopped
 from contracts.messages import STOPPED_BY, Command, Control, Problem
+from contracts.said import say
 from runtime.background import unasked
 from runtime.clock import iso_now
 from runtime.dead_letters import key_of, readable, reason_of
@@ -107,14 +108,15 @@ class ControlView:
         for name in STOPPED_BY:
             if (stopped := self.fact(command.tenant, Stopped, name)) is not None:
                 words = stopped.words or f"another {name} account"
-                return Problem(code="stopped", message=f"the tenant stands still: {words}")
+                return Problem.of("stopped", say("stands_still", why=words))
         if command.op == "verify":
             return None
         mode = self.fact(command.tenant, Mode)
         if mode is not None and mode.mode == "observe":
-            return Problem(code="observe", message="the tenant observes")
+            return Problem.of("observe", say("observes"))
         if self.fact(command.tenant, Pause, f"{command.entity}/{command.target}") is not None:
-            return Problem(code="paused", message=f"{command.entity} to {command.target} is paused")
+            paused = say("paused", entity=command.entity, system=command.target)
+            return Problem.of("paused", paused)
         return None
 
 

@@ -5,35 +5,33 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.messages import Problem
+import msgspec
+
+from contracts.messages import Outcome, Problem
+from contracts.said import Said
 
 
 class Unwritable(Exception):
     """Nothing of a command can be written; known before the vendor is asked. The sink makes it a
     refusal."""
 
-    def __init__(self, code: str, message: str, *, field: str | None) -> None:
-        super().__init__(message)
-        self.problem = Problem(code=code, message=message, field=field)
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
 
     @classmethod
-    def of(cls, problem: Problem) -> "Unwritable":
-        """The error of a problem that was found in a field."""
-        return cls(problem.code, problem.message, field=problem.field)
+    def of(cls, code: str, said: Said, *, field: str | None) -> "Unwritable":
+        """The error of a problem in a field."""
+        return cls(Problem.of(code, said, field))
 
 
 @dataclass(frozen=True)
 class Fitting:
-    """The fields that a vendor can hold, as it will hold them, and why it cannot take the
-    others."""
+    """The fields that a vendor can hold, as it will hold them, and why it cannot take the others,
+    which are held back."""
 
     held: dict[str, Any]
     faults: dict[str, Problem]
-
-    @property
-    def skipped(self) -> dict[str, str]:
-        """The fields that are held back, each with the reason in words."""
-        return {name: problem.message for name, problem in self.faults.items()}
 
 
 def fit(held: Mapping[str, Any], faults: Iterable[Problem | None]) -> Fitting:
@@ -41,3 +39,15 @@ def fit(held: Mapping[str, Any], faults: Iterable[Problem | None]) -> Fitting:
     by_field = {each.field: each for each in faults if each is not None and each.field is not None}
     kept = {name: value for name, value in held.items() if name not in by_field}
     return Fitting(kept, by_field)
+
+
+def told(outcome: Outcome, skipped: Mapping[str, Problem] | None) -> Outcome:
+    """An outcome that says of the fields that were held back why."""
+    held = skipped or {}
+    return msgspec.structs.replace(
+        outcome,
+        skipped={name: problem.message for name, problem in held.items()},
+        skipped_said={
+            name: problem.said for name, problem in held.items() if problem.said is not None
+        },
+    )

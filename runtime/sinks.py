@@ -23,6 +23,7 @@ from contracts import signals
 from contracts.decoding import UNREADABLE
 from contracts.entities import System
 from contracts.messages import Command, Outcome, Problem, Result, answer_to
+from contracts.said import say
 from contracts.topics import headers, link_key
 from runtime import traces
 from runtime.adapter_metrics import COMMAND_RETRIES
@@ -228,9 +229,7 @@ class SinkRunner:
             again = [Record("outcomes", key, answer)] if command.seq == finished_seq else []
             self._done(job, again)
         elif lane is None:
-            problem = Problem(
-                code="unknown_tenant", message=f"no settings for tenant {command.tenant}"
-            )
+            problem = Problem.of("unknown_tenant", say("unknown_tenant", tenant=command.tenant))
             self._answer(job, key, _refusal(command, "parked", problem))
         else:
             job.look_first = (
@@ -303,7 +302,6 @@ class SinkRunner:
             try:
                 return await lane.apply(command)
             except Refused as error:
-                problem = Problem(code=error.code, message=error.message, field=error.field)
                 log.warning(
                     "command.rejected",
                     tenant=tenant,
@@ -313,7 +311,7 @@ class SinkRunner:
                     field=error.field,
                     code=error.code,
                 )
-                return _refusal(command, "rejected", problem)
+                return _refusal(command, "rejected", error.problem)
             except Unauthorised as error:
                 self._stop_lane(tenant, lane, str(error))
             except Retriable as error:

@@ -2,6 +2,7 @@
 hold."""
 
 from contracts.messages import Problem
+from contracts.said import say
 from runtime.kafka import Record
 
 
@@ -10,12 +11,8 @@ def too_large(what: str, record: Record, max_bytes: int) -> Problem | None:
     size = record.size()
     if size <= max_bytes:
         return None
-    words = (
-        f"{what} has {size:,} bytes, and messages have at most {max_bytes:,}: shorten its texts or "
-        f"split it, or raise "
-        "kafka.max_message_bytes"
-    )
-    return Problem(code="too_large", message=words)
+    said = say("too_many_bytes", what=what, count=f"{size:,}", most=f"{max_bytes:,}")
+    return Problem.of("too_large", said)
 
 
 def unencodable(what: str, error: UnicodeEncodeError) -> Problem:
@@ -25,8 +22,4 @@ def unencodable(what: str, error: UnicodeEncodeError) -> Problem:
         .encode("ascii", "backslashreplace")
         .decode()
     )
-    words = (
-        f"{what} holds text that is no Unicode, near {place!r}: type it anew in the system it "
-        f"comes from"
-    )
-    return Problem(code="unencodable", message=words)
+    return Problem.of("unencodable", say("no_unicode", what=what, value=repr(place)))

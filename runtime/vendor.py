@@ -8,6 +8,7 @@ VendorError
 """
 
 from contracts.messages import Problem
+from contracts.said import Said
 from runtime.masking import masked
 
 
@@ -33,6 +34,8 @@ class Retriable(VendorError):
 class Refused(VendorError):
     """A permanent refusal. `status` is the HTTP status, or None where no call was made."""
 
+    said: Said | None = None  # where the words are ours
+
     def __init__(
         self, code: str, message: str, *, field: str | None = None, status: int | None = None
     ) -> None:
@@ -43,7 +46,14 @@ class Refused(VendorError):
     @classmethod
     def of(cls, problem: Problem) -> "Refused":
         """The refusal for a problem that was found before anything was sent."""
-        return cls(problem.code, problem.message, field=problem.field)
+        found = cls(problem.code, problem.message, field=problem.field)
+        found.said = problem.said
+        return found
+
+    @property
+    def problem(self) -> Problem:
+        """What is told of it."""
+        return Problem(code=self.code, message=self.message, field=self.field, said=self.said)
 
 
 class NotFound(Refused):

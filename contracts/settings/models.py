@@ -26,6 +26,7 @@ from contracts.settings.values import (
     MessageBytes,
     Mode,
     Owners,
+    Pages,
     Port,
     Positive,
     ReportOrArchive,
@@ -199,6 +200,11 @@ class ChargebeeSettings(Model):
     prices: Literal["net", "gross"] | None = Field(
         default=None, description="Whether the site's prices exclude or include tax."
     )
+    pages: Pages = Field(
+        default={},
+        description="Address of a record's web page, by entity (customer, product, order), with "
+        "{id} in place of its id; the console links to it.",
+    )
     requests_per_minute: Positive = Field(
         default=150, description="API budget; a test site allows 150."
     )
@@ -257,6 +263,11 @@ class PowerOfficeSettings(Model):
     client_key: SecretStr = Field(default=NOT_HELD, description="Client key of the company in Go.")
     subscription_key: SecretStr = Field(
         default=NOT_HELD, description="Subscription key; carries the rate limit."
+    )
+    pages: Pages = Field(
+        default={},
+        description="Address of a record's web page, by entity (customer, product, order), with "
+        "{id} in place of its id; the console links to it.",
     )
     requests_per_second: Positive = Field(
         default=10, description="Budget per subscription key, over all tenants."

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from contracts.entities import ENTITIES, ENTITY_TYPES, FIELDS, System, field_of
+from contracts.entities import ENTITIES, ENTITY_TYPES, FIELDS, EntityName, System, field_of
 from contracts.units import is_currency
 
 PREFIX = "TANDEM_"
@@ -66,6 +66,20 @@ def _is_address(text: str) -> bool:
     # A password in an address would be printed with it.
     plain = not ("@" in url.netloc or url.query or url.fragment)
     return url.scheme in ("http", "https") and bool(url.hostname) and plain
+
+
+def _is_page(text: str) -> bool:
+    bare = text.replace("{id}", "")
+    return text.count("{id}") == 1 and not {*"{}"} & {*bare} and _is_plain_page(bare)
+
+
+def _is_plain_page(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        _ = url.port
+    except ValueError:
+        return False
+    return url.scheme in ("http", "https") and bool(url.hostname) and "@" not in url.netloc
 
 
 def _are_brokers(text: str) -> bool:
@@ -142,6 +156,17 @@ Address = Annotated[
     str,
     must(_is_address, "must be an http or https address without user, password, query or fragment"),
     AfterValidator(lambda text: text.rstrip("/")),
+]
+Pages = dict[
+    EntityName,
+    Annotated[
+        str,
+        must(
+            _is_page,
+            "must be an http or https address without user or password, with {id} once in place of "
+            "the record's id, such as https://example.com/customers/{id}",
+        ),
+    ],
 ]
 Zone = Annotated[str, must(_is_zone, "must be an IANA time zone, such as Europe/Oslo")]
 Currency = Annotated[

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from contracts.messages import Problem
+from contracts.said import Said, say
 
 Resource = Literal["customers", "items", "item_prices", "item_families", "orders", "invoices"]
 # Greatest lengths of ids by the API reference.
@@ -156,28 +157,22 @@ def unaddressable(resource: Resource, record_id: str) -> Problem | None:
     reason = _reason(resource, record_id)
     if reason is None:
         return None
-    words = (
-        f"the id {record_id!r} of Chargebee's {resource} cannot be asked for: {reason}; choose "
-        f"another id there"
-    )
-    return Problem(code="unaddressable", field="id", message=words)
+    said = say("unaddressable", id=repr(record_id), resource=resource, reason=reason)
+    return Problem.of("unaddressable", said, "id")
 
 
-def _reason(resource: Resource, record_id: str) -> str | None:
+def _reason(resource: Resource, record_id: str) -> Said | None:
     segments = record_id.split("/")
     if len(record_id) > ID_MAX[resource]:
-        return (
-            f"it has {len(record_id)} characters, more than the {ID_MAX[resource]} that "
-            f"Chargebee allows"
-        )
+        return say("id_too_long", count=len(record_id), most=ID_MAX[resource])
     if record_id != record_id.strip() or not record_id:
-        return "it is empty or has blanks at an end, which Chargebee trims"
+        return say("id_blank")
     if any(ord(each) < 32 or ord(each) == 127 for each in record_id):
-        return "it holds a control character"
+        return say("id_control")
     if "" in segments or "." in segments or ".." in segments:
-        return "a part between two '/' is empty, '.' or '..', which is dropped on the way"
+        return say("id_path")
     if record_id in RESOURCE_WORDS[resource] or (
         len(segments) > 1 and segments[-1] in RECORD_WORDS[resource]
     ):
-        return f"{segments[-1]!r} at its end is the name of an operation"
+        return say("id_operation", value=repr(segments[-1]))
     return None

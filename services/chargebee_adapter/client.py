@@ -68,7 +68,7 @@ def path(resource: Resource, record_id: str, *action: str) -> str:
     """The path of a record, its id percent-encoded but for `/`, as the vendor's own SDK sends it.
     Raises Refused for an id that cannot be addressed."""
     if (problem := unaddressable(resource, record_id)) is not None:
-        raise Refused(problem.code, problem.message, field=problem.field)
+        raise Refused.of(problem)
     return "/".join(("", resource, quote(record_id), *action))
 
 

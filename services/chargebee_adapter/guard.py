@@ -13,6 +13,7 @@ import msgspec
 
 from contracts.entities import Entity, typed_fields
 from contracts.messages import Command, Problem
+from contracts.said import say
 from runtime.vendor import Refused, Retriable
 from services.chargebee_adapter.mapping import OWN_PREFIX, STAMP_KEY, Raw, Reading
 
@@ -82,11 +83,8 @@ def present(reading: Reading) -> Entity:
     """The entity of a record that may be written to. Raises Refused for a deleted or unreadable
     one."""
     if reading.deleted:
-        words = (
-            f"{reading.entity_name} {reading.id} was deleted in Chargebee and is not written "
-            f"to or made again"
-        )
-        raise Refused("deleted", words)
+        said = say("deleted_in_chargebee", entity=reading.entity_name, id=reading.id)
+        raise Refused.of(Problem.of("deleted", said))
     if isinstance(reading.content, Problem):
         raise Refused.of(reading.content)
     return reading.content
@@ -104,8 +102,10 @@ def restamp(raw: Raw, name: str, reading: Reading, stamp: str | None) -> dict[st
     if reading.stamp == stamp or (stamp is None and reading.id.startswith(OWN_PREFIX)):
         return {}
     if stamp is not None and reading.stamp is not None:
-        words = f"{reading.entity_name} {reading.id} already refers to {reading.stamp}"
-        raise Refused("stamp_taken", words, field="stamp")
+        said = say(
+            "stamp_taken", entity=reading.entity_name, id=reading.id, reference=reading.stamp
+        )
+        raise Refused.of(Problem.of("stamp_taken", said, "stamp"))
     before = raw.get(name)
     kept = (
         {key: value for key, value in before.items() if key != STAMP_KEY}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from contracts.entities import Address
 from contracts.messages import Problem
+from contracts.said import say
 
 # Characters, by the name of the vendor's parameter.
 CUSTOMER: Mapping[str, int] = {
@@ -29,11 +30,8 @@ def too_long(field: str, param: str, value: str | None, limit: int) -> Problem |
     """The problem of a text that is longer than Chargebee's parameter holds."""
     if value is None or len(value) <= limit:
         return None
-    words = (
-        f"Chargebee's {param} holds {limit} characters, this has {len(value)}; shorten it in "
-        f"PowerOffice Go"
-    )
-    return Problem(code="too_long", field=field, message=words)
+    said = say("too_long_for_chargebee", param=param, most=limit, count=len(value))
+    return Problem.of("too_long", said, field)
 
 
 def long_description(value: str | None) -> Problem | None:
@@ -42,10 +40,8 @@ def long_description(value: str | None) -> Problem | None:
     visible = len(_TAG.sub("", value or ""))
     if visible <= DESCRIPTION_VISIBLE:
         return too_long("description", "description", value, ITEM["description"])
-    words = f"Chargebee's description shows {DESCRIPTION_VISIBLE} characters, this has {visible}"
-    return Problem(
-        code="too_long", field="description", message=f"{words}; shorten it in PowerOffice Go"
-    )
+    said = say("description_too_long", most=DESCRIPTION_VISIBLE, count=visible)
+    return Problem.of("too_long", said, "description")
 
 
 def long_address(address: Address) -> Problem | None:

@@ -16,6 +16,7 @@ from contracts import entities
 from contracts.entities import Entity, EntityName
 from contracts.mappings import newest
 from contracts.messages import Author, Observed, Problem
+from contracts.said import say
 from contracts.values import text
 from contracts.vendors import own_chargebee_id
 
@@ -120,12 +121,8 @@ def parsed(model: type[Model], raw: Raw, kind: str) -> Model | Problem:
             if isinstance(first["input"], int | float | Decimal)
             else ""
         )
-        return Problem(
-            code="unreadable",
-            field=field,
-            message=f"{kind}.{field} in Chargebee cannot be read ({first['msg']}{held}); correct "
-            f"the record there",
-        )
+        said = say("unreadable_in_chargebee", name=f"{kind}.{field}", why=f"{first['msg']}{held}")
+        return Problem.of("unreadable", said, field)
 
 
 def stamp_of(record_id: str, metadata: Mapping[str, Any] | None) -> str | None:

@@ -5,7 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from contracts.messages import Command, Outcome, answer_to
+from contracts.messages import Command, Outcome, Problem, answer_to
+from runtime.problems import told
 from services.chargebee_adapter import mapping
 from services.chargebee_adapter.mapping import Reading
 
@@ -13,13 +14,13 @@ from services.chargebee_adapter.mapping import Reading
 @dataclass(frozen=True)
 class Written:
     """How a command ended, with the record as the vendor holds it now; None where a create met
-    twins. `skipped` holds the fields that Chargebee cannot take, with the reason in words, `unread`
-    names what of the reading was not read now."""
+    twins. `skipped` holds the fields that Chargebee cannot take, with the reason, `unread` names
+    what of the reading was not read now."""
 
     result: Literal["applied", "adopted", "stale"]
     reading: Reading | None
     done: tuple[str, ...] = ()
-    skipped: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, Problem] = field(default_factory=dict)
     twins: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
 
@@ -30,12 +31,11 @@ def outcome_of(command: Command, written: Written, at: str, *, calls: int, write
     # Of a repeated command an earlier attempt may have written; a create that is adopted has.
     in_doubt = command.look_first and command.op in ("update", "stamp")
     outcome = msgspec.structs.replace(
-        answer_to(command, written.result, at),
+        told(answer_to(command, written.result, at), written.skipped),
         mapping=mapping.MAPPING,
         done=written.done,
         calls=calls,
         wrote=writes > 0 or in_doubt or written.result == "adopted",
-        skipped=written.skipped,
         twins=written.twins,
         unread=written.unread,
     )

@@ -4,7 +4,8 @@ it."""
 from collections.abc import Mapping
 
 from contracts.entities import EntityName
-from contracts.messages import Command
+from contracts.messages import Command, Problem
+from contracts.said import say
 from runtime.vendor import Refused
 from services.chargebee_adapter.limits import CUSTOMER
 
@@ -37,7 +38,7 @@ def is_duplicate(error: Refused, field: str) -> bool:
     return error.code == "duplicate_entry" and named == field
 
 
-def held_back(error: Refused, command: Command) -> dict[str, str]:
+def held_back(error: Refused, command: Command) -> dict[str, Problem]:
     """The one field whose value a 400 names as wrong, with Chargebee's words; nothing where that is
     not so or nothing would be left to create. An update may have nothing left: then the record is
     only read."""
@@ -54,7 +55,7 @@ def held_back(error: Refused, command: Command) -> dict[str, str]:
         or (len(command.fields) == 1 and command.op == "create")
     ):
         return {}
-    return {name: f"Chargebee refuses it ({error.message}); correct it in PowerOffice Go"}
+    return {name: Problem.of("refused", say("chargebee_refuses", why=error.message), name)}
 
 
 def _field_of(entity: EntityName, param: str | None) -> str | None:

@@ -12,7 +12,8 @@ import msgspec
 import structlog
 
 from contracts.entities import EntityName
-from contracts.messages import Command, Outcome
+from contracts.messages import Command, Outcome, Problem
+from contracts.said import say
 from contracts.settings import Tenant
 from runtime.clock import iso
 from runtime.problems import Unwritable
@@ -68,8 +69,8 @@ class Sink:
     async def apply(self, command: Command) -> Outcome:
         """Carry out one command. Raises Retriable, Refused, NotFound or Unauthorised."""
         if command.op == "delete":
-            words = f"a {command.entity} of Chargebee is never deleted: a person does that there"
-            raise Refused("unsupported", words)
+            said = say("never_deleted_in_chargebee", entity=command.entity)
+            raise Refused.of(Problem.of("unsupported", said))
         # Chargebee answers concurrent writes to one record with lock_timeout.
         record = f"{command.entity}/{command.target_id or command.stamp}"
         lock = self._locks.setdefault(record, asyncio.Lock())

@@ -2,6 +2,7 @@
 topics."""
 
 import asyncio
+import contextlib
 import sqlite3
 import sys
 import time
@@ -16,7 +17,7 @@ from starlette.routing import Mount
 from contracts.entities import ENTITIES
 from contracts.settings import Settings, SettingsError, load
 from runtime.background import Background
-from runtime.clock import utc_now
+from runtime.clock import iso_now, utc_now
 from runtime.kafka import AWAY
 from runtime.life import Service
 from runtime.metrics import Collected
@@ -26,6 +27,7 @@ from services.console import metrics, model_file
 from services.console.findings import KINDS
 from services.console.mirror import Mirror, mirror
 from services.console.model import ReadModel
+from services.console.reports import count_ended
 from services.console.web.app import WebConsole
 from services.console.web.health import HealthWatch
 from services.console.web.outside import outside
@@ -114,7 +116,15 @@ class Keeper:
             if time.monotonic() - counted_s > COUNT_EVERY_S:
                 self.count(held.model)
                 self.behind = held.behind(await held.ends())
+                if self.behind == 0:
+                    await asyncio.to_thread(self._count_runs, held.model)
                 counted_s = time.monotonic()
+
+    def _count_runs(self, model: ReadModel) -> None:
+        """Count what comparisons found that have ended, in a thread of its own."""
+        with contextlib.closing(model.another()) as own:
+            for tenant in self._settings.tenants:
+                count_ended(own, tenant, iso_now())
 
     def count(self, model: ReadModel) -> None:
         """Take the figures. A kind without findings is told as 0, so that an alert on it ends."""

@@ -10,6 +10,8 @@ from rich.console import Console
 from contracts.decoding import UNREADABLE
 from contracts.entities import SYSTEMS, EntityName
 from contracts.messages import DeadLetter, Link
+from contracts.said import Said
+from contracts.said import say as sentence
 from contracts.settings import Settings
 from contracts.topics import ENTITY_TOPICS, link_key, reading_key, record_key
 from runtime.kafka import Kafka
@@ -35,6 +37,16 @@ def words_of(letter: DeadLetter) -> str:
     if problem is None:
         return letter.reason
     return f"{letter.reason}: {f'{problem.field}: ' if problem.field else ''}{problem.message}"
+
+
+def said_of(letter: DeadLetter) -> tuple[Said, ...]:
+    """The same as sentences; none where it is not about a refusal."""
+    problem = letter.problem
+    if problem is None:
+        return ()
+    if problem.field:
+        return (sentence("letter_of_field", field=problem.field, why=problem.why),)
+    return (sentence("letter_of", why=problem.why),)
 
 
 def show_letters(console: Console, letters: Mapping[str, DeadLetter], *, as_json: bool) -> None:

@@ -35,7 +35,7 @@ from services.console.tally import Tally, is_told, sides_of
 
 log = logging.getLogger(__name__)
 MIRRORED = ("links", "control", "journal", "cursors", "dead-letters", "readings")
-FORMAT = "8"  # of the tables; another one is made anew
+FORMAT = "9"  # of the tables; another one is made anew
 SETTLED_STATES = frozenset({"linked", "sent", "ignored"})
 IS_OPEN = 2  # of `busy`: a command is under way; 1 where one is planned
 MAX_AGE_S = (
@@ -84,7 +84,7 @@ create table journal (
 );
 create index journal_by_time on journal (tenant, at);
 create index journal_by_link on journal (tenant, entity, link, at);
-create index journal_by_cause on journal (tenant, cause);
+create index journal_by_cause on journal (tenant, cause, rule, name);
 create index journal_by_rule on journal (tenant, rule, at);
 create table control (name text primary key, tenant text, kind text, id text, value blob not null);
 create index control_by_kind on control (tenant, kind, id);
@@ -97,6 +97,9 @@ create table readings (
     value blob not null
 );
 create index readings_by_run on readings (tenant, run, entity, system);
+create table reports (
+    tenant text, run text, value blob not null, primary key (tenant, run)
+) without rowid;
 """
 _TABLE_OF = {
     "links": "links",
@@ -271,6 +274,8 @@ class ReadModel:
             return False
         for table in ("findings", "unsettled"):
             self._db.execute(f"delete from {table} where name = ?", (record.key,))
+        if gone:
+            self._db.execute("delete from reports")  # they may tell of it; they are counted anew
         return gone > 0
 
     # -- reading
@@ -428,6 +433,21 @@ class ReadModel:
         where = "tenant = ? and cause = ? order by name"
         return [_entry.decode(value) for value in self._values("journal", where, tenant, cause)]
 
+    def told_by(
+        self, tenant: str, cause: str, rules: Sequence[str], most: int
+    ) -> tuple[list[JournalEntry], int]:
+        """The first entries of some rules, in their order, that a run or signal has caused, and how
+        many there are."""
+        marks = ", ".join("?" * len(rules))
+        where, args = f"tenant = ? and cause = ? and rule in ({marks})", (tenant, cause, *rules)
+        (count,) = self._db.execute(f"select count(*) from journal where {where}", args).fetchone()
+        found: list[JournalEntry] = []
+        for rule in rules:
+            one = "tenant = ? and cause = ? and rule = ? order by name limit ?"
+            left = self._values("journal", one, tenant, cause, rule, most - len(found))
+            found += map(_entry.decode, left)
+        return found, int(count)
+
     def decided(
         self,
         tenant: str,
@@ -485,6 +505,21 @@ class ReadModel:
             found = _reading.decode(value)
             if isinstance(found, Reading):
                 yield found.record
+
+    def report(self, tenant: str, run: str) -> bytes | None:
+        """What was counted of a run; None where nothing was."""
+        return next(self._values("reports", "tenant = ? and run = ?", tenant, run), None)
+
+    def keep_report(self, tenant: str, run: str, value: bytes, *, among: Sequence[str]) -> None:
+        """Keep what was counted of a run; what is kept of the tenant's others goes, but for those
+        `among` which it is."""
+        marks = ", ".join("?" * len(among))
+        with self._transaction():
+            others = f"delete from reports where tenant = ? and run not in ({marks})"
+            self._db.execute(others, (tenant, *among))
+            self._db.execute(
+                "insert or replace into reports values (?, ?, ?)", (tenant, run, value)
+            )
 
     def _equal(self, table: str, **columns: str | int | None) -> Iterator[bytes]:
         """The values whose columns hold these; one that is None is not asked about, so that the

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from contracts.entities import EntityName, System
 from contracts.messages import Link, Op
+from contracts.said import Said, english
 from contracts.settings import Tenant
 from services.console.files import cell, write_csv
 from services.console.findings import brief_of, left_in
@@ -20,7 +21,7 @@ from services.console.model import ReadModel
 from services.console.names import Named, Names, called, money, number_of, sums
 from services.console.terminal import print_json, say
 from services.console.values import change, shown
-from services.console.waiting import UNHELD, facts_of, reason_of
+from services.console.waiting import UNHELD, facts_of, read_within, reasons_of, stored
 
 COLUMNS = (
     "entity",
@@ -61,7 +62,7 @@ class Batch(msgspec.Struct, kw_only=True):
 
 
 def plan_of(
-    link: Link, names: Names, settings: Tenant | None, reason: str | None = None
+    link: Link, names: Names, settings: Tenant | None, said: list[Said] | None = None
 ) -> Plan | None:
     """The plan of a link, None without one: what would be done where, with which fields; `expected`
     is what the target held when it was planned, `foreseen` why it would be refused, `findings` what
@@ -69,7 +70,7 @@ def plan_of(
     plan = link.plan
     if plan is None:
         return None
-    named = names.of(link)
+    named, reasons = names.of(link), said if said is not None else stored(link)
     return {
         "batch": link.batch,
         "entity": link.entity,
@@ -82,7 +83,8 @@ def plan_of(
         "target": plan.target,
         "fields": plan.fields,
         "expected": plan.expected,
-        "reason": reason if reason is not None else link.reason,
+        "reason": english(*reasons) or link.reason,
+        "said": reasons,
         "foreseen": foreseen(plan, settings) if settings is not None else [],
         "findings": list(map(brief_of, left_in(link))),
     }
@@ -98,12 +100,13 @@ def plans_of(
     names = Names(known)
     mode = settings.effective_mode if settings is not None else "sync"
     undecided = settings.missing_decisions() if settings is not None else []
-    facts = facts_of(model.controls(tenant), model.cursors(tenant), mode, undecided)
+    within = read_within(settings) if settings is not None else None
+    facts = facts_of(model.controls(tenant), model.cursors(tenant), mode, undecided, within)
     found = [
         plan
         for link in model.busy(tenant)
         if link.plan is not None and (link.state == "held" or not held_only)
-        if (plan := plan_of(link, names, settings, reason_of(link, facts, known))) is not None
+        if (plan := plan_of(link, names, settings, reasons_of(link, facts, known))) is not None
     ]
     return sorted(found, key=lambda each: (each["entity"], each["batch"], each["link"]))
 

@@ -15,6 +15,7 @@ from services.console.known import KnownByModel
 from services.console.model import ReadModel
 from services.console.services import judge
 from services.console.status import Status, tenant_status
+from services.console.waiting import read_within
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "linker": LINKER_INPUTS,
@@ -43,6 +44,7 @@ async def read_status(settings: Settings, model: ReadModel, tenants: Sequence[st
                 name if len(settings.tenants) > 1 else None,
                 model.tally(name),
                 KnownByModel(model, name),
+                read_within(settings.tenants[name]),
             )
             for name in tenants
         },

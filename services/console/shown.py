@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from contracts.messages import Link
+from contracts.said import Said, english
 from services.console.base import Meant
 from services.console.candidates import Candidate, candidates_of
 from services.console.known import KnownByModel
 from services.console.model import ReadModel
 from services.console.names import Named, Names, called
-from services.console.waiting import facts_of, reason_of
+from services.console.waiting import facts_of, read_within, reasons_of
 
 
 class Shown(NamedTuple):
@@ -18,8 +19,13 @@ class Shown(NamedTuple):
 
     link: Link
     named: Named
-    reason: str | None
+    said: list[Said]
     choices: list[Candidate]
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is as it is now, in English."""
+        return english(*self.said) or None
 
     @property
     def called(self) -> str:
@@ -32,13 +38,13 @@ def shown_of(model: ReadModel, about: Meant, links: Iterable[Link]) -> list[Show
     known, held = KnownByModel(model, about.tenant), about.settings.tenants[about.tenant]
     names, mode = Names(known), held.effective_mode
     controls, cursors = model.controls(about.tenant), model.cursors(about.tenant)
-    facts = facts_of(controls, cursors, mode, held.missing_decisions())
+    facts = facts_of(controls, cursors, mode, held.missing_decisions(), read_within(held))
     named = about.tenant if len(about.settings.tenants) > 1 else None
     return [
         Shown(
             link,
             names.of(link),
-            reason_of(link, facts, known, _sent_at(model, link)),
+            reasons_of(link, facts, known, _sent_at(model, link)),
             candidates_of(link, known, names, named) if link.candidates else [],
         )
         for link in links

@@ -134,16 +134,20 @@ def tenant_status(
     tenant: str | None = None,
     tally: Iterable[Tally] | None = None,
     known: Known | None = None,
+    read_within_s: Mapping[System, float] | None = None,
 ) -> TenantStatus:
     """The status of the tenant to whom all these newest records belong. `links` are at least those
     that it tells of by themselves, and all of them unless `tally` counts them and `known` looks
     others up. `mode` is that of its settings, `duplicates` are the journal's entries of rule
     `possible_duplicate`, oldest first, `undecided` the settings without a default that are not set,
-    `tenant` the name that commands need where there are several."""
+    `tenant` the name that commands need where there are several, `read_within_s` how long a change
+    may take to be read, by system."""
     held, marks, facts = list(links), list(cursors), list(controls)
     counts = list(tally_of(held) if tally is None else tally)
     known = known or KnownLinks(held)
-    about = _About(known, Names(known), facts_of(facts, marks, mode, undecided), tenant)
+    about = _About(
+        known, Names(known), facts_of(facts, marks, mode, undecided, read_within_s), tenant
+    )
     done = {control.id for control in facts if control.kind == "barrier" and control.value}
     dead = Counter(entity for letter in letters if (entity := _entity_of(letter)) is not None)
     differing = Counter(link.entity for link in held if link.differences)

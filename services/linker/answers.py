@@ -4,6 +4,7 @@ import msgspec
 
 from contracts.entities import FIELDS, System, other
 from contracts.messages import STAMP, Command, DeadLetter, Flight, Link, Outcome, Problem, Side
+from contracts.said import english, say
 from contracts.vendors import vendor_part
 from services.linker import books, late
 from services.linker.breakers import money_differs, money_kind, trip
@@ -103,7 +104,7 @@ def _conclude(work: Session, link: Link, flight: Flight, outcome: Outcome) -> No
             work.refused = command
             plan(work, link)
         case "rejected":
-            problem = outcome.error or Problem(code="rejected", message="refused without a reason")
+            problem = outcome.error or Problem.of("rejected", say("refused_bare"))
             link.problem = problem
             work.outputs.append(
                 DeadLetter(
@@ -119,7 +120,8 @@ def _conclude(work: Session, link: Link, flight: Flight, outcome: Outcome) -> No
             if side is not None and _changed_since(side, command):
                 plan(work, link)  # the record changed meanwhile, so the refusal may be out of date
             else:
-                rest(work, link, "rejected", f"{command.target} refused: {problem.message}")
+                why = say("refused", system=command.target, why=problem.why)
+                rest(work, link, "rejected", why)
         case "parked":
             park(work, link, outcome)
 
@@ -157,7 +159,10 @@ def _hold_back(work: Session, link: Link, command: Command, outcome: Outcome) ->
     for name, words in outcome.skipped.items():
         link.differences = [*(each for each in link.differences if each != name), name]
         text = f"{name} is held back from {outcome.target}: {words}"
-        link.held_back = {**link.held_back, name: f"held back from {outcome.target}: {words}"}
+        why = outcome.skipped_said.get(name, words)
+        said = say("field_held_back", system=outcome.target, why=why)
+        link.held_back = {**link.held_back, name: english(said)}
+        link.held_back_said = {**link.held_back_said, name: said}
         held = (outcome.data or {}).get(name)
         work.journal(link, "held_back", text, outcome.target, name, command.fields.get(name), held)
 

@@ -44,9 +44,8 @@ def weigh(work: Session, link: Link) -> bool:
     changed = (kept, rounding, listed) != (link.findings, link.rounding, link.differences)
     link.rounding, link.differences = rounding, listed
     for each in kept:
-        if each != before.get(each.kind):
-            said = f"{each.kind}: {each.text}"
-            work.journal(link, "finding", said, None, each.kind, msgspec.to_builtins(each))
+        if (facts_of := _facts_of(each)) != _facts_of(before.get(each.kind)):
+            work.journal(link, "finding", f"{each.kind}: {each.text}", None, each.kind, facts_of)
     for kind in before.keys() - found.keys():
         work.journal(
             link, "finding_ended", f"{kind} holds no longer", None, kind, None, before[kind].text
@@ -56,6 +55,13 @@ def weigh(work: Session, link: Link) -> bool:
         kind: held for kind, held in link.settled.items() if kind in found or kind not in before
     }
     return changed
+
+
+def _facts_of(finding: Finding | None) -> Any:
+    """A finding as the journal has it, in words only: that a release words it anew is no news."""
+    if finding is None:
+        return None
+    return msgspec.to_builtins(msgspec.structs.replace(finding, said=(), todo_said=()))
 
 
 def _is_marked(link: Link) -> bool:
@@ -170,7 +176,7 @@ def settle(
         ),
     }
     words = f"{by or 'an operator'} settled {kind}: {remark.strip()}"
-    work.journal(link, "settled_finding", words, None, kind, msgspec.to_builtins(found))
+    work.journal(link, "settled_finding", words, None, kind, _facts_of(found))
 
 
 def notice_wanted(state: State, link: Link) -> str | None:

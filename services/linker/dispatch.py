@@ -6,6 +6,7 @@ from typing import Any
 from contracts import facts
 from contracts.entities import EntityName, System, other
 from contracts.messages import Command, Flight, Link, LinkState, Op
+from contracts.said import Said, english, say
 from contracts.vendors import reference_to
 from services.linker import books
 from services.linker import match as matching
@@ -15,6 +16,7 @@ from services.linker.session import Rested, Session
 from services.linker.state import side_of
 
 MAX_STALES = 3
+REASON_MAX = 500  # characters of a reason that is made of those of others
 NOT_CARRIED = {
     "address": "the address lacks a city or zip code and is not carried",
     "text_lines": "text and summary lines are not carried",
@@ -25,11 +27,13 @@ JOURNALLED = frozenset(
 )
 
 
-def rest(work: Session, link: Link, state: LinkState, reason: str | None) -> None:
-    """Store the link, tell the journal when its state changed, and wake what waits for it."""
+def rest(work: Session, link: Link, state: LinkState, *said: Said) -> None:
+    """Store the link, tell the journal when its state changed, and wake what waits for it; `said`
+    is why it is in this state."""
+    reason = english(*said) or None
     if state in JOURNALLED and (link.state, link.reason) != (state, reason):
         work.journal(link, state, reason or "")
-    link.state, link.reason = state, reason
+    link.state, link.reason, link.said = state, reason, list(said)
     books.weigh(work, link)
     if state in ("linked", "sent") and link.flight is None:
         link.backfill = False
@@ -38,14 +42,21 @@ def rest(work: Session, link: Link, state: LinkState, reason: str | None) -> Non
         work.later.append(Rested(link.entity, link.key))
 
 
+def why_of(link: Link) -> list[Said] | str:
+    """Why a link is in its state, as a sentence about another one says it: without sentences (of a
+    release that knew none) in words."""
+    return link.said or (link.reason or "")
+
+
 def conflict(
-    work: Session, link: Link, rule: str, words: str, target: System, edits: dict[str, Any]
+    work: Session, link: Link, rule: str, said: Said, target: System, edits: dict[str, Any]
 ) -> None:
     """Carry neither side: a person decides. The edits are told once."""
+    words = english(said)
     if (link.state, link.reason) != ("conflict", words):
         for name, value in edits.items():
             work.journal(link, rule, words, other(target), name, value)
-    rest(work, link, "conflict", words)
+    rest(work, link, "conflict", said)
 
 
 def dispatch(
@@ -89,14 +100,14 @@ def dispatch(
     link.stales = link.stales + 1 if same else 0
     if link.stales >= MAX_STALES:
         link.stales = 0
-        rest(work, link, "conflict", f"{target} refused the same plan three times as stale")
+        rest(work, link, "conflict", say("stale_thrice", system=target))
     elif (held := gate(work, link, op, target) or _paid_gate(work, link, op, target)) is not None:
         _hold(work, link, command, *held)
     elif link.lane == "bulk" and not has_room(work, target):
         link.plan = command
-        rest(work, link, "pending", "planned; waits for its turn")
+        rest(work, link, "pending", say("queued"))
     elif (batch := _tripped(work, link, command)) is not None:
-        _hold(work, link, command, batch, f"breaker: more than usual; release or discard {batch}")
+        _hold(work, link, command, batch, say("breaker", batch=batch))
     else:
         for note in notes or []:
             # Named by what it is about: a command that was parked and is planned again tells it
@@ -110,7 +121,7 @@ def dispatch(
         text = f"{op} in {target}: {', '.join(fields) or stamp or ''}"
         work.journal(link, op, text, target, None, fields or None, command.expected or None)
         work.outputs.append(command)
-        rest(work, link, "linked" if side else "creating", None)
+        rest(work, link, "linked" if side else "creating")
 
 
 def has_room(work: Session, target: System) -> bool:
@@ -118,34 +129,30 @@ def has_room(work: Session, target: System) -> bool:
     return work.state.count(f"flying|{target}") < work.state.policy.window
 
 
-def gate(work: Session, link: Link, op: Op, target: System) -> tuple[str, str] | None:
+def gate(work: Session, link: Link, op: Op, target: System) -> tuple[str, Said] | None:
     """The batch that holds a plan and why, or None when nothing but a breaker can."""
     entity = link.entity
     if facts.holds(work.state, facts.Pause, f"{entity}/{target}"):
-        return "paused", f"{entity} to {target} is paused"
+        return "paused", say("paused", entity=entity, system=target)
     if work.mode() != "sync":
-        return "observe", "observe"
+        return "observe", say("observe")
     if not (link.backfill and op == "create" and work.state.policy.hold_first_backfill):
         return None
     if facts.holds(work.state, facts.Released, entity):
         return None
-    return "first", "first backfill: release it with tandem held release"
+    return "first", say("first_backfill")
 
 
-def _hold(work: Session, link: Link, command: Command, batch: str, words: str) -> None:
+def _hold(work: Session, link: Link, command: Command, batch: str, said: Said) -> None:
     link.plan, link.batch = command, batch
-    rest(work, link, "held", f"{words}; would {command.op} in {command.target}")
+    rest(work, link, "held", said, say("would", op=command.op, system=command.target))
 
 
-def _paid_gate(work: Session, link: Link, op: Op, target: System) -> tuple[str, str] | None:
+def _paid_gate(work: Session, link: Link, op: Op, target: System) -> tuple[str, Said] | None:
     is_draft = (op, target, link.entity) == ("create", "poweroffice", "order")
     if not is_draft or not books.is_paid_already(work.state, link):
         return None
-    words = (
-        "paid in Chargebee already, and Go would ask for the money again: "
-        "tandem held release order --batch paid, or order.paid = carry"
-    )
-    return books.PAID, words
+    return books.PAID, say("paid_already")
 
 
 def _tripped(work: Session, link: Link, command: Command) -> str | None:

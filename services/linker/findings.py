@@ -13,6 +13,7 @@ from typing import Any
 
 from contracts.messages import Finding, FindingKind, LineAmounts, Link, Side
 from contracts.notices import INVOICED
+from contracts.said import Said, english, say
 from contracts.units import is_currency, rounding_step
 from services.linker.state import Policy, born_in_go, both, is_gone
 
@@ -30,15 +31,8 @@ ALIKE = (
 Line = dict[str, Any]
 MONEY: frozenset[FindingKind] = frozenset({"money_differs", "vat_differs"})
 DROPPED = {
-    "vat_number": (
-        "the customer's VAT number is not carried to Go, since it is no Norwegian "
-        "organisation number",
-        "enter it in Go if the sale is to be invoiced under it, and check the VAT of its orders",
-    ),
-    "round_off": (
-        "the round-off of the Chargebee invoice is on no line",
-        "set order.round_off_product to carry it, or post the difference",
-    ),
+    "vat_number": (say("dropped_vat_number"), say("enter_vat_number")),
+    "round_off": (say("dropped_round_off"), say("set_round_off")),
 }
 
 
@@ -100,6 +94,19 @@ def findings_of(policy: Policy, link: Link, around: Around) -> list[Finding]:
     return found
 
 
+def _finding(
+    kind: FindingKind, said: Sequence[Said], todo: Sequence[Said], **named: Any
+) -> Finding:
+    return Finding(
+        kind=kind,
+        text=english(*said),
+        todo=english(*todo),
+        said=tuple(said),
+        todo_said=tuple(todo),
+        **named,
+    )
+
+
 def _is_copy(policy: Policy, link: Link) -> bool:
     """Whether what stands in Go is a draft that nobody was to send: as it was told when it was
     made, whatever the settings say by now."""
@@ -144,8 +151,7 @@ def _dropped(link: Link) -> Iterator[Finding]:
         off = abs(Decimal(whole) - _total(seen)) if whole is not None else ZERO
         if "round_off" in names and ZERO < off < MAX_ROUND_OFF:
             named["amount"] = _text(off)
-    words, todo = "; ".join(text for text, _ in told), "; ".join(todo for _, todo in told)
-    yield Finding(kind="dropped", text=words, todo=todo, **named)
+    yield _finding("dropped", [said for said, _ in told], [todo for _, todo in told], **named)
 
 
 def _not_whole(ours: Side, theirs: Side | None, around: Around) -> Iterator[Finding]:
@@ -157,17 +163,15 @@ def _not_whole(ours: Side, theirs: Side | None, around: Around) -> Iterator[Find
     missing = whole - around.ordered
     if missing > (MAX_ROUND_OFF if "round_off" in ours.incomplete else step):
         number = invoice.get("number")
-        yield Finding(
-            kind="not_whole",
+        part, all_of_it = _text(whole - missing), _text(whole)
+        yield _finding(
+            "not_whole",
+            [say("not_whole", number=number, part=part, amount=all_of_it)],
+            [say("rest_in_no_order")],
             amount=_text(missing),
             currency=seen.get("currency"),
             chargebee=_ours(seen),
             poweroffice=_theirs(theirs.seen) if theirs is not None and theirs.seen else None,
-            text=f"the orders of Chargebee invoice {number} hold {_text(whole - missing)} of its "
-            f"{_text(whole)}",
-            todo="the rest is in no order and does not reach Go: enter it there, or let Chargebee "
-            "put lines without "
-            "shipment into orders (order.source = invoices carries whole invoices)",
         )
 
 
@@ -205,12 +209,12 @@ def _documents(policy: Policy, link: Link, a: Side, b: Side, around: Around) -> 
         return
     twice = is_copy and status == "sent" and ours.claim > step and theirs.claim > step
     if twice:
-        yield Finding(
-            kind="invoiced_twice",
+        yield _finding(
+            "invoiced_twice",
+            [say("invoiced_twice", ours=ours.number, theirs=theirs.number)],
+            [say("credit_in_go", amount=_text(theirs.claim))],
             amount=_text(theirs.claim),
             **named,
-            text=f"invoiced in Chargebee ({ours.number}) and again in Go ({theirs.number})",
-            todo=f"credit {_text(theirs.claim)} in Go",
         )
         return
     apart = theirs.claim - ours.claim
@@ -222,32 +226,32 @@ def _documents(policy: Policy, link: Link, a: Side, b: Side, around: Around) -> 
         too_much = apart
     if too_much > step:
         invoice = seen.get("invoice") or {}
-        why = "credited" if ours.stands else "void" if invoice.get("void") else "cancelled"
-        todo = (
-            f"credit {_text(too_much)} in Go"
-            if status == "sent"
-            else "set it back to Draft in Go and correct it"
-        )
-        if is_copy and status == "sent":
-            todo += ", or settle this where Go's invoice is the one that stands"
-        yield Finding(
-            kind="credited_after_invoice",
-            amount=_text(too_much),
-            **named,
-            todo=todo,
-            text=f"{why} in Chargebee ({_with_notes(ours.number, seen)}), {status} in Go "
-            f"({theirs.number})",
-        )
+        documents_of = {"ours": _with_notes(ours.number, seen), "theirs": theirs.number}
+        if ours.stands:
+            why = say("credited_here", state=status, **documents_of)
+        elif invoice.get("void"):
+            why = say("void_here", state=status, **documents_of)
+        else:
+            why = say("cancelled_here", state=status, **documents_of)
+        if status != "sent":
+            todo = say("back_to_draft")
+        elif is_copy:
+            todo = say("credit_in_go_unless", amount=_text(too_much))
+        else:
+            todo = say("credit_in_go", amount=_text(too_much))
+        amount = _text(too_much)
+        yield _finding("credited_after_invoice", [why], [todo], amount=amount, **named)
     elif -too_much > step and status == "sent" and not (is_copy and ours.claim > step):
-        notes = ", ".join(around.credit_notes) or "the reversal"
-        yield Finding(
-            kind="credited_in_go",
-            amount=_text(-too_much),
-            **named,
-            text=f"credited in Go ({theirs.number}) by {notes}, and not in Chargebee "
-            f"({ours.number})",
-            todo=f"credit {_text(-too_much)} in Chargebee",
+        documents_of = {"ours": ours.number, "theirs": theirs.number}
+        notes = ", ".join(around.credit_notes)
+        said = (
+            say("credited_there", notes=notes, **documents_of)
+            if notes
+            else say("reversed_there", **documents_of)
         )
+        amount = _text(-too_much)
+        todo = say("credit_in_chargebee", amount=amount)
+        yield _finding("credited_in_go", [said], [todo], amount=amount, **named)
     paid = (seen.get("invoice") or {}).get("paid") and not (
         born_in_go(link) and policy.imports_as_paid
     )
@@ -260,18 +264,17 @@ def _documents(policy: Policy, link: Link, a: Side, b: Side, around: Around) -> 
         and ours.claim > step
     ):
         left = balance.get("balance")
-        amount = (
+        open_amount = (
             Decimal(left)
             if left is not None and currency == policy.ledger_currency
             else theirs.claim
         )
-        amount = min(amount, ours.claim)  # no more than was paid
-        yield Finding(
-            kind="paid_but_open",
-            amount=_text(amount),
+        yield _finding(
+            "paid_but_open",
+            [say("paid_but_open", ours=ours.number, theirs=theirs.number)],
+            [say("register_payment")],
+            amount=_text(min(open_amount, ours.claim)),  # no more than was paid
             **named,
-            text=f"paid in Chargebee ({ours.number}), and Go's {theirs.number} is still to be paid",
-            todo="register the payment in Go",
         )
 
 
@@ -295,13 +298,12 @@ def _amounts(
     currencies = ours.get("currency"), theirs.get("currency")
     if all(currencies) and currencies[0] != currencies[1]:
         sums = [f"{_text(each.get('total'))} {each['currency']}" for each in (ours, theirs)]
-        said = f"the currency differs: {sums[0]} in Chargebee and {sums[1]} in Go"
-        yield Finding(
-            kind="money_differs",
+        yield _finding(
+            "money_differs",
+            [say("currency_differs", ours=sums[0], theirs=sums[1])],
+            [say("enter_in_currency")],
             amount=_text(ours.get("total")),
-            text=said,
             **named,
-            todo="enter the order in Go in its own currency",
         )
         return
     here, there = documents(link, around)
@@ -311,41 +313,46 @@ def _amounts(
     gaps = {name: Decimal(theirs.get(name) or 0) - Decimal(ours.get(name) or 0) for name in names}
     lines = tuple(_differing(ours, theirs))
     if gaps.get("net", ZERO) != 0 or any(abs(gap) > step for gap in gaps.values()):
-        said = ", ".join(
-            f"{_NAMED[name]} {_text(ours.get(name))} in Chargebee and "
-            f"{_text(theirs.get(name))} in Go"
+        parts = [
+            say(
+                "sum_differs",
+                what=_NAMED[name],
+                ours=_text(ours.get(name)),
+                theirs=_text(theirs.get(name)),
+            )
             for name, gap in gaps.items()
             if gap
-        )
+        ]
+        said = say("money_differs", parts=parts)
         largest = max(gaps.values(), key=abs)
         if is_sent and (here.credited or there.credited):
-            said += f"; {_text(abs(there.claim - here.claim))} apart after what was credited"
+            apart = _text(abs(there.claim - here.claim))
+            said = say("money_differs_credited", parts=parts, amount=apart)
         if is_sent and abs(there.total - here.total) > step:
             largest = there.claim - here.claim
-        yield Finding(
-            kind="money_differs",
+        yield _finding(
+            "money_differs",
+            [said],
+            [say("look_which")],
             amount=_text(abs(largest)),
             lines=lines[:MAX_LINES],
-            text=said,
             **named,
-            todo="look which side is right, and correct or credit the other",
         )
         return
     if names == AMOUNTS and (other := [line for line in lines if _tax_gap(line) > step]):
-        words = "; ".join(
-            f"{line.text or 'a line'}: VAT {line.chargebee_tax} in Chargebee and "
-            f"{line.poweroffice_tax} in Go"
-            for line in other[:3]
+        told = [_vat_of(line) for line in other[:3]]
+        said = (
+            say("vat_differs_more", lines=told, count=len(other) - 3)
+            if len(other) > 3
+            else say("vat_differs", lines=told)
         )
-        more = f" and {len(other) - 3} more" if len(other) > 3 else ""
-        said = f"{words}{more}, with equal totals"
-        yield Finding(
-            kind="vat_differs",
-            lines=tuple(other[:MAX_LINES]),
-            text=said,
-            **named,
-            todo="correct the product's sales account in Go, or its tax in Chargebee",
-        )
+        held = tuple(other[:MAX_LINES])
+        yield _finding("vat_differs", [said], [say("correct_vat")], lines=held, **named)
+
+
+def _vat_of(line: LineAmounts) -> Said:
+    taxes = {"ours": line.chargebee_tax, "theirs": line.poweroffice_tax}
+    return say("line_vat", line=line.text, **taxes) if line.text else say("bare_line_vat", **taxes)
 
 
 _NAMED = {"net": "net", "tax": "VAT", "total": "total"}

@@ -1,6 +1,7 @@
 """How two links become one. Pure."""
 
 from contracts.messages import Link
+from contracts.said import say
 from services.linker.dispatch import rest
 from services.linker.session import Session
 
@@ -11,7 +12,8 @@ def joined(work: Session, link: Link, rule: str, text: str) -> Link:
     if link.flight is None and key != link.key and work.state.get(link.entity, key) is None:
         work.state.remove(link.entity, link.key)
         link.key = key
-    link.plan, link.waiting_on, link.candidates, link.aside = None, [], [], None
+    link.plan, link.waiting_on, link.candidates = None, [], []
+    link.aside, link.aside_said = None, None
     link.candidates_count, link.twins = 0, []
     work.journal(link, f"matched_by_{rule}", text)
     return link
@@ -22,14 +24,15 @@ def unite(work: Session, link: Link, twin: Link, rule: str) -> Link | None:
     None where the twin has a command in flight, for which the link then waits."""
     if twin.flight is not None:
         link.waiting_on = [f"link|{twin.entity}|{twin.key}"]
-        rest(work, link, "waiting", f"{twin.key} has a command in flight")
+        rest(work, link, "waiting", say("twin_in_flight", key=twin.key))
         return None
     ours, theirs = (link, twin) if link.chargebee else (twin, link)
     if theirs.poweroffice is None:
         raise ValueError(f"{link.key} and {twin.key} are both records of Chargebee")
     ours.poweroffice = theirs.poweroffice
     ours.lane = "live" if link.lane == "live" else ours.lane
-    ours.cause, ours.backfill, ours.aside = link.cause, ours.backfill or theirs.backfill, None
+    ours.cause, ours.backfill = link.cause, ours.backfill or theirs.backfill
+    ours.aside, ours.aside_said = None, None
     # A key may serve again after a split; its numbers must not, since finished commands are known
     # by them.
     ours.seq, ours.entries = max(ours.seq, theirs.seq), max(ours.entries, theirs.entries)

@@ -15,6 +15,7 @@ from typing import Any
 from contracts import facts
 from contracts.entities import EntityName, System, other
 from contracts.messages import Link, Side
+from contracts.said import Said, say
 from contracts.vendors import reference_of, reference_to
 from services.linker.state import (
     State,
@@ -49,7 +50,7 @@ class Unclear:
     value, 0 where the candidates follow from a reference."""
 
     candidates: tuple[str, ...]
-    reason: str
+    said: Said
     count: int = 0
 
 
@@ -140,10 +141,7 @@ def match(state: State, link: Link, system: System) -> Match:
     stamped = find_stamped(state, link.entity, system, side.id, side.stamp)
     if stamped is not None and stamped.key != link.key:
         if side_of(stamped, system) is not None:
-            return Unclear(
-                (stamped.key,),
-                f"its reference names {stamped.key}, which is linked to another record",
-            )
+            return Unclear((stamped.key,), say("linked_elsewhere", key=stamped.key))
         return Twin(stamped, "stamp")
     named = reference_of(system, side.stamp)
     if named is not None and (
@@ -161,9 +159,7 @@ def match(state: State, link: Link, system: System) -> Match:
             *side.incomplete,
             *(theirs.incomplete if theirs else ()),
         ):
-            return Unclear(
-                (found.link.key,), "the Go contact has another role too; an operator links it"
-            )
+            return Unclear((found.link.key,), say("other_role"))
         return found
     return _product(state, link, system, side) if link.entity == "product" else Single()
 
@@ -177,7 +173,7 @@ def _unprefixed(state: State, entity: EntityName, system: System, side: Side) ->
         return None
     return Unclear(
         tuple(key for _, key in found[:MAX_CANDIDATES]),
-        "a reference without our prefix equals the id",
+        say("bare_reference"),
     )
 
 
@@ -236,9 +232,9 @@ def _candidates(state: State, link: Link, system: System, rule: str, value: str)
 
 
 def _unclear(
-    state: State, link: Link, system: System, rule: str, value: str, sharing: _Sharing, reason: str
+    state: State, link: Link, system: System, rule: str, value: str, sharing: _Sharing, said: Said
 ) -> Unclear:
-    return Unclear(_candidates(state, link, system, rule, value), reason, sharing.total)
+    return Unclear(_candidates(state, link, system, rule, value), said, sharing.total)
 
 
 def _customer(state: State, link: Link, system: System, side: Side) -> Match:
@@ -259,13 +255,11 @@ def _customer(state: State, link: Link, system: System, side: Side) -> Match:
         )
         if same is None or party is None or not same.total:
             return Single()
-        words = "another record has the same e-mail, name and kind"
-        return _unclear(state, link, system, "party", party, same, words)
+        return _unclear(state, link, system, "party", party, same, say("same_party"))
     if sharing.total == 1:
         theirs = side_of(sharing.twins[0], other(system))
         if theirs is not None and not _same_party(side.seen or {}, theirs.seen or {}):
-            words = "the e-mail is equal, but name, kind or organisation number differ"
-            return _unclear(state, link, system, "email", email, sharing, words)
+            return _unclear(state, link, system, "email", email, sharing, say("same_email"))
     return _choose(state, link, system, "email", email, sharing, "email")
 
 
@@ -302,26 +296,25 @@ def _choose(
     """The twin, where exactly one other record has the value, is of the other system and unlinked,
     and has no better claim to a third one: who is planned first must not matter."""
     if sharing.total > 1 or not sharing.twins:
-        reason = f"the {SHOWN[rule]} {value} is that of another {link.entity} too"
-        return _unclear(state, link, system, rule, value, sharing, reason)
+        said = say("not_unique", what=SHOWN[rule], value=value, entity=link.entity)
+        return _unclear(state, link, system, rule, value, sharing, said)
     (twin,) = sharing.twins
     if (claim := _better_claim(state, twin, other(system), rule)) is not None:
-        reason = f"the {SHOWN[rule]} is equal, but {twin.key} {claim}"
-        return _unclear(state, link, system, rule, value, sharing, reason)
+        return _unclear(state, link, system, rule, value, sharing, claim)
     return Busy(twin.key) if twin.flight is not None else Twin(twin, words)
 
 
-def _better_claim(state: State, twin: Link, system: System, rule: str) -> str | None:
+def _better_claim(state: State, twin: Link, system: System, rule: str) -> Said | None:
     """Why an unlinked record looks for another twin by a rule that comes before this one, or
     None."""
     side = side_of(twin, system)
     if side is not None and (reference := reference_of(system, side.stamp)) is not None:
-        return f"refers to {reference.text}"
+        return say("twin_refers", what=SHOWN[rule], key=twin.key, reference=reference.text)
     for name, value in naturals(twin.entity, system, side):
         if name == rule:
             return None
         if name in BEFORE_OTHERS and _sharing(state, twin, system, name, value).total:
-            return f"shares {value} with another record"
+            return say("twin_shares", what=SHOWN[rule], key=twin.key, value=value)
     return None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts.entities import FIELDS, SYSTEMS, System, field_of, other
 from contracts.messages import Link
+from contracts.said import english, say
 from services.linker.state import Policy, agree, born_in_go, both, known, owner
 
 
@@ -127,8 +128,10 @@ def _changed(policy: Policy, link: Link, name: str, x: Any, y: Any, result: Merg
     if not by_a and not by_b:
         if row.lacking and name not in link.held_back:
             holder: System = "chargebee" if edited_a else "poweroffice"
-            words = f"not carried: the {name} in {holder} lacks {row.lacking}; complete it there"
+            said = say("field_incomplete", field=name, system=holder, lacking=row.lacking)
+            words = english(said)
             link.held_back = {**link.held_back, name: words}
+            link.held_back_said = {**link.held_back_said, name: said}
             link.differences = [*(each for each in link.differences if each != name), name]
             result.notes.append(
                 Note("held_back", words, holder, name, *((x, y) if edited_a else (y, x)))

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from contracts import facts
 from contracts.entities import EntityName
 from contracts.messages import ORDER_SOURCE, Link, LinkState
+from contracts.said import Said, say
 from contracts.vendors import invoice_id_of, invoice_order_id, own_chargebee_id, reference_of
 from services.linker.match import is_distinct
 from services.linker.state import State
@@ -24,7 +25,7 @@ class Aside(NamedTuple):
     """Why an order of Chargebee is not created in Go."""
 
     state: LinkState
-    reason: str
+    said: Said
     candidates: list[str]
 
 
@@ -138,9 +139,7 @@ def aside(state: State, link: Link) -> Aside | None:
         return None
     of, source = source_of_link(link), source_of(state)
     if of != source:
-        return Aside(
-            "ignored", f"order.source is {source}, and this is one of Chargebee's {of}", []
-        )
+        return Aside("ignored", say("other_source", source=source, of=of), [])
     number = ((link.chargebee.seen or {}).get("invoice") or {}).get("number")
     sisters = [
         state.get(*name) for name in state.find(f"order|invoice|chargebee|{number}", MAX_SISTERS)
@@ -152,6 +151,6 @@ def aside(state: State, link: Link) -> Aside | None:
         return None
     return Aside(
         "ambiguous",
-        f"invoice {number} stands in Go already, as {', '.join(keys[:3])}",
+        say("in_go_already", number=number, keys=", ".join(keys[:3])),
         keys[:MAX_SISTERS],
     )

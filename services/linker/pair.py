@@ -5,6 +5,7 @@ from typing import Any
 
 from contracts.entities import SYSTEMS, System, other
 from contracts.messages import Link
+from contracts.said import say
 from contracts.vendors import own_chargebee_id, stamp_for_poweroffice
 from services.linker import books
 from services.linker import match as matching
@@ -13,12 +14,6 @@ from services.linker.merge import carries_removal, merge
 from services.linker.session import Session
 from services.linker.situation import OrderGone, Pair
 from services.linker.state import agree, born_in_go, is_gone, side_of
-
-SUSPECT = (
-    "what an earlier write of ours held stands in Chargebee again: a late request of ours, or "
-    "somebody who entered it "
-    "again; settle it, or redrive it to take it as an edit"
-)
 
 
 def plan_pair(work: Session, link: Link, pair: Pair) -> None:
@@ -32,7 +27,7 @@ def plan_pair(work: Session, link: Link, pair: Pair) -> None:
             agree(theirs, name, pair.theirs_seen.get(name))
     if ours.suspect or theirs.suspect:
         names = ", ".join([*ours.suspect, *theirs.suspect])
-        rest(work, link, "conflict", f"{names}: {SUSPECT}")
+        rest(work, link, "conflict", say("suspect", fields=names))
         return
     result = merge(work.state.policy, link, _recognise(work, link, pair))
     for note in result.notes:
@@ -40,6 +35,8 @@ def plan_pair(work: Session, link: Link, pair: Pair) -> None:
     if link.differences:
         link.differences = [n for n in link.differences if n == "stamp" or _differs(pair, n)]
         link.held_back = {n: words for n, words in link.held_back.items() if n in link.differences}
+        told = link.held_back_said
+        link.held_back_said = {n: said for n, said in told.items() if n in link.held_back}
         link.asked = [n for n in link.asked if n in link.differences]
     if gone is not None and _meets_deletion(work, link, result.writes):
         return
@@ -50,12 +47,11 @@ def plan_pair(work: Session, link: Link, pair: Pair) -> None:
             dispatch(work, link, target, "update", fields, notes=notes)
             return
     if gone is not None:
-        words = f"deleted or archived in {gone}; not carried to {other(gone)}"
-        rest(work, link, "ignored", words)
+        rest(work, link, "ignored", say("gone_not_carried", system=gone, other=other(gone)))
     elif not (_stamp(work, link, pair) or told_notice(work, link) or _confirm(work, link, pair)):
         held = locked and result.writes["poweroffice"]
         _tell_duplicates(work, link)
-        rest(work, link, "linked", "confirmed in Go, so its header is locked" if held else None)
+        rest(work, link, "linked", *((say("confirmed_locked"),) if held else ()))
 
 
 def plan_gone(work: Session, link: Link, gone: OrderGone) -> Link | None:
@@ -73,14 +69,20 @@ def plan_gone(work: Session, link: Link, gone: OrderGone) -> Link | None:
     if edits and tells and told_notice(work, link):
         return None
     if edits:
-        words = f"{gone.words}, but {', '.join(edits)} changed in {other(gone.system)}"
-        conflict(work, link, "edit_against_deletion", words, gone.system, edits)
+        said = say(
+            "edited_though_deleted" if gone.is_deleted else "edited_though_cancelled",
+            system=gone.system,
+            fields=", ".join(edits),
+            other=other(gone.system),
+        )
+        conflict(work, link, "edit_against_deletion", said, gone.system, edits)
     elif gone.system == "chargebee" and _is_removable(work, link, gone):
         names = ("status", "order_date", "purchase_order", "lines")
         guarded = {name: (theirs.seen or {}).get(name) for name in names}
         dispatch(work, link, "poweroffice", "delete", {}, guard=guarded)
     elif not (tells and told_notice(work, link)):
-        rest(work, link, "ignored", f"{gone.words}; reported, not carried")
+        how = say("deleted_in" if gone.is_deleted else "cancelled_in", system=gone.system)
+        rest(work, link, "ignored", how, say("reported"))
     return None
 
 
@@ -135,10 +137,8 @@ def _meets_deletion(work: Session, link: Link, writes: dict[System, dict[str, An
         if side is None or not is_gone(side) or not (edits or (back and side.deleted)):
             continue
         names = ", ".join(edits) or "archived"
-        words = (
-            f"{names} changed in {other(target)}, but the record is deleted or archived in {target}"
-        )
-        conflict(work, link, "edit_against_deletion", words, target, edits)
+        said = say("edited_though_gone", fields=names, other=other(target), system=target)
+        conflict(work, link, "edit_against_deletion", said, target, edits)
         return True
     return False
 

@@ -8,9 +8,10 @@ here, so doing it again does no harm. `situation` says what the link is in, one 
 from contracts import facts, signals
 from contracts.entities import ENTITIES, KNOWN_BY, SYSTEMS, EntityName, System
 from contracts.messages import SWITCHED_OFF, Link, Outcome
+from contracts.said import english, say
 from services.linker import books
 from services.linker import match as matching
-from services.linker.dispatch import dispatch, has_room, rest
+from services.linker.dispatch import REASON_MAX, dispatch, has_room, rest, why_of
 from services.linker.pair import plan_gone, plan_pair
 from services.linker.runs import facts as runs
 from services.linker.runs.verify import verify
@@ -63,22 +64,23 @@ def _plan_once(work: Session, link: Link) -> Link | None:
             return plan_alone(work, link, alone)
         case Refused(problem):
             link.problem = problem
-            rest(work, link, "rejected", f"{problem.field or link.entity}: {problem.message}")
+            field = problem.field or link.entity
+            rest(work, link, "rejected", say("of_field", field=field, why=problem.why))
         case Empty():
-            rest(work, link, "rejected", "the record has no content")
-        case Aside(reason, stamped):
+            rest(work, link, "rejected", say("no_content"))
+        case Aside(why, stamped):
             if stamped and link.entity == "customer":
                 dispatch(work, link, "poweroffice", "stamp", {})  # which takes it away
             else:
-                rest(work, link, "ignored", reason)
-        case Finished(reason):
-            rest(work, link, "ignored", reason)
+                rest(work, link, "ignored", say("aside", why=why))
+        case Finished(said):
+            rest(work, link, "ignored", said)
         case Sent(number):
-            rest(work, link, "sent", f"sent from Go as invoice {number}")
+            rest(work, link, "sent", say("sent", number=number))
         case OrderGone() as gone:
             return plan_gone(work, link, gone)
         case KindsDiffer():
-            rest(work, link, "conflict", "one side is a person and the other a company")
+            rest(work, link, "conflict", say("kinds_differ"))
         case BesideSale() as beside:
             plan_beside(work, link, beside)
     return None
@@ -87,7 +89,7 @@ def _plan_once(work: Session, link: Link) -> Link | None:
 def park(work: Session, link: Link, outcome: Outcome) -> None:
     """A command was not carried out; it is planned again when its vendor, or the operator, lets it
     through."""
-    reason = outcome.error.message if outcome.error else "not reachable"
+    why = outcome.error.why if outcome.error else say("unreachable")
     reachable = facts.get(work.state, facts.Reachable, outcome.target)
     if outcome.error and outcome.error.code in SWITCHED_OFF:
         plan(
@@ -96,7 +98,7 @@ def park(work: Session, link: Link, outcome: Outcome) -> None:
     elif reachable is not None and reachable.at >= outcome.at:
         plan(work, link)
     else:
-        rest(work, link, "parked", f"{outcome.target}: {reason}")
+        rest(work, link, "parked", say("parked", system=outcome.target, why=why))
 
 
 # -- what follows for others
@@ -133,8 +135,9 @@ def _plan_waiting(work: Session, link: Link) -> None:
 def _explain_waiting(work: Session, bucket: str, holder: Link) -> None:
     for name in work.state.find(bucket, MAX_AT_ONCE):
         if (link := work.state.get(*name)) is not None:
-            words = f"{holder.entity} {holder.key} is {holder.state}: {holder.reason}"
-            link.reason = words[:500]
+            facts_of = {"entity": holder.entity, "id": holder.key, "state": holder.state}
+            link.said = [say("needs_why", **facts_of, why=why_of(holder))]
+            link.reason = english(*link.said)[:REASON_MAX]
             work.state.put(link)
 
 

@@ -6,9 +6,10 @@ from typing import Any
 from contracts.entities import EntityName, System, field_of, other
 from contracts.messages import Link, Side
 from contracts.notices import notice
+from contracts.said import Said, say, within
 from services.linker import match as matching
 from services.linker import order_source
-from services.linker.dispatch import dispatch, rest
+from services.linker.dispatch import REASON_MAX, dispatch, rest, why_of
 from services.linker.joins import unite
 from services.linker.session import Session, Wanted
 from services.linker.situation import Alone, BesideSale
@@ -20,20 +21,20 @@ def plan_alone(work: Session, link: Link, alone: Alone) -> Link | None:
     entity, target = link.entity, other(alone.system)
     if not work.barrier_open(entity):
         link.backfill = True
-        rest(work, link, "pending", "waits for the first snapshot of both systems")
+        rest(work, link, "pending", say("first_snapshots"))
         return None
     match matching.match(work.state, link, alone.system):
         case matching.Twin(twin, rule):
             return unite(work, link, twin, rule)
-        case matching.Unclear(candidates, reason, count):
+        case matching.Unclear(candidates, said, count):
             link.candidates, link.candidates_count = list(candidates), count
-            rest(work, link, "ambiguous", reason)
+            rest(work, link, "ambiguous", said)
         case matching.Unknown(reference):
-            words = f"its reference names {reference}, which {target} has not shown"
-            rest(work, link, "waiting", words)
+            said = say("reference_unshown", reference=reference, system=target)
+            rest(work, link, "waiting", said)
         case matching.Busy(key):
             link.waiting_on = [f"link|{entity}|{key}"]
-            rest(work, link, "waiting", f"{key} is being created and may be its twin")
+            rest(work, link, "waiting", say("twin_in_creation", key=key))
         case matching.Single():
             _create(work, link, alone)
     return None
@@ -47,30 +48,28 @@ def plan_beside(work: Session, link: Link, beside: BesideSale) -> None:
     if queued and status != "queued" and not link.put_on_hold:
         dispatch(work, link, "chargebee", "update", {"fulfilment": status})
     else:
-        words = f"another order of the invoice that order {beside.holder.key} stands for"
-        rest(work, link, "ignored", words)
+        rest(work, link, "ignored", say("beside_sale", key=beside.holder.key))
 
 
 def _create(work: Session, link: Link, alone: Alone) -> None:
     entity, system, target = link.entity, alone.system, other(alone.system)
-    if (reason := _out_of_scope(work, link, alone)) is not None:
-        rest(work, link, "ignored", reason)
+    if (said := _out_of_scope(work, link, alone)) is not None:
+        rest(work, link, "ignored", said)
         return
     if entity == "order" and (aside := order_source.aside(work.state, link)) is not None:
         link.candidates, link.candidates_count = aside.candidates, len(aside.candidates)
-        rest(work, link, aside.state, aside.reason)
+        rest(work, link, aside.state, aside.said)
         return
     if entity == "order" and not _is_translatable(work, link, system):
         return
     unshown = [each for each in link.twins if by_id(work.state, entity, target, each) is None]
     if unshown:
-        named = f"{target} {', '.join(unshown)} looks like the same {entity}"
-        rest(work, link, "waiting", f"{named}; decided when it has been read")
+        said = say("twins_unshown", system=target, ids=", ".join(unshown), entity=entity)
+        rest(work, link, "waiting", said)
         return
     if met := _met(work, link, alone):
         link.candidates, link.candidates_count = met, len(met)
-        named = ", ".join(met)
-        rest(work, link, "ambiguous", f"{named} looked like the same {entity} and was edited since")
+        rest(work, link, "ambiguous", say("twins_edited", keys=", ".join(met), entity=entity))
         return
     fields = {
         name: value for name, value in alone.seen.items() if field_of(entity, name).complete(value)
@@ -112,14 +111,14 @@ def _met(work: Session, link: Link, alone: Alone) -> list[str]:
     return found
 
 
-def _out_of_scope(work: Session, link: Link, alone: Alone) -> str | None:
+def _out_of_scope(work: Session, link: Link, alone: Alone) -> Said | None:
     """Why the settings leave a record alone."""
     policy, entity, target = work.state.policy, link.entity, other(alone.system)
     if (entity, target) in policy.create_off:
-        return f"create.{entity}.to_{target} is off"
+        return say("create_off", name=entity, target=target)
     referenced_only = entity == "customer" and policy.customers_in_scope == "referenced"
     if referenced_only and not work.state.count(f"wait|customer|{alone.system}|{alone.side.id}"):
-        return "no order in scope refers to it"
+        return say("unreferenced")
     return None
 
 
@@ -129,15 +128,14 @@ def _id_is_taken(work: Session, link: Link, side: Side) -> bool:
     holder = by_id(work.state, link.entity, "chargebee", own_id)
     if holder is not None:
         link.candidates = [holder.key]
-        words = f"Chargebee {own_id}, the id its twin would get, is another record"
-        rest(work, link, "ambiguous", words)
+        rest(work, link, "ambiguous", say("id_taken", id=own_id))
     return holder is not None
 
 
 def _is_translatable(work: Session, link: Link, system: System) -> bool:
     """Whether all records an order names are linked; otherwise the order waits on exactly those."""
     missing: list[tuple[EntityName, str]] = []
-    words: list[str] = []
+    said: list[Said] = []
     for entity, record_id in references(link, system):
         holder = by_id(work.state, entity, system, record_id)
         twin = side_of(holder, other(system)) if holder is not None else None
@@ -148,23 +146,28 @@ def _is_translatable(work: Session, link: Link, system: System) -> bool:
             continue
         missing.append((entity, record_id))
         if archived:
-            words.append(
-                f"customer {record_id} is archived in Go: take it out of the archive there"
-            )
+            said.append(say("customer_archived", id=record_id))
             continue
         # Not why it is held: that changes with the mode and the batches, and nobody would tell
         # those who wait.
         told = holder is not None and holder.state != "held"
-        why = f": {holder.reason}" if told and holder is not None and holder.reason else ""
-        known = holder.state if holder is not None else "not known yet"
-        words.append(f"{entity} {record_id} is {known}{why}")
+        said.append(_unlinked(entity, record_id, holder, told=told))
     if not missing:
         return True
     link.waiting_on = [f"{entity}|{system}|{record_id}" for entity, record_id in missing]
-    rest(work, link, "waiting", "; ".join(words)[:500])
+    rest(work, link, "waiting", *within(said, REASON_MAX))
     for entity, record_id in missing:
         holder = by_id(work.state, entity, system, record_id)
         alone = holder is not None and side_of(holder, other(system)) is None
         if holder is not None and alone and holder.state == "ignored" and entity == "customer":
             work.later.append(Wanted(holder.entity, holder.key))
     return False
+
+
+def _unlinked(entity: EntityName, record_id: str, holder: Link | None, *, told: bool) -> Said:
+    if holder is None:
+        return say("needs_unknown", entity=entity, id=record_id)
+    if not told or not holder.reason:
+        return say("needs", entity=entity, id=record_id, state=holder.state)
+    why = why_of(holder)
+    return say("needs_why", entity=entity, id=record_id, state=holder.state, why=why)

@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.entities import System
 from contracts.messages import Link, Problem, Side
+from contracts.said import Said, english, say
 from contracts.vendors import reference_of
 from services.linker.books import holder_of_sale
 from services.linker.state import Policy, State, apart, is_credit, is_gone, sides
@@ -28,7 +29,7 @@ class Aside:
     """An operator took the link out; `stamped` says that Go's record still names what it was parted
     from."""
 
-    reason: str
+    why: Said | str
     stamped: bool
 
 
@@ -36,7 +37,7 @@ class Aside:
 class Finished:
     """Nothing follows any more: why, for a person."""
 
-    reason: str
+    said: Said
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ class OrderGone:
     system: System
 
     @property
-    def words(self) -> str:
-        gone = self.ours if self.system == "chargebee" else self.theirs
-        return f"{'deleted' if gone.deleted else 'cancelled'} in {self.system}"
+    def is_deleted(self) -> bool:
+        """Deleted, and not only cancelled."""
+        return (self.ours if self.system == "chargebee" else self.theirs).deleted
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,9 @@ def situation(state: State, link: Link) -> Situation:
         if side.seen is None and not side.deleted:
             return Empty()
     if link.aside is not None:
-        return Aside(link.aside, _names_what_it_was_parted_from(state, link))
+        told = link.aside_said
+        why = told if told is not None and english(told) == link.aside else link.aside
+        return Aside(why, _names_what_it_was_parted_from(state, link))
     if link.chargebee is not None and link.poweroffice is not None:
         return _pair(link, link.chargebee, link.poweroffice)
     return _alone(state, link, *known[0])
@@ -121,7 +124,7 @@ def _pair(link: Link, ours: Side, theirs: Side) -> Situation:
         "chargebee" if is_gone(ours) else "poweroffice" if is_gone(theirs) else None
     )
     if ours.seen is None or theirs.seen is None or (gone == "chargebee" and is_gone(theirs)):
-        return Finished("gone on both sides")
+        return Finished(say("gone_on_both"))
     if link.entity == "order" and theirs.seen.get("status") == "sent":
         return Sent((theirs.seen.get("invoice") or {}).get("number"))
     if link.entity == "order" and gone is not None:
@@ -135,16 +138,16 @@ def _alone(state: State, link: Link, system: System, side: Side) -> Situation:
     is_order = link.entity == "order"
     if is_order and is_credit(side.seen):
         named = (side.seen or {}).get("credit_of")
-        about = f"names invoice {named}, against which it counts" if named else "names no invoice"
-        return Finished(f"a credit note, which is never carried; it {about}")
+        about = say("credit_note_of", number=named) if named else say("credit_note_bare")
+        return Finished(about)
     if system == "chargebee" and (holder := holder_of_sale(state, link)) is not None:
         return BesideSale(side, holder)
     if is_gone(side) or side.seen is None:
-        return Finished("deleted, archived or cancelled records are never created elsewhere")
+        return Finished(say("gone_alone"))
     if is_order and (side.seen.get("invoice") or {}).get("void"):
-        return Finished("its invoice is void or reversed, so no document is made of it elsewhere")
+        return Finished(say("invoice_void"))
     if is_order and system == "poweroffice" and not is_taken_over(state.policy, side.seen):
-        return Finished(f"a draft in Go; taken over when {state.policy.takeover}")
+        return Finished(say("draft_in_go", state=state.policy.takeover))
     return Alone(system, side, side.seen)
 
 

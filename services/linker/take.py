@@ -6,6 +6,7 @@ from typing import Any
 from contracts import facts
 from contracts.entities import FIELDS, System, other
 from contracts.messages import Flight, Link, Observed, Outcome, Side, ce_id
+from contracts.said import say
 from contracts.topics import ENTITY_TOPICS, record_key
 from contracts.vendors import own_chargebee_id, vendor_part
 from services.linker import late, writes
@@ -127,9 +128,9 @@ def _take_data(
     elif side.id != returned.id and link.entity == "order" and command.op == "create":
         _give_way(work, link, side, outcome, returned)
     elif side.id != returned.id:
-        text = f"{target} returned {returned.id}, but {side.id} had joined by its reference"
+        said = say("returned_another", system=target, id=returned.id, known=side.id)
         link.candidates = [side.id, returned.id]
-        rest(work, link, "ambiguous", text)
+        rest(work, link, "ambiguous", said)
         return False
     elif proves(side, flight, outcome):
         if returned.version < side.version:
@@ -170,9 +171,11 @@ def _give_up(work: Session, holder: Link, link: Link, target: System) -> bool:
     parted = held and source and apart(work.state, link.entity, target, held.id, source.id)
     linked = side_of(holder, other(target)) is not None
     if held is None or linked or holder.flight is not None or parted:
-        text = f"{target} {link.entity} of {holder.key} was returned for {link.key} too"
+        said = say(
+            "returned_twice", system=target, entity=link.entity, key=holder.key, other=link.key
+        )
         link.candidates = [holder.key]
-        rest(work, link, "ambiguous", text)
+        rest(work, link, "ambiguous", said)
         return False
     set_side(link, target, held)
     link.seq, link.entries = max(link.seq, holder.seq), max(link.entries, holder.entries)

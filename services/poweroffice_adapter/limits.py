@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts.entities import Address
 from contracts.messages import Problem
+from contracts.said import say
 from contracts.values import text
 
 LIMITS: dict[str, dict[str, tuple[str, int]]] = {
@@ -36,12 +37,8 @@ def too_long(table: str, values: Mapping[str, Any]) -> list[Problem]:
     for name, (property_name, most) in LIMITS[table].items():
         value = text(values[name]) if isinstance(values.get(name), str) else None
         if value is not None and len(value) > most:
-            words = (
-                f"it has {len(value)} characters, and {property_name} in PowerOffice Go takes "
-                f"{most}; "
-                "shorten it in Chargebee"
-            )
-            found.append(Problem(code="too_long", field=name, message=words))
+            said = say("too_long_for_go", count=len(value), name=property_name, most=most)
+            found.append(Problem.of("too_long", said, name))
     return found
 
 
@@ -51,17 +48,13 @@ def unfit_address(value: Address | None, present: Address | None) -> Problem | N
         if present is None:
             return None
         # Whether Go takes null for a whole MailAddress is not known.
-        words = "an address in PowerOffice Go is not cleared; remove it there by hand"
-        return Problem(code="not_cleared", field="address", message=words)
+        return Problem.of("not_cleared", say("address_not_cleared"), "address")
     parts = {name: getattr(value, name) for name in LIMITS["address"]}
     for long in too_long("address", parts):
-        return Problem(code=long.code, field="address", message=f"{long.field}: {long.message}")
+        return Problem.of(long.code, say("of_field", field=long.field, why=long.why), "address")
     missing = [name for name in ("city", "zip") if not text(parts[name])]
     if missing and any(map(text, parts.values())):
         # ContactAddressPostDto demands City and ZipCode.
-        words = (
-            f"PowerOffice Go takes no address without {' and '.join(missing)}; fill it in in "
-            f"Chargebee"
-        )
-        return Problem(code="missing", field="address", message=words)
+        said = say("go_address_lacks", fields=" and ".join(missing))
+        return Problem.of("missing", said, "address")
     return None

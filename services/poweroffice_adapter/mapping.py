@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from contracts.entities import Entity
 from contracts.mappings import newest
 from contracts.messages import Problem
+from contracts.said import say
 from contracts.values import text
 from contracts.vendors import vendor_part
 from services.poweroffice_adapter import models
@@ -134,8 +135,7 @@ def read(model: type[_Model], raw: Mapping[str, Any]) -> _Model | Problem:
         names = {str(name).lower(): str(name) for name in raw}
         where = [str(part) for part in error.errors(include_input=False)[0]["loc"]]
         field = ".".join([names.get(where[0], where[0]), *where[1:]])
-        message = f"PowerOffice Go sent a {field} that cannot be read; correct it in Go"
-        return Problem(code="unreadable", field=field, message=message)
+        return Problem.of("unreadable", say("unreadable_in_go", name=field), field)
 
 
 def unreadable(raw: Mapping[str, Any], problem: Problem) -> Reading | None:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from contracts.entities import wire
-from contracts.messages import Command, Outcome, Result, answer_to
+from contracts.messages import Command, Outcome, Problem, Result, answer_to
+from runtime.problems import told
 from services.poweroffice_adapter.guard import present
 from services.poweroffice_adapter.mapping import MAPPING, NEVER, Reading, version
 
@@ -19,11 +20,11 @@ def outcome_of(
     *,
     wrote: bool,
     done: tuple[str, ...] = (),
-    skipped: Mapping[str, str] | None = None,
+    skipped: Mapping[str, Problem] | None = None,
 ) -> Outcome:
     """The outcome for a record as it was read or returned."""
     return msgspec.structs.replace(
-        answer_to(command, result, at),
+        told(answer_to(command, result, at), skipped),
         id=reading.id,
         mapping=MAPPING,
         done=done,
@@ -31,7 +32,6 @@ def outcome_of(
         data=wire(present(reading)),
         version=version(reading.newest_at, number, command.target_version),
         wrote=wrote,
-        skipped=dict(skipped or {}),
     )
 
 

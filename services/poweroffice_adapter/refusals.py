@@ -4,6 +4,8 @@ Pure."""
 import re
 from collections.abc import Collection
 
+from contracts.messages import Problem
+from contracts.said import say
 from runtime.vendor import NotFound, Refused
 
 # Our fields by the properties that Go's words name.
@@ -49,7 +51,7 @@ def with_field(error: Refused) -> Refused:
 
 def held_back(
     error: Refused, optional: Collection[str], written: Collection[str]
-) -> dict[str, str]:
+) -> dict[str, Problem]:
     """The one field that a 400 names, with Go's words, where the others can be written without it;
     else nothing."""
     named = fields_named(error)
@@ -60,7 +62,8 @@ def held_back(
         or named[0] not in optional
     ):
         return {}
-    return {named[0]: f"PowerOffice Go refuses it ({error.message}); correct it in Chargebee"}
+    said = say("go_refuses", why=error.message)
+    return {named[0]: Problem.of("refused", said, named[0])}
 
 
 def of_reference(error: Refused) -> Refused:

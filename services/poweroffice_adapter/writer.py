@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from contracts.messages import Command, Outcome, Result
+from contracts.messages import Command, Outcome, Problem, Result
+from contracts.said import say
 from contracts.values import text
 from contracts.vendors import reference_of
 from runtime.clock import iso
@@ -57,7 +58,7 @@ class Writer(Records):
     async def create(self, command: Command, fields: Mapping[str, Any], priority: int) -> Outcome:
         """Look where the command asks for it, then create; after a 400 that names one field, once
         more without it."""
-        skipped = self.fitting(fields, None).skipped
+        skipped = self.fitting(fields, None).faults
         body = await self.body(command, fields, priority)
         found = await self._adopted(command, fields, priority) if command.look_first else None
         if found is None and command.look_for_twins:
@@ -115,14 +116,14 @@ class Writer(Records):
             return outcome
         tested: dict[Path, Any] | None = None
         refused: Refused | None = None
-        back: dict[str, str] = {}
+        back: dict[str, Problem] = {}
         noted = False  # what takes a call of its own has been written
         for _ in range(MAX_READS):
             number = self._observations.start()
             held = await self.get(id, priority)
             read_at_s, seen = self.means.seconds(), present(held.reading)
             fitting = self.fitting(without(fields, back), seen)
-            skipped, wanted = fitting.skipped | back, fitting.held
+            skipped, wanted = fitting.faults | back, fitting.held
             changes = differing(seen, wanted)
             if not changes:
                 return self._outcome(
@@ -166,10 +167,8 @@ class Writer(Records):
     async def stamp(self, command: Command, priority: int) -> Outcome:
         """Fill an empty reference; without a stamp in the command, take our own away again."""
         if not self.stampable:
-            raise Refused(
-                "unsupported",
-                f"a {command.entity} of PowerOffice Go has no reference to write into",
-            )
+            said = say("no_reference_in_go", entity=command.entity)
+            raise Refused.of(Problem.of("unsupported", said))
         id, refused = target_of(command), None
         if (outcome := await self._unread_stamp(command, priority)) is not None:
             return outcome
@@ -184,10 +183,8 @@ class Writer(Records):
             ):
                 return self._outcome(command, "applied", held.reading, number, wrote=False)
             if command.stamp is not None and held_stamp is not None:
-                message = (
-                    f"ExternalImportReference holds {held_stamp}, which is not ours to replace"
-                )
-                raise Refused("stamp_taken", message)
+                said = say("reference_not_ours", reference=held_stamp)
+                raise Refused.of(Problem.of("stamp_taken", said))
             if refused is not None:
                 raise refused
             try:
@@ -200,9 +197,8 @@ class Writer(Records):
 
     async def remove(self, command: Command, priority: int) -> Outcome:
         """Nothing but a draft is ever removed. Raises Refused."""
-        raise Refused(
-            "unsupported", f"a {command.entity} of PowerOffice Go is archived, never deleted"
-        )
+        said = say("never_deleted_in_go", entity=command.entity)
+        raise Refused.of(Problem.of("unsupported", said))
 
     # -- steps
 
@@ -269,7 +265,7 @@ class Writer(Records):
         held: Held,
         properties: Mapping[Path, Any],
         priority: int,
-        skipped: Mapping[str, str] | None = None,
+        skipped: Mapping[str, Problem] | None = None,
     ) -> Outcome:
         id = held.reading.id
         self._observations.begin_write(command.entity, id)
@@ -288,7 +284,7 @@ class Writer(Records):
         return self.means.seconds() - read_at_s > MAX_PAUSE_S
 
     def _ended(
-        self, command: Command, held: Held, skipped: Mapping[str, str] | None = None
+        self, command: Command, held: Held, skipped: Mapping[str, Problem] | None = None
     ) -> Outcome:
         """The outcome of a write that returned; the source learns of it at once."""
         number = self._observations.reply()
@@ -306,7 +302,7 @@ class Writer(Records):
         *,
         wrote: bool | None = None,
         done: tuple[str, ...] = (),
-        skipped: Mapping[str, str] | None = None,
+        skipped: Mapping[str, Problem] | None = None,
     ) -> Outcome:
         wrote = result != "stale" if wrote is None else wrote
         at = self._now()

@@ -279,8 +279,8 @@ MUTANTS = (
     Mutant(
         "an edited draft is removed",
         _PAIR,
-        "    if edits:\n        words",
-        "    if False:\n        words",
+        "    if edits:\n        said",
+        "    if False:\n        said",
     ),
     Mutant(
         "other lines are confirmed",
@@ -298,7 +298,7 @@ MUTANTS = (
     Mutant(
         "observe sends",
         _DISPATCH,
-        'if work.mode() != "sync":\n        return "observe", "observe"',
+        'if work.mode() != "sync":\n        return "observe", say("observe")',
         "",
     ),
     Mutant(
@@ -419,7 +419,7 @@ MUTANTS = (
     Mutant(
         "a twin that refers to another is taken",
         _MATCH,
-        'return f"refers to {reference.text}"',
+        'return say("twin_refers", what=SHOWN[rule], key=twin.key, reference=reference.text)',
         "pass",
     ),
     Mutant(
@@ -565,8 +565,8 @@ MUTANTS = (
     Mutant(
         "a finding is lost when the order is sent",
         _DISPATCH,
-        "    link.state, link.reason = state, reason\n    books.weigh(work, link)",
-        "    link.state, link.reason = state, reason\n    if state != 'sent':\n        books.weigh(work, link)",
+        "= state, reason, list(said)\n    books.weigh(work, link)",
+        "= state, reason, list(said)\n    if state != 'sent':\n        books.weigh(work, link)",
     ),
     Mutant(
         "a sent draft that was not to be sent is right",

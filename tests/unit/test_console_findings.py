@@ -31,6 +31,7 @@ from services.console.plans import plans_of, show_plans, write_plan_csv
 from services.console.show import show_status
 from services.console.shown import Shown
 from services.console.status import Status, TenantStatus, tenant_status
+from services.console.waiting import stored
 from tests.unit.test_read_model import order, put, put_link, put_reading, put_run
 
 AT = "2026-11-20T10:00:00.000000Z"
@@ -86,7 +87,7 @@ def found(*links: Link) -> list[findings.Found]:
 
 def plain(held: Link) -> Shown:
     """A link beside which nothing is known."""
-    return Shown(held, Named(), held.reason, [])
+    return Shown(held, Named(), stored(held), [])
 
 
 def terminal() -> Console:

@@ -23,6 +23,7 @@ from contracts.messages import (
     Problem,
     Side,
 )
+from contracts.said import say
 from runtime.clock import utc_now
 from services.console.cli import app
 from services.console.known import KnownByModel
@@ -370,7 +371,7 @@ def test_a_link_shows_every_candidate_it_holds_and_its_possible_duplicates() -> 
         candidates_count=2000,
         duplicates=["ola", "per"],
     )
-    show_link(console, Shown(link, Named(), "r", []), as_json=False)
+    show_link(console, Shown(link, Named(), [say("bare", why="r")], []), as_json=False)
     assert console.export_text().splitlines()[-2:] == [
         f"candidates: {', '.join(held)} and 1980 more",
         "possible duplicates: ola, per",

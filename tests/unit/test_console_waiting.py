@@ -9,7 +9,7 @@ import pytest
 from contracts.messages import Command, Control, Cursor, Flight, Link
 from services.console.known import KnownLinks
 from services.console.status import tenant_status
-from services.console.waiting import facts_of, reason_of
+from services.console.waiting import facts_of, reason_of, span_of
 from tests.unit.test_read_model import AT, KARI, link, side
 
 DONE = [
@@ -29,6 +29,7 @@ def now(
     mode: str = "sync",
     undecided: Any = (),
     sent_at: str = "",
+    read_within_s: Any = None,
 ) -> str:
     """The reason of a link; `health` by system."""
     held = [
@@ -38,7 +39,7 @@ def now(
         Cursor(tenant="t", system=system, entity="health", at=AT, value=value)
         for system, value in (health or {}).items()
     ]
-    facts = facts_of(held, cursors, mode, undecided)
+    facts = facts_of(held, cursors, mode, undecided, read_within_s)
     return reason_of(link, facts, KnownLinks([link, *links]), sent_at) or ""
 
 
@@ -267,6 +268,45 @@ def test_a_command_under_way_says_since_when_and_that_the_vendor_is_in_trouble()
     )
 
 
+def test_it_says_within_what_time_something_happens_by_itself_where_that_is_known() -> None:
+    """The next poll of Go, and until when a first snapshot lasts at least; Chargebee tells of
+    changes by itself."""
+    within = {"poweroffice": 60.0}
+    unread = waiting("customer|poweroffice|9")
+    assert now(unread, *DONE, read_within_s=within) == (
+        "customer 9 of Go is not known yet; Go is read again within 1 min"
+    )
+    assert now(unread, *DONE) == "customer 9 of Go is not known yet"
+    away = {"poweroffice": {"last_error": "503"}}
+    assert "within" not in now(unread, *DONE, health=away, read_within_s=within)
+    theirs = waiting("customer|chargebee|9")
+    assert now(theirs, *DONE, read_within_s=within) == "customer 9 of Chargebee is not known yet"
+    unshown = link(
+        "kari",
+        state="waiting",
+        reason="its reference names go-5, which poweroffice has not shown",
+        chargebee=side("kari"),
+    )
+    assert now(unshown, *DONE, read_within_s=within) == (
+        "its reference names go-5, which poweroffice has not shown; Go is read again within 1 min"
+    )
+    reading = {"since": AT, "until": "2026-11-30T10:15:00.000Z", "late_s": 900}
+    first = link("kari", state="pending", chargebee=side("kari"))
+    health = {"chargebee": {"first_snapshots": {"customer": reading}}}
+    assert now(first, DONE[1], health=health) == (
+        "waits for the first snapshot of customers in Chargebee: not complete yet, and not before "
+        "2026-11-30T10:15:00Z"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.5, "1 s"), (59.5, "60 s"), (60, "1 min"), (61, "2 min"), (7199, "120 min"), (7200, "2 h")],
+)
+def test_a_span_is_rounded_up(seconds: float, words: str) -> None:
+    assert span_of(seconds) == words
+
+
 def test_what_is_parked_says_whether_the_vendor_is_away_still() -> None:
     parked = link(
         "kari", state="parked", reason="poweroffice: GET /Customers: 503", chargebee=side("kari")
@@ -274,7 +314,8 @@ def test_what_is_parked_says_whether_the_vendor_is_away_still() -> None:
     health = {"poweroffice": {"stopped": "the keys are refused"}}
     assert (
         now(parked, health=health)
-        == "Go is in trouble: the keys are refused; it is sent when Go answers"
+        == "Go is in trouble: the keys are refused; it is sent when Go answers; "
+        "Go is asked again within 1 min"
     )
     assert now(parked).startswith(
         "poweroffice: GET /Customers: 503; nothing is known to be wrong with Go now; "

@@ -1,16 +1,21 @@
 """What a person with the books in hand is told of an order, whatever became of it."""
 
+import dataclasses
 from typing import Any
 
 import msgspec
 import pytest
 
+from contracts import signals
 from contracts.findings import unsettled
 from contracts.messages import Finding, Link, Side, Signal
+from services.linker.decide import decide
 from services.linker.findings import Around, findings_of, is_rounding
+from services.linker.operators import held
 from services.linker.operators.runs import _keep
 from services.linker.state import Policy, by_id
-from tests.unit.bench import Bench, order
+from services.linker.store import Overlay
+from tests.unit.bench import NOW, Bench, order
 
 INVOICE = {
     "number": "2044",
@@ -418,6 +423,39 @@ def test_a_paid_order_waits_where_go_would_ask_for_the_money_again() -> None:
     free.linked_product()
     (create,) = free.see("chargebee", "900", 1, ours(invoice={**INVOICE, "paid": False}), "order")
     assert create.fields["notice"] is None
+
+
+@pytest.mark.parametrize("kind", ["release", "discard"])
+def test_of_many_held_orders_those_go_that_waited_when_a_person_said_so(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is too much for one transaction follows in others. An order that comes in between was
+    shown to nobody, and waits; nor does a batch of another name go."""
+    monkeypatch.setattr(held, "MAX_AT_ONCE", 2)
+    bench = Bench(invoicing_by="poweroffice")
+    bench.linked_pair()
+    bench.linked_product()
+    tight = {"creates": (0.0, 0.0)}
+    bench.store.policy = dataclasses.replace(bench.store.policy, breakers=tight)
+    unpaid = ours(invoice={**INVOICE, "paid": False})
+    assert bench.see("chargebee", "900", 1, unpaid, "order") == []
+    assert bench.link("900", "order").batch == "creates-1"
+    shown = ("901", "902", "903")
+    for key in shown:
+        bench.see("chargebee", key, 1, ours(), "order")
+    said = signals.made(signals.KINDS[kind], {"entity": "order", "batch": "paid"})
+    state, outputs = decide(bench.store.child(), signals.to("t", said, id="s", at=NOW), NOW)
+    assert isinstance(state, Overlay)
+    bench.store.absorb(state)
+    bench.see("chargebee", "904", 1, ours(), "order")
+    left = [each for each in outputs if isinstance(each, Signal)]
+    assert len(left) == 1
+    for each in left:
+        bench.say(each)
+    # The breaker is open: what was released waits for it now, as every other order does.
+    batches = {key: bench.link(key, "order").batch for key in ("900", *shown, "904")}
+    after = "creates-1" if kind == "release" else ""
+    assert batches == {"900": "creates-1", **dict.fromkeys(shown, after), "904": "paid"}
 
 
 def test_an_order_of_a_customer_archived_in_go_waits() -> None:

@@ -191,6 +191,22 @@ FAULTS = {
         "set TANDEM_TENANTS__DEMO__CHARGEBEE__WEBHOOK_PASSWORD "
         "or TANDEM_TENANTS__DEMO__CHARGEBEE__WEBHOOK_PASSWORD_FILE",
     ),
+    "a page without the id": (
+        '[tenants.demo]\nchargebee.site = "x"\npoweroffice.environment = "demo"\n'
+        'chargebee.pages.customer = "https://example.com/customers"',
+        {},
+        "tenants.demo.chargebee.pages.customer: must be an http or https address without user or "
+        "password, with {id} once in place of the record's id, such as "
+        "https://example.com/customers/{id}; correct it in tandem.toml",
+    ),
+    "a page of a script": (
+        '[tenants.demo]\nchargebee.site = "x"\npoweroffice.environment = "demo"\n'
+        'poweroffice.pages.order = "javascript:alert({id})"',
+        {},
+        "tenants.demo.poweroffice.pages.order: must be an http or https address without user or "
+        "password, with {id} once in place of the record's id, such as "
+        "https://example.com/customers/{id}; correct it in tandem.toml",
+    ),
     "password in an address": (
         '[tenants.demo]\npoweroffice.environment = "demo"\n'
         f'chargebee.base_url = "http://user:{CANARY}@127.0.0.1/api/v2"',

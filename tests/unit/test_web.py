@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,17 @@ from contracts.messages import (
     Reading,
     Side,
 )
+from contracts.said import say
 from contracts.settings import Settings
 from contracts.signals import OfOperator, args_of
+from services.console import drift, reports
 from services.console.base import NotFound
 from services.console.model import Mirrored, ReadModel
 from services.console.web.app import SECURITY, WebConsole
 from services.console.web.doctor_page import Diagnosis
 from services.console.web.health import HealthWatch
 from services.console.web.outside import Outside
+from services.console.web.taken import LASTS, TakenThings
 from services.console.web.words import catalogue
 
 AT = "2026-11-29T06:00:00.000000Z"
@@ -50,11 +54,11 @@ KARI: dict[str, Any] = {
 }
 
 
-def settings_of(**console: Any) -> Settings:
+def settings_of(*, pages: dict[str, str] | None = None, **console: Any) -> Settings:
     users = {name: {"password_hash": hashed, "role": name} for name, hashed in PASSWORDS.items()}
     tenant = {
         "mode": "sync",
-        "chargebee": {"site": "acme-test", "prices": "net"},
+        "chargebee": {"site": "acme-test", "prices": "net", "pages": pages or {}},
         "poweroffice": {"environment": "demo"},
         "invoicing": {"by": "chargebee"},
         "start": {"orders": "2026-01-01"},
@@ -456,6 +460,97 @@ def test_an_unread_model_and_an_unknown_tenant_are_told(browser: Browser) -> Non
     assert "being read" in browser.see("/acme/", 503)
 
 
+def test_reasons_and_findings_are_norwegian_and_the_vendors_words_are_quoted(
+    browser: Browser, model: ReadModel
+) -> None:
+    theirs = say("refused", system="poweroffice", why="Email is not valid")
+    ours = say("refused", system="poweroffice", why=say("order_lacks", what="order date"))
+    told = msgspec.structs.replace(
+        TWICE,
+        said=(say("invoiced_twice", ours="order 41, invoice 41", theirs="invoice 20009"),),
+        todo_said=(say("credit_in_go", amount="1250.00"),),
+    )
+    for each in (
+        link("nei", state="rejected", poweroffice=None, reason="x", said=[theirs]),
+        link("heller", state="rejected", poweroffice=None, reason="x", said=[ours]),
+        link("41", entity="order", state="sent", findings=[told]),
+    ):
+        name = f"acme/{each.entity}/{each.key}"
+        model.apply([Mirrored("links", name, encode(each))], {}, {})
+    assert "Go refused: “Email is not valid”" in browser.see("/acme/needs")
+    browser.post("/language", data={"language": "nb", "back": "/acme/needs"})
+    text = browser.see("/acme/needs")
+    assert "Go avviste: «Email is not valid»" in text
+    assert "Go avviste: ordren mangler ordredato; fyll ut i PowerOffice Go" in text
+    assert "fakturert i Chargebee (order 41, invoice 41) og en gang til i Go" in text
+    assert "krediter 1250.00 i Go" in text and "fakturert to ganger" in text
+
+
+# -- who works on what
+
+
+def marks(text: str) -> list[str]:
+    return re.findall(r'name="mark" value="(\w+)"', text)
+
+
+def test_who_takes_something_is_shown_to_others_until_it_ends(
+    browser: Browser, model: ReadModel, tmp_path: Path
+) -> None:
+    browser = Browser(settings_of(data=str(tmp_path)), model)
+    browser.login("operator", "operator")
+    mark = marks(browser.see("/acme/needs"))[0]
+    form = {"csrf": browser.csrf(), "mark": mark}
+    assert browser.post("/acme/take", data=form).status_code == 303
+    assert "Let go of it" in browser.see("/acme/needs")
+    other = Browser(settings_of(data=str(tmp_path)), model)
+    other.login("admin", "admin")
+    text = other.see("/acme/needs")
+    assert "Taken by operator" in text and text.count("Take it over") == 1
+    assert other.see("/acme/needs.csv").count(",operator,20") == 1
+    theirs = {"csrf": other.csrf(), "mark": mark}
+    assert other.post("/acme/take", data=theirs).status_code == 303
+    assert "Taken by admin" in browser.see("/acme/needs")
+    assert other.post("/acme/take/end", data=theirs).status_code == 303
+    assert "Taken by" not in browser.see("/acme/needs")
+    assert other.post("/acme/take", data={"mark": mark}).status_code == 403
+    assert other.post("/acme/take", data={**theirs, "mark": "0" * 24}).status_code == 400
+    assert "kari" not in (tmp_path / "taken.json").read_text()
+    reader = Browser(settings_of(data=str(tmp_path)), model)
+    reader.login("reader", "reader")
+    assert marks(reader.see("/acme/needs")) == []
+    csrf = re.search(r'name="csrf" value="(\w+)"', reader.see("/acme/needs"))
+    assert csrf is not None
+    given = {"csrf": csrf[1], "mark": mark}
+    assert reader.post("/acme/take", data=given).status_code == 403
+
+
+def test_what_was_taken_ends_by_itself_and_with_what_it_is_about(tmp_path: Path) -> None:
+    held, now = TakenThings(tmp_path), datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
+    held.take("acme", "a", "kari", now, ["a", "b"])
+    assert held.of("acme", now + LASTS - timedelta(seconds=1))["a"].by == "kari"
+    assert held.of("acme", now + LASTS) == {}
+    held.take("acme", "b", "ole", now, ["b"])  # what "a" was about is settled
+    assert held.of("acme", now).keys() == {"b"}
+    assert held.of("other", now) == {}
+    held.let_go("acme", "b", now)
+    assert held.of("acme", now) == {}
+
+
+def test_a_record_links_to_its_pages_in_the_systems_where_the_settings_tell_them(
+    model: ReadModel,
+) -> None:
+    """An id may hold anything; it stays one part of the path."""
+    pages = {"customer": "https://acme.example.com/c/{id}/show"}
+    browser = Browser(settings_of(pages=pages), model)
+    browser.login()
+    odd = link("a/b?c", poweroffice=Side(id="941", version="1", seen=KARI))
+    odd = msgspec.structs.replace(odd, chargebee=Side(id="a/b?c", version="1", seen=KARI))
+    model.apply([Mirrored("links", "acme/customer/a/b?c", encode(odd))], {}, {})
+    text = browser.see(f"/acme/records/{model.number_of(odd)}")
+    assert 'href="https://acme.example.com/c/a%2Fb%3Fc/show"' in text
+    assert text.count("acme.example.com") == 1  # Go's are not told
+
+
 # -- what is decided
 
 FORMS: tuple[tuple[str, dict[str, str], dict[str, Any]], ...] = (
@@ -635,6 +730,27 @@ def test_what_the_last_reconcile_found_is_a_table_with_files(
     assert answer.text.count("<td>extra</td>") == 90
     assert re.search('href="/acme/runs/r[12]">What the last', browser.see("/acme/runs"))
     browser.see("/acme/runs/none.csv", 404)
+
+
+def test_what_a_comparison_found_is_counted_once_and_goes_when_a_record_is_forgotten(
+    browser: Browser, model: ReadModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page of a run that has ended looks at no link: it would take seconds of 100,000."""
+    parts = {"chargebee/customer": 1, "poweroffice/customer": 0}
+    put_run(model, "r2", kind="reconcile", state="done", at=AT, args={}, parts=parts)
+    assert reports.count_ended(model, "acme", AT) == 2
+    assert reports.count_ended(model, "acme", AT) == 0
+    before = browser.see("/acme/runs/r2")
+    assert "Counted" in before and "<td>missing</td>" in before
+    with monkeypatch.context() as patched:
+        patched.setattr(drift, "drift_of", None)
+        assert browser.see("/acme/runs/r2") == before
+    model.apply([Mirrored("links", "acme/customer/kari", None)], {}, {})
+    assert reports.kept(model, "acme", "r2") is None
+    later = "2027-01-01T00:00:00.000Z"
+    put_run(model, "r3", kind="reconcile", state="done", at=later, args={}, parts=parts)
+    assert reports.count_ended(model, "acme", later) == 2
+    assert reports.kept(model, "acme", "r3") is not None
 
 
 def put_order(model: ReadModel, key: str, *amounts: tuple[str, str] | None, currency: str) -> None:

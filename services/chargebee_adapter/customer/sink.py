@@ -1,7 +1,7 @@
 """Commands for customers: one or two endpoints, guarded by a read just before."""
 
 from contracts import entities
-from contracts.messages import Command
+from contracts.messages import Command, Problem
 from runtime.vendor import NotFound, Refused
 from services.chargebee_adapter.client import ChargebeeClient, Raw, path
 from services.chargebee_adapter.customer import canonical, twins, writes
@@ -50,7 +50,7 @@ class Customers:
                 if not is_duplicate(error, "id"):
                     raise
                 return _adopted(await _read(api, own_id))
-        return Written("applied", canonical.customer(raw), skipped=fitting.skipped)
+        return Written("applied", canonical.customer(raw), skipped=fitting.faults)
 
     async def update(self, api: ChargebeeClient, command: Command) -> Written:
         """Write what differs; stale when a field no longer holds what was expected."""
@@ -98,12 +98,12 @@ class Customers:
             "applied", canonical.customer(await _read(api, required(command, "target_id")))
         )
 
-    def _plan(self, command: Command, raw: Raw) -> tuple[Plan, dict[str, str]]:
+    def _plan(self, command: Command, raw: Raw) -> tuple[Plan, dict[str, Problem]]:
         """What is to be written to this customer, and what Chargebee cannot take."""
         current = present(canonical.customer(raw))
         assert isinstance(current, entities.Customer)
         fitting = writes.fitting(typed(command, command.fields), current, self._country_default)
-        return plan(current, fitting.held, typed(command, command.expected)), fitting.skipped
+        return plan(current, fitting.held, typed(command, command.expected)), fitting.faults
 
 
 def _adopted(raw: Raw) -> Written:

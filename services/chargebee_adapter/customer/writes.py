@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from contracts import entities
 from contracts.entities import Address
 from contracts.messages import Problem
+from contracts.said import say
 from contracts.values import organisation_number
 from runtime.problems import Fitting, Unwritable, fit
 from services.chargebee_adapter.customer.canonical import canonical_country
@@ -41,8 +42,8 @@ def fitting(
     if number is not None and kind == "company":
         held["organisation_number"] = organisation_number(number)
         if held["organisation_number"] is None:
-            words = f"{number!r} is no Norwegian organisation number; correct it in PowerOffice Go"
-            faults.append(Problem(code="invalid", field="organisation_number", message=words))
+            said = say("no_organisation_number", value=repr(number))
+            faults.append(Problem.of("invalid", said, "organisation_number"))
     if "address" in fields:
         address = fields["address"]
         held["address"] = (
@@ -56,8 +57,7 @@ def _address_fault(address: Address | None, current: entities.Customer | None) -
     if address is None or (current is not None and address == current.address):
         return None
     if not (address.city and address.zip):
-        words = "an address in Chargebee needs a city and a zip; fill them in PowerOffice Go"
-        return Problem(code="missing", field="address", message=words)
+        return Problem.of("missing", say("address_needs"), "address")
     return long_address(address)
 
 
@@ -75,9 +75,8 @@ def creation(own_id: str, kind: str, fitting: Fitting) -> dict[str, Any]:
     no card. Raises Unwritable for a company without a name."""
     held = fitting.held
     if kind == "company" and not held.get("company"):
-        words = "a company needs a name; fill Name in PowerOffice Go"
-        missing = Problem(code="missing", field="company", message=words)
-        raise Unwritable.of(fitting.faults.get("company", missing))
+        missing = Problem.of("missing", say("company_needs_name"), "company")
+        raise Unwritable(fitting.faults.get("company", missing))
     filled = {name: value for name, value in held.items() if value is not None and name in _PLAIN}
     params: dict[str, Any] = {"id": own_id, "auto_collection": "off", **filled}
     if held.get("currency"):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.messages import Problem
+from contracts.said import say
 from contracts.units import major
 from services.chargebee_adapter import models
 
@@ -62,32 +63,21 @@ def fault(found: Amounts, lines: Sequence[LineAmounts], currency: str) -> Proble
         return f"{major(minor, currency)} {currency}"
 
     if found.total < 0:
-        words = (
-            f"order.total is {said(found.total)}: a credit is no sale; credit it in "
-            f"PowerOffice Go by hand"
-        )
-        return Problem(code="credit", field="total", message=words)
+        return Problem.of("credit", say("order_is_credit", amount=said(found.total)), "total")
     if not lines and found.total != 0:
-        words = (
-            f"order.total is {said(found.total)}, but order.order_line_items is empty; enter "
-            f"the order by hand"
-        )
-        return Problem(code="missing", field="lines", message=words)
+        without = say("order_without_lines", amount=said(found.total))
+        return Problem.of("missing", without, "lines")
     net, tax = sum(line.net for line in lines), sum(line.tax for line in lines)
     missing = found.total - found.tax - found.round_off - net
     if abs(missing) > ROUNDING:
-        words = (
-            f"order.order_line_items come to {said(net)} without tax, order.total less "
-            f"order.tax is "
-            f"{said(found.total - found.tax)}: {said(missing)} stands on no line; enter the "
-            f"order by hand"
+        apart = say(
+            "order_net_apart",
+            lines=said(net),
+            net=said(found.total - found.tax),
+            amount=said(missing),
         )
-        return Problem(code="totals", field="lines", message=words)
+        return Problem.of("totals", apart, "lines")
     if abs(found.tax - tax) > max(ROUNDING, len(lines)):
-        words = (
-            f"order.tax is {said(found.tax)}, the tax_amount of order.order_line_items comes to "
-            f"{said(tax)}; "
-            "enter the order by hand"
-        )
-        return Problem(code="totals", field="tax", message=words)
+        apart = say("order_tax_apart", tax=said(found.tax), lines=said(tax))
+        return Problem.of("totals", apart, "tax")
     return None

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from contracts import entities
 from contracts.entities import MAX_ORDER_LINES
 from contracts.messages import Problem
+from contracts.said import say
 from contracts.units import is_currency, major
 from contracts.values import decimal, text
 from services.chargebee_adapter import models
@@ -171,38 +172,23 @@ def _problem(record: models.Order, items_by_price: Mapping[str, str]) -> Problem
     if (problem := unaddressable("orders", record.id)) is not None:
         return problem
     if not text(record.currency_code):
-        words = "order.currency_code is missing in Chargebee; amounts have no meaning without it"
-        return Problem(code="missing", field="currency", message=words)
+        return Problem.of("missing", say("currency_code_missing"), "currency")
     if not is_currency(text(record.currency_code) or ""):
-        words = (
-            f"order.currency_code is {text(record.currency_code)!r} in Chargebee, which is no "
-            f"currency of ISO 4217: "
-            f"how much order.total {record.total or 0} is cannot be told; enter the order by hand"
-        )
-        return Problem(code="unknown_currency", field="currency", message=words)
+        code = repr(text(record.currency_code))
+        said = say("currency_code_unknown", value=code, amount=record.total or 0)
+        return Problem.of("unknown_currency", said, "currency")
     if record.original_order_id:
-        words = (
-            f"order.original_order_id: a resend of order {record.original_order_id} is "
-            f"reported, never carried"
-        )
-        return Problem(code="resend", field="original_order_id", message=words)
+        said = say("order_resent", id=record.original_order_id)
+        return Problem.of("resend", said, "original_order_id")
     if len(lines) > MAX_ORDER_LINES:
-        words = (
-            f"order.order_line_items holds {len(lines)} lines, more than {MAX_ORDER_LINES}; "
-            f"enter it by hand"
-        )
-        return Problem(code="too_many_lines", field="lines", message=words)
+        said = say("order_too_long", count=len(lines), most=MAX_ORDER_LINES)
+        return Problem.of("too_many_lines", said, "lines")
     for line in lines:
         if not _names_price(line.entity_type) or line.entity_id in items_by_price:
             continue
         if line.entity_id and (problem := unaddressable("item_prices", line.entity_id)) is not None:
             return replace(problem, field="lines")
-        words = (
-            f"order.order_line_items.entity_id {line.entity_id} is no item price of the site "
-            f"any more; "
-            "its product is not known, so enter the order by hand"
-        )
-        return Problem(code="unknown_price", field="lines", message=words)
+        return Problem.of("unknown_price", say("price_unknown", id=line.entity_id), "lines")
     return None
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 from contracts.entities import Order
+from contracts.said import say
 from contracts.units import major, minor
 from runtime.problems import Unwritable
 
@@ -43,14 +44,18 @@ def discounts(order: Order, rates: Mapping[int, Decimal]) -> tuple[Discount, ...
         steps = _taken(index, -minor(line.net, currency), -minor(line.tax, currency), alike, left)
         if steps is None:
             there = major(sum(left[each][0] for each in alike), currency)
-            rate = f"{rates[index]} % VAT" if index in rates else "no VAT"
-            words = (
-                f"line {index + 1} of {line.net} {currency} and {line.tax} VAT cannot be a "
-                f"discount in Chargebee: "
-                f"the other lines with {rate} come to {there} {currency}; enter the invoice "
-                f"there by hand"
+            facts: dict[str, object] = {
+                "number": index + 1,
+                "net": f"{line.net} {currency}",
+                "tax": line.tax,
+                "amount": f"{there} {currency}",
+            }
+            said = (
+                say("no_discount", rate=rates[index], **facts)
+                if index in rates
+                else say("no_discount_untaxed", **facts)
             )
-            raise Unwritable("negative_line", words, field="lines")
+            raise Unwritable.of("negative_line", said, field="lines")
         for step in steps:
             net, tax = left[step.taken_from]
             left[step.taken_from] = (net - step.net, tax - step.tax)

@@ -2,7 +2,8 @@
 changes later."""
 
 from contracts import entities
-from contracts.messages import Command
+from contracts.messages import Command, Problem
+from contracts.said import say
 from contracts.vendors import invoice_id_of
 from runtime.vendor import NotFound
 from services.chargebee_adapter.addresses import unaddressable
@@ -14,7 +15,7 @@ from services.chargebee_adapter.order.reader import entries
 from services.chargebee_adapter.order.sink import Orders, to_import
 from services.chargebee_adapter.outcomes import Written
 
-NOT_WRITTEN = "not written: an invoice in Chargebee is final; credit or void it there"
+NOT_WRITTEN = Problem.of("final", say("invoice_final"))
 
 
 class Sales(Orders):

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from contracts import entities
-from contracts.messages import Command
+from contracts.messages import Command, Problem
+from contracts.said import say
 from contracts.settings import Tenant
 from contracts.values import text
 from runtime.problems import fit
@@ -120,10 +121,7 @@ class Orders:
 
     async def stamp(self, api: ChargebeeClient, command: Command) -> Written:
         """Orders carry their reference in Go, or are born there with an own id."""
-        raise Refused(
-            "not_stampable",
-            "an order in Chargebee takes no reference; it is stamped in PowerOffice Go",
-        )
+        raise Refused.of(Problem.of("not_stampable", say("not_stampable")))
 
     async def verify(self, api: ChargebeeClient, command: Command) -> Written:
         """Read the order and its invoice."""
@@ -267,7 +265,7 @@ async def post_own(
         return found, False
 
 
-def to_import(command: Command) -> tuple[str, entities.Order, dict[str, str]]:
+def to_import(command: Command) -> tuple[str, entities.Order, dict[str, Problem]]:
     """The own id of a creation, the order as Chargebee can hold it, and why what it cannot hold is
     left out. Raises Unwritable for an order of which no invoice can be made."""
     own_id, fields = required(command, "stamp"), typed(command, command.fields)
@@ -276,4 +274,4 @@ def to_import(command: Command) -> tuple[str, entities.Order, dict[str, str]]:
     long_reference = too_long("purchase_order", "po_number", order.purchase_order, PO_NUMBER_MAX)
     fitting = fit(fields, (long_reference,))
     order = entities.Order(**fitting.held)
-    return own_id, order, fitting.skipped
+    return own_id, order, fitting.faults

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from contracts.entities import Line, Order
 from contracts.messages import Problem
+from contracts.said import say
 from contracts.units import exponent, is_currency, minor, rounding_step
 from contracts.values import decimal
 from runtime.problems import Unwritable
@@ -51,41 +52,29 @@ class Import:
 def check(order: Order) -> None:
     """Raises Unwritable for an order that cannot be imported."""
     if (problem := _fault(order)) is not None:
-        raise Unwritable.of(problem)
+        raise Unwritable(problem)
     discounts(order, _rates(order))
     off = _round_off_minor(order)
     if abs(off) > ROUND_OFF_MAX_MINOR:
-        words = (
-            f"the lines miss the total by "
-            f"{decimal(Decimal(off).scaleb(-exponent(order.currency or '')))}"
-        )
-        raise Unwritable("totals", words, field="total")
+        gap = decimal(Decimal(off).scaleb(-exponent(order.currency or "")))
+        raise Unwritable.of("totals", say("lines_miss_total", amount=gap), field="total")
 
 
 def _fault(order: Order) -> Problem | None:
     if order.total < 0:
-        words = "a credit note cannot be imported into Chargebee; enter it there by hand"
-        return Problem(code="credit_note", field="total", message=words)
+        return Problem.of("credit_note", say("credit_not_imported"), "total")
     for name, what in (
         ("customer_id", "customer"),
         ("currency", "currency"),
         ("order_date", "order date"),
     ):
         if getattr(order, name) is None:
-            return Problem(
-                code="missing",
-                field=name,
-                message=f"the order has no {what}; fill it in PowerOffice Go",
-            )
+            return Problem.of("missing", say("order_lacks", what=what), name)
     if not order.lines:
-        words = "the order has no lines that can be carried; Chargebee's invoices need one"
-        return Problem(code="missing", field="lines", message=words)
+        return Problem.of("missing", say("order_lacks_lines"), "lines")
     if not is_currency(order.currency or ""):
-        words = (
-            f"the order's currency {order.currency!r} is none of ISO 4217; correct it in "
-            f"PowerOffice Go"
-        )
-        return Problem(code="unknown_currency", field="currency", message=words)
+        said = say("order_currency_unknown", value=repr(order.currency))
+        return Problem.of("unknown_currency", said, "currency")
     if (problem := _finer(order) or _odd_tax(order)) is not None:
         return problem
     return _net_apart(order)
@@ -160,17 +149,13 @@ def _finer(order: Order) -> Problem | None:
     ]
     for field, amount in amounts:
         if amount.adjusted() >= MAX_DIGITS:
-            words = (
-                f"{amount:.3E} {order.currency} is more than an amount can be; correct it in "
-                f"PowerOffice Go"
-            )
-            return Problem(code="too_large", field=field, message=words)
+            said = say("amount_too_large", amount=f"{amount:.3E} {order.currency}")
+            return Problem.of("too_large", said, field)
         if not _whole(amount.scaleb(places)):
-            words = (
-                f"{amount} {order.currency} has more than the {places} decimals of the "
-                f"currency; correct it in Go"
+            shown = f"{amount} {order.currency}"
+            return Problem.of(
+                "amount_precision", say("amount_too_fine", amount=shown, count=places), field
             )
-            return Problem(code="amount_precision", field=field, message=words)
     return None
 
 
@@ -182,23 +167,22 @@ def _net_apart(order: Order) -> Problem | None:
         -exponent(order.currency or "")
     ):
         return None
-    words = (
-        f"the lines come to {decimal(lines)} {order.currency} without VAT, the order says "
-        f"{order.net}: "
-        f"{decimal(order.net - lines)} stands on no line; enter the invoice there by hand"
+    said = say(
+        "net_on_no_line",
+        lines=f"{decimal(lines)} {order.currency}",
+        net=order.net,
+        amount=decimal(order.net - lines),
     )
-    return Problem(code="totals", field="net", message=words)
+    return Problem.of("totals", said, "net")
 
 
 def _odd_tax(order: Order) -> Problem | None:
     """The problem of a line whose VAT no rate explains: it would be lost, and with it the sum."""
     for number, line in enumerate(order.lines, start=1):
         if line.tax and (line.net == 0 or (line.net < 0) != (line.tax < 0)):
-            words = (
-                f"line {number} has {line.tax} VAT on {line.net} {order.currency}; enter the "
-                f"invoice there by hand"
-            )
-            return Problem(code="tax", field="lines", message=words)
+            net = f"{line.net} {order.currency}"
+            said = say("line_odd_vat", number=number, tax=line.tax, net=net)
+            return Problem.of("tax", said, "lines")
     return None
 
 

@@ -7,6 +7,7 @@ from typing import Literal, cast
 
 from contracts import entities
 from contracts.messages import Problem
+from contracts.said import say
 from contracts.units import major, rounded, unit_code
 from contracts.values import decimal, text
 from contracts.vendors import code_for
@@ -74,12 +75,8 @@ def product(item: Raw, prices: Iterable[Raw], pricing: Pricing) -> Reading:
         if isinstance(price, Problem):
             return Reading("product", name, version, price, deleted=gone)
     if record.type not in KINDS:
-        words = (
-            f"item.type in Chargebee is {record.type!r}; only plan, addon and charge are carried"
-        )
-        return Reading(
-            "product", name, version, Problem(code="unreadable", field="type", message=words)
-        )
+        said = say("item_type", value=repr(record.type))
+        return Reading("product", name, version, Problem.of("unreadable", said, "type"))
     readable = [price for price in held if isinstance(price, models.ItemPrice)]
     entity = entities.Product(
         code=_code(record.id, readable, pricing),

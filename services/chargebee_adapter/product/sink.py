@@ -7,7 +7,7 @@ from typing import Any, Literal, NoReturn
 from msgspec.structs import replace
 
 from contracts.entities import Price, Product
-from contracts.messages import STAMP, Command
+from contracts.messages import STAMP, Command, Problem
 from runtime.problems import Fitting, fit
 from runtime.vendor import NotFound, Refused
 from services.chargebee_adapter import models
@@ -78,7 +78,7 @@ class Products:
             price_made and not plan(present(before), _item_part(fitting.held), {}).to_write
         )
         result: Literal["applied", "adopted"] = "applied" if untouched else "adopted"
-        return Written(result, self._seen(whole), skipped=fitting.skipped if untouched else {})
+        return Written(result, self._seen(whole), skipped=fitting.faults if untouched else {})
 
     async def update(self, api: ChargebeeClient, command: Command) -> Written:
         """Write what differs to the item, to its one ledger price, or to both. Where only one of
@@ -187,7 +187,7 @@ class Products:
     ) -> Fitting:
         return writes.fitting(fields, self._catalogue.pricing, price, can_price=can_price)
 
-    def _plan(self, command: Command, whole: Whole) -> tuple[Plan, dict[str, str]]:
+    def _plan(self, command: Command, whole: Whole) -> tuple[Plan, dict[str, Problem]]:
         """What is to be written to this product, and what Chargebee cannot take."""
         current, price = present(self._catalogue.reading(whole)), self._ledger_price(whole)
         is_own = id_of(whole.item).startswith(OWN_PREFIX)
@@ -200,7 +200,7 @@ class Products:
             fitting = (
                 fitting if fault is None else fit(fitting.held, (replace(fault, field="price"),))
             )
-        return plan(current, fitting.held, typed(command, command.expected)), fitting.skipped
+        return plan(current, fitting.held, typed(command, command.expected)), fitting.faults
 
     def _is_in_ledger(self, price: Raw) -> bool:
         currency = self._catalogue.pricing.ledger_currency

@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.entities import Price
 from contracts.messages import Problem
+from contracts.said import Said, say
 from contracts.units import major, minor, unit_code, unit_word
 from contracts.values import text
 from runtime.problems import Fitting, Unwritable, fit
@@ -14,9 +15,7 @@ from services.chargebee_adapter.limits import ITEM, long_description, too_long
 from services.chargebee_adapter.product.canonical import Pricing
 
 NAME_MAX, SKU_MAX = ITEM["name"], 100
-_NAMELESS = Problem(
-    code="missing", field="name", message="a product needs a name; fill it in PowerOffice Go"
-)
+_NAMELESS = Problem.of("missing", say("product_needs_name"), "name")
 ITEM_FIELDS = ("name", "description", "unit", "archived")
 
 
@@ -40,27 +39,21 @@ def fitting(
         faults.append(_NAMELESS)
     wanted = fields.get("price")
     if wanted is not None and (fault := _price_fault(wanted, pricing, can_price)) is not None:
-        faults.append(Problem(code="price", field="price", message=fault))
+        faults.append(Problem.of("price", fault, "price"))
     elif wanted is not None and (amount := _as_held(wanted, pricing, price)) is not None:
         held["price"] = Price(amount=amount, currency=wanted.currency)
     return fit(held, faults)
 
 
-def _price_fault(wanted: Price, pricing: Pricing, can_price: bool) -> str | None:
+def _price_fault(wanted: Price, pricing: Pricing, can_price: bool) -> Said | None:
     if wanted.currency != pricing.ledger_currency:
-        return (
-            f"a price in {wanted.currency} is not carried, only one in "
-            f"{pricing.ledger_currency}; enter it by hand"
-        )
+        return say("price_currency", currency=wanted.currency, ledger=pricing.ledger_currency)
     if not can_price:
-        return (
-            f"the item has not exactly one plain price in {wanted.currency}; change its prices "
-            f"in Chargebee"
-        )
+        return say("price_not_plain", currency=wanted.currency)
     if wanted.amount < 0:
-        return "Chargebee holds no negative prices; correct the price in PowerOffice Go"
+        return say("price_negative")
     if pricing.on_site(wanted.amount) is None:
-        return "the site's prices are gross and no VAT rate is known; set product.vat_rate"
+        return say("price_gross")
     return None
 
 
@@ -97,7 +90,7 @@ def item_creation(
     name."""
     held = fitting.held
     if not held.get("name"):
-        raise Unwritable.of(fitting.faults.get("name", _NAMELESS))
+        raise Unwritable(fitting.faults.get("name", _NAMELESS))
     params = {
         "id": own_id,
         "name": held["name"],

@@ -26,13 +26,23 @@ from runtime.requests import whole_body
 from runtime.version import version
 from services.console.base import NotFound
 from services.console.model import ReadModel
-from services.console.web import acts, held_pages, live, month_pages, replays, run_pages, views
+from services.console.web import (
+    acts,
+    held_pages,
+    live,
+    month_pages,
+    needs_pages,
+    replays,
+    run_pages,
+    views,
+)
 from services.console.web.asked import Asked
 from services.console.web.doctor_page import Doctor
 from services.console.web.filters import Filters
 from services.console.web.health import HealthWatch
 from services.console.web.outside import Outside
 from services.console.web.people import COOKIE, SESSION_S, People
+from services.console.web.taken import TakenThings
 from services.console.web.words import COOKIE as LANGUAGE
 from services.console.web.words import LOCALES, Words, language_of
 
@@ -67,6 +77,7 @@ class WebConsole:
         self.people = People(settings.console)
         self._doctor = Doctor(outside.diagnose)
         self._filters = Filters(Path(settings.console.data))
+        self._taken = TakenThings(Path(settings.console.data))
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -81,8 +92,8 @@ class WebConsole:
         pages: list[tuple[str, Page]] = [
             ("/", views.home),
             ("/{tenant}/", views.overview),
-            ("/{tenant}/needs", views.needs),
-            ("/{tenant}/needs.csv", views.needs_csv),
+            ("/{tenant}/needs", needs_pages.needs),
+            ("/{tenant}/needs.csv", needs_pages.needs_csv),
             ("/{tenant}/records/{number:int}", views.record),
             ("/{tenant}/held", held_pages.held),
             ("/{tenant}/held/sign-off.html", held_pages.sheet_html),
@@ -111,6 +122,8 @@ class WebConsole:
             Route("/{tenant}/records", self._asked(views.records), methods=["GET"]),
             Route("/{tenant}/records", self._form(views.records), methods=["POST"]),
             Route("/{tenant}/filters", self._form(views.keep_filter), methods=["POST"]),
+            Route("/{tenant}/take", self._form(needs_pages.take), methods=["POST"]),
+            Route("/{tenant}/take/end", self._form(needs_pages.let_go), methods=["POST"]),
             Route("/{tenant}/filters/delete", self._form(views.drop_filter), methods=["POST"]),
             Route("/{tenant}/doctor", self._asked(self._doctor.show), methods=["GET"]),
             Route("/{tenant}/doctor", self._form(self._doctor.check), methods=["POST"]),
@@ -140,7 +153,14 @@ class WebConsole:
                     words="This page shows them in a moment.",
                 )
             asked = Asked(
-                self.settings, self.watch, self._filters, request, person, model, self.page
+                self.settings,
+                self.watch,
+                self._filters,
+                self._taken,
+                request,
+                person,
+                model,
+                self.page,
             )
             if asked.tenant and asked.tenant not in self.settings.tenants:
                 return self.page(

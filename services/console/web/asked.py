@@ -16,6 +16,7 @@ from services.console.web.filters import Filters
 from services.console.web.health import HealthWatch
 from services.console.web.needs import counted
 from services.console.web.people import Person
+from services.console.web.taken import TakenThings
 from services.console.web.words import Words, language_of
 
 _T = TypeVar("_T")
@@ -35,12 +36,14 @@ class Asked:
         settings: Settings,
         watch: HealthWatch,
         filters: Filters,
+        taken: TakenThings,
         request: Request,
         person: Person,
         model: ReadModel,
         render: Render,
     ) -> None:
-        self.settings, self.watch, self.filters, self.request = settings, watch, filters, request
+        self.settings, self.watch, self.request = settings, watch, request
+        self.filters, self.taken = filters, taken
         self.person, self.model, self._render = person, model, render
         self.words = Words(language_of(request))
         self.tenant = str(request.path_params.get("tenant", ""))

@@ -11,6 +11,7 @@ from contracts.messages import Control
 from runtime.clock import utc_now
 from runtime.harmless import shortened
 from services.console.model import ReadModel
+from services.console.readings import newest
 from services.console.totals import (
     ORDER_COLUMNS,
     OrderRow,
@@ -24,7 +25,6 @@ from services.console.totals import (
 )
 from services.console.web.asked import Asked
 from services.console.web.downloads import as_csv, as_html
-from services.console.web.readings import newest
 
 ROWS_MAX, NOTE_MAX = 50, 120
 

@@ -10,9 +10,11 @@ from typing import Literal, NamedTuple
 
 from contracts.entities import EntityName, System
 from contracts.messages import LinkState
+from contracts.said import Said, english, say
 from services.console.base import Meant
 from services.console.findings import ordered
 from services.console.known import KnownByModel
+from services.console.letters import said_of as letter_said
 from services.console.letters import words_of as letter_words
 from services.console.model import ReadModel, ids_of
 from services.console.names import Names, amount_in, words_of
@@ -41,7 +43,8 @@ _STATES: dict[LinkState, Kind] = {
 
 class Need(NamedTuple):
     """One thing that waits for a person. `number` leads to the record's page; `what` says more of
-    the kind (a finding's, a batch's name, a letter's key), `since` is ISO 8601 UTC or blank."""
+    the kind (a finding's, a batch's name, a letter's key), `since` is ISO 8601 UTC or blank.
+    `said` and `todo_said` are `reason` and `todo` as sentences, where they are ours."""
 
     kind: Kind
     what: str
@@ -52,6 +55,8 @@ class Need(NamedTuple):
     called: str
     reason: str
     todo: str = ""
+    said: tuple[Said, ...] = ()
+    todo_said: tuple[Said, ...] = ()
     currency: str = ""
     amount: str = ""
     since: str = ""
@@ -97,6 +102,8 @@ def _findings(model: ReadModel, tenant: str) -> Iterator[Need]:
             words_of(names.of(link)) if link is not None else "",
             finding.text,
             finding.todo,
+            finding.said,
+            finding.todo_said,
             finding.currency or "",
             finding.amount or "",
             finding.since,
@@ -106,14 +113,13 @@ def _findings(model: ReadModel, tenant: str) -> Iterator[Need]:
 def _links(model: ReadModel, about: Meant) -> Iterator[Need]:
     for state, kind in _STATES.items():
         for shown in shown_of(model, about, model.in_states(about.tenant, (state,), most=MOST)):
-            yield _need(model, kind, shown, shown.reason or state)
+            yield _need(model, kind, shown, shown.said or [say("bare", why=state)])
     for shown in shown_of(model, about, model.asked(about.tenant, MOST)):
         fields = ", ".join(shown.link.asked)
-        words = f"{fields}: changed on both sides; both values stand until one is kept"
-        yield _need(model, "asked", shown, words)
+        yield _need(model, "asked", shown, [say("asked_fields", fields=fields)])
 
 
-def _need(model: ReadModel, kind: Kind, shown: Shown, reason: str) -> Need:
+def _need(model: ReadModel, kind: Kind, shown: Shown, said: list[Said]) -> Need:
     link, named = shown.link, shown.named
     return Need(
         kind,
@@ -123,7 +129,8 @@ def _need(model: ReadModel, kind: Kind, shown: Shown, reason: str) -> Need:
         model.number_of(link),
         ids_of(link),
         words_of(named),
-        reason,
+        english(*said),
+        said=tuple(said),
         currency=named.currency,
         amount=named.total,
     )
@@ -154,5 +161,5 @@ def _letters(model: ReadModel, tenant: str) -> Iterator[Need]:
         entity, link = (command.entity, command.link) if command is not None else (None, "")
         held = model.link(tenant, entity, link) if entity is not None else None
         number = model.number_of(held) if held is not None else None
-        words = letter_words(letter)
-        yield Need("letter", key, entity, link, number, {}, "", words, since=letter.at)
+        words, said = letter_words(letter), letter_said(letter)
+        yield Need("letter", key, entity, link, number, {}, "", words, said=said, since=letter.at)

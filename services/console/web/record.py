@@ -1,9 +1,13 @@
 """One record as its page shows it: both sides field by field, what waits, and its history."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
+from urllib.parse import quote
 
-from contracts.entities import FIELDS, SYSTEMS, System, field_of
+from contracts.entities import FIELDS, SYSTEMS, EntityName, System, field_of
 from contracts.messages import Finding, JournalEntry, Link, Settled
+from contracts.said import Said, english, say
+from contracts.settings import Tenant
 from services.console.base import Meant
 from services.console.candidates import Candidate
 from services.console.findings import found_in
@@ -20,7 +24,8 @@ ENTRIES_MAX = 100
 
 
 class FieldRow(NamedTuple):
-    """One field: both values in words, whether they differ, and why if that is known. `base` is
+    """One field: both values in words, whether they differ, and why if that is known, also as
+    sentences where they are ours. `base` is
     what both agreed on where a side was edited since; `keeps` are the systems whose value a person
     may keep."""
 
@@ -30,17 +35,21 @@ class FieldRow(NamedTuple):
     differs: bool
     base: str
     why: str
+    said: tuple[Said, ...]
     keeps: tuple[System, ...]
 
 
 class RecordView(NamedTuple):
-    """All that the page of a record shows; history is newest first."""
+    """All that the page of a record shows; history is newest first, `pages` the addresses of its
+    own pages in the systems, where the settings tell them."""
 
     link: Link
     number: int | None
     called: str
     reason: str
+    said: list[Said]
     ids: dict[System, str]
+    pages: dict[System, str]
     fields: list[FieldRow]
     findings: list[tuple[Finding, Settled | None]]
     planned: dict[str, str]
@@ -64,7 +73,9 @@ def record_of(model: ReadModel, about: Meant, link: Link) -> RecordView:
         number=model.number_of(link),
         called=words_of(shown.named) or link.key,
         reason=shown.reason or "",
+        said=shown.said,
         ids=ids,
+        pages=pages_of(about.settings.tenants[tenant], link.entity, ids),
         fields=_fields(link),
         findings=[(found.finding, found.settled) for found in found_in(link)],
         planned=changes_of(plan) if plan is not None else {},
@@ -75,6 +86,16 @@ def record_of(model: ReadModel, about: Meant, link: Link) -> RecordView:
         letters=model.letter_keys(tenant, link.entity, link.key),
         undo=_last_word(model, tenant, link, ids),
     )
+
+
+def pages_of(settings: Tenant, entity: EntityName, ids: Mapping[System, str]) -> dict[System, str]:
+    """The addresses of a record's pages in the systems, by the settings."""
+    held = {"chargebee": settings.chargebee.pages, "poweroffice": settings.poweroffice.pages}
+    return {
+        system: held[system][entity].replace("{id}", quote(id, safe=""))
+        for system, id in ids.items()
+        if entity in held[system]
+    }
 
 
 def _number(model: ReadModel, tenant: str, link: Link, candidate: Candidate) -> int | None:
@@ -93,12 +114,14 @@ def _fields(link: Link) -> list[FieldRow]:
         bases = [side.base[name] for side in (ours, theirs) if side and name in side.base]
         listed = name in link.differences
         keeps = tuple(s for s in SYSTEMS if listed and not field_of(link.entity, name).once)
-        why = link.held_back.get(name, "")
+        told = link.held_back_said.get(name)
+        why, said = link.held_back.get(name, ""), (told,) if told is not None else ()
         if name in link.asked:
-            why = "changed on both sides; keep one"
+            said = (say("keep_one"),)
+            why = english(*said)
         left, right = words_for(name, x.get(name)), words_for(name, y.get(name))
         base = words_for(name, bases[0]) if bases else ""
-        rows.append(FieldRow(name, left, right, differs, base, why, keeps))
+        rows.append(FieldRow(name, left, right, differs, base, why, said, keeps))
     return rows
 
 

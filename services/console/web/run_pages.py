@@ -8,16 +8,15 @@ from starlette.responses import Response
 from contracts.facts import Run
 from contracts.messages import Control, JournalEntry
 from runtime.clock import iso_now
-from runtime.harmless import shortened
-from services.console import drift
+from services.console import drift, reports
 from services.console.files import html_text
+from services.console.readings import overtaken_by
 from services.console.runs import figures
 from services.console.runs import words_of as run_words
 from services.console.web.asked import Asked
 from services.console.web.downloads import as_csv, as_html
-from services.console.web.readings import overtaken_by
 
-RUNS_MAX, ENTRIES_MAX, ROWS_MAX, CELL_MAX = 100, 100, 60, 80
+RUNS_MAX, ENTRIES_MAX = 100, 100
 TOLD = ("drift", "would", "not_verified")
 WRITES = ("create", "update", "delete", "stamp")
 
@@ -30,7 +29,7 @@ async def runs(asked: Asked) -> Response:
         reverse=True,
     )
     rows = [{"id": c.id, "fact": c.value, "words": run_words(c.value)} for c in found[:RUNS_MAX]]
-    whole = (c.id for c in found if _has_report(c.value) and overtaken_by(found, c) is None)
+    whole = (c.id for c in found if reports.has_report(c.value) and overtaken_by(found, c) is None)
     last = next(whole, "")
     may_act = asked.person.may("reconcile")
     return asked.page("runs.html", rows=rows, last=last, may_act=may_act)
@@ -46,14 +45,9 @@ async def run(asked: Asked) -> Response:
     except msgspec.ValidationError:
         over = True
     later = _later(asked, run_id)
-    report = await _report(asked, run_id) if _has_report(fact) and later is None else None
-    rows = (
-        [[shortened(cell, CELL_MAX) for cell in row] for row in drift.rows(report)]
-        if report
-        else []
-    )
+    head = await _head(asked, run_id) if reports.has_report(fact) and later is None else None
     is_replay = fact.get("kind") == "replay"
-    entries = _entries(asked, run_id) if is_replay else []
+    entries, count = _entries(asked, run_id) if is_replay else ([], 0)
     return asked.page(
         "run.html",
         id=run_id,
@@ -62,15 +56,13 @@ async def run(asked: Asked) -> Response:
         figures=figures(fact),
         over=over,
         still=over,
-        report=report,
-        later=later.id if later is not None and _has_report(fact) else "",
-        summary=drift.summary(report) if report is not None else "",
+        head=head,
+        later=later.id if later is not None and reports.has_report(fact) else "",
         columns=drift.COLUMNS,
-        rows=rows[:ROWS_MAX],
-        more=max(0, len(rows) - ROWS_MAX),
-        entries=entries[:ENTRIES_MAX],
-        more_entries=max(0, len(entries) - ENTRIES_MAX),
-        numbers=asked.numbers(entries[:ENTRIES_MAX]),
+        more=max(0, head.count - len(head.rows)) if head is not None else 0,
+        entries=entries,
+        more_entries=count - len(entries),
+        numbers=asked.numbers(entries),
         is_replay=is_replay,
         may_repeat=bool(fact.get("dry_run")) and fact.get("state") == "done",
         may_act=asked.person.may("run_cancel"),
@@ -89,7 +81,7 @@ async def run_html(asked: Asked) -> Response:
 
 async def _file(asked: Asked, kind: str) -> Response:
     run_id, fact = _named(asked)
-    if fact is None or not _has_report(fact):
+    if fact is None or not reports.has_report(fact):
         return asked.absent("There is no such run")
     if _later(asked, run_id) is not None:
         return asked.absent("A later run has read some of it again")
@@ -106,10 +98,6 @@ def _named(asked: Asked) -> tuple[str, dict[str, Any] | None]:
     return run_id, asked.model.fact(asked.tenant, "run", run_id)
 
 
-def _has_report(fact: dict[str, Any]) -> bool:
-    return fact.get("kind") == "reconcile" and fact.get("state") in ("done", "cancelled")
-
-
 def _later(asked: Asked, run_id: str) -> Control | None:
     runs = asked.model.controls(asked.tenant, "run")
     own = next((each for each in runs if each.id == run_id), None)
@@ -121,7 +109,17 @@ async def _report(asked: Asked, run_id: str) -> drift.Report:
     return await asked.aside(lambda model: drift.drift_of(model, tenant, run_id))
 
 
-def _entries(asked: Asked, run_id: str) -> list[JournalEntry]:
-    """What the command line tells of a replay: what was found and would follow, then the writes."""
-    found = asked.model.caused(asked.tenant, f"{asked.tenant}/run/{run_id}")
-    return [entry for rules in (TOLD, WRITES) for entry in found if entry.rule in rules]
+async def _head(asked: Asked, run_id: str) -> reports.Head:
+    """What was counted when the run had ended; counted now where the service has not come to it."""
+    tenant, now = asked.tenant, iso_now()
+    held = reports.kept(asked.model, tenant, run_id)
+    if held is not None:
+        return held
+    return await asked.aside(lambda model: reports.head_of(model, tenant, run_id, now))
+
+
+def _entries(asked: Asked, run_id: str) -> tuple[list[JournalEntry], int]:
+    """What the command line tells of a replay: what was found and would follow, then the writes;
+    the first of them, and how many there are."""
+    cause = f"{asked.tenant}/run/{run_id}"
+    return asked.model.told_by(asked.tenant, cause, (*TOLD, *WRITES), ENTRIES_MAX)

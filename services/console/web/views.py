@@ -12,21 +12,19 @@ from runtime.harmless import shortened
 from runtime.unusable import Unusable
 from services.console.following import picked
 from services.console.known import KnownByModel
+from services.console.letters import said_of as letter_said
 from services.console.letters import words_of as letter_words
 from services.console.model import ids_of
 from services.console.names import Names, words_of
 from services.console.status import mode_of, switches_of, troubles_of
 from services.console.values import shown
 from services.console.web.asked import Asked
-from services.console.web.downloads import as_csv
 from services.console.web.filters import NAME_MAX, Filter
-from services.console.web.needs import KINDS, Need, needs_of
 from services.console.web.record import record_of
 
-FOUND_MAX, ENTRIES_MAX, NEEDS_MAX = 100, 100, 40
+FOUND_MAX, ENTRIES_MAX = 100, 100
 LETTERS_MAX, PAYLOAD_MAX = 20, 1000
 STATES: tuple[LinkState, ...] = get_args(LinkState)
-NEEDS_COLUMNS = "kind entity key chargebee poweroffice called currency amount since reason todo"
 
 
 async def home(asked: Asked) -> Response:
@@ -61,39 +59,6 @@ async def overview(asked: Asked) -> Response:
         may_mode=asked.person.may("mode"),
         may_act=asked.person.may("pause"),
     )
-
-
-async def needs(asked: Asked) -> Response:
-    """One list of what waits for a person."""
-    kind = asked.request.query_params.get("kind", "")
-    found = _needs(asked)
-    counts = {each: sum(need.kind == each for need in found) for each in KINDS}
-    wanted = [need for need in found if kind in ("", need.kind)]
-    return asked.page(
-        "needs.html",
-        found=wanted[:NEEDS_MAX],
-        more=max(0, len(wanted) - NEEDS_MAX),
-        counts=counts,
-        kind=kind,
-        may_act=asked.person.may("settle"),
-    )
-
-
-async def needs_csv(asked: Asked) -> Response:
-    """The same list for a spreadsheet."""
-    rows = [
-        [
-            *(need.kind, need.entity or "", need.key),
-            *(need.ids.get(system, "") for system in SYSTEMS),
-            *(need.called, need.currency, need.amount, need.since, need.reason, need.todo),
-        ]
-        for need in _needs(asked)
-    ]
-    return as_csv(f"{asked.tenant}-needs-you", NEEDS_COLUMNS.split(), rows)
-
-
-def _needs(asked: Asked) -> list[Need]:
-    return needs_of(asked.model, asked.about)
 
 
 async def records(asked: Asked) -> Response:
@@ -201,7 +166,13 @@ async def letters(asked: Asked) -> Response:
     """Dead letters with what they hold."""
     found = asked.model.letters(asked.tenant)
     rows = [
-        {"key": key, "letter": letter, "why": letter_words(letter), "payload": _payload(letter)}
+        {
+            "key": key,
+            "letter": letter,
+            "why": letter_words(letter),
+            "said": letter_said(letter),
+            "payload": _payload(letter),
+        }
         for key, letter in list(found.items())[:LETTERS_MAX]
     ]
     more = len(found) - len(rows)

@@ -1,11 +1,12 @@
 """The page's words in the two languages, and dates, numbers and amounts as each writes them.
 
-What the linker says of a record (a reason, a finding) is English in both: it is searched for and
-quoted, and stands so in the journal.
+What is said of a record (a reason, a finding) comes as sentences with a code, and is shown in the
+reader's language; what a vendor said is quoted in the vendor's own words. The journal is English in
+both: it is searched for and quoted.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -16,9 +17,15 @@ from babel.dates import format_datetime
 from babel.numbers import format_decimal
 from starlette.requests import Request
 
+from contracts.said import SENTENCES, Said, joined
+
 LOCALES = {"en": "en_GB", "nb": "nb_NO"}
 COOKIE = "tandem_language"
 DIRECTORY = Path(__file__).parent / "languages"
+QUOTES = {"en": "“{}”", "nb": "«{}»"}
+TRANSLATED = frozenset({"entity", "kind", "lacking", "of", "op", "state", "what"})
+NAMED = frozenset({"field", "fields"})  # our own fields, one or several
+SYSTEMS = frozenset({"system", "other"})
 
 
 @cache
@@ -27,6 +34,14 @@ def catalogue(language: str) -> Mapping[str, str]:
     path = DIRECTORY / f"{language}.json"
     found: dict[str, str] = json.loads(path.read_bytes()) if path.exists() else {}
     return found
+
+
+@cache
+def sentences(language: str) -> Mapping[str, str]:
+    """The sentences of a language by their codes."""
+    path = DIRECTORY / f"sentences.{language}.json"
+    found: dict[str, str] = json.loads(path.read_bytes()) if path.exists() else {}
+    return {**SENTENCES, **found}
 
 
 class Words:
@@ -40,6 +55,26 @@ class Words:
     def __call__(self, text: str) -> str:
         """The words in this language; English where it lacks them."""
         return self._catalogue.get(text, text)
+
+    def said(self, sentences_of: Iterable[Said], text: str | None = "") -> str:
+        """Sentences in this language; the English `text` beside them where one has a code, or a
+        place, that this release does not know, or where there is none."""
+        told = list(sentences_of)
+        try:
+            return joined(told, sentences(self.language), self._argument) if told else text or ""
+        except KeyError:
+            return text or ""
+
+    def _argument(self, name: str, text: str) -> str:
+        if name == "why":
+            return QUOTES[self.language].format(text)
+        if name in SYSTEMS:
+            return {"chargebee": "Chargebee", "poweroffice": "Go"}.get(text, text)
+        if name in NAMED:
+            return ", ".join(self(each) for each in text.split(", "))
+        if name == "at":
+            return self.moment(text)
+        return self(text) if name in TRANSLATED else text
 
     def moment(self, text: str) -> str:
         """A time (ISO 8601) to the minute, in UTC; as it stands where it is none."""

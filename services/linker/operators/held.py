@@ -6,6 +6,7 @@ from typing import Any
 from contracts import facts, signals
 from contracts.entities import EntityName
 from contracts.messages import Command, Link
+from contracts.said import english, say
 from services.linker import books
 from services.linker.arguments import Refused
 from services.linker.breakers import close, open_batches
@@ -21,7 +22,7 @@ def release(work: Session, said: signals.Release) -> dict[str, Any]:
         if batch == "first":
             facts.put(work.state, facts.Released(at=work.now), entity)
         elif batch == books.PAID:
-            release_paid(work, f"held|{entity}|{batch}")
+            release_paid(work, f"held|{entity}|{batch}", _held_now(work, entity, batch))
             continue
         else:
             facts.put(work.state, facts.Batch(released=work.now), f"{entity}/{batch}")
@@ -30,15 +31,15 @@ def release(work: Session, said: signals.Release) -> dict[str, Any]:
     return {"batches": batches}
 
 
-def release_paid(work: Session, bucket: str) -> None:
-    """Let drafts be made of orders that are paid, those that wait now: whoever comes later waits
-    again."""
-    for name in work.state.find(bucket, MAX_AT_ONCE):
+def release_paid(work: Session, bucket: str, most: int) -> None:
+    """Let drafts be made of orders that are paid, those that wait now: the first `most`. Whoever
+    comes later waits again, also where the rest of these follows in another transaction."""
+    for name in work.state.find(bucket, min(most, MAX_AT_ONCE)):
         if (link := work.state.get(*name)) is not None:
             link.paid_released = True
             plan(work, link)
-    if work.state.count(bucket):
-        work.go_on(signals.Advance(release_paid=bucket))
+    if most > MAX_AT_ONCE:
+        work.go_on(signals.Advance(release_paid=bucket, after=str(most - MAX_AT_ONCE)))
 
 
 def discard(work: Session, said: signals.Discard) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def discard(work: Session, said: signals.Discard) -> dict[str, Any]:
     for batch in batches:
         if batch not in ("first", books.PAID):
             close(work.state, entity, batch.rpartition("-")[0], work.now)
-        discard_bucket(work, f"held|{entity}|{batch}")
+        discard_bucket(work, f"held|{entity}|{batch}", _held_now(work, entity, batch))
     return {"batches": batches}
 
 
@@ -70,18 +71,23 @@ def _refuse_unseen(
 ) -> None:
     """Refuse what a person has not seen: `shown` counts by batch the records that were."""
     for batch in batches:
-        now, seen = work.state.count(f"held|{entity}|{batch}"), shown.get(batch, 0)
+        now, seen = _held_now(work, entity, batch), shown.get(batch, 0)
         if now > seen:
             raise Refused(f"{batch} holds {now} by now, and {seen} were shown; look again")
 
 
-def discard_bucket(work: Session, bucket: str) -> None:
-    for name in work.state.find(bucket, MAX_AT_ONCE):
+def _held_now(work: Session, entity: EntityName, batch: str) -> int:
+    return work.state.count(f"held|{entity}|{batch}")
+
+
+def discard_bucket(work: Session, bucket: str, most: int) -> None:
+    """Drop the first `most` plans of a bucket; what comes later is not of those that were meant."""
+    for name in work.state.find(bucket, min(most, MAX_AT_ONCE)):
         link = work.state.get(*name)
         if link is not None and link.plan is not None:
             _discard_plan(work, link, link.plan)
-    if work.state.count(bucket):
-        work.go_on(signals.Advance(discard=bucket))
+    if most > MAX_AT_ONCE:
+        work.go_on(signals.Advance(discard=bucket, after=str(most - MAX_AT_ONCE)))
 
 
 def _discard_plan(work: Session, link: Link, command: Command) -> None:
@@ -103,5 +109,6 @@ def _discard_plan(work: Session, link: Link, command: Command) -> None:
     elif command.op == "stamp":
         link.differences = [*(each for each in link.differences if each != "stamp"), "stamp"]
     else:
-        link.aside = f"an operator discarded: {command.op} in {command.target}"
+        link.aside_said = say("discarded", op=command.op, system=command.target)
+        link.aside = english(link.aside_said)
     plan(work, link)

@@ -6,6 +6,7 @@ from typing import Any, cast
 from contracts import facts, signals
 from contracts.entities import ENTITIES, FIELDS, SYSTEMS, EntityName, System, other
 from contracts.messages import Link
+from contracts.said import english, say
 from contracts.vendors import own_chargebee_id
 from services.linker.arguments import Refused, link_of
 from services.linker.joins import unite
@@ -133,11 +134,7 @@ def unlink(work: Session, said: signals.Unlink) -> dict[str, Any]:
     """Part two records for good; nothing is created for either until it is linked or redriven."""
     entity = said.entity
     link = link_of(work.state, entity, said.key)
-    did = _part(
-        work,
-        link,
-        "unlinked by an operator; link it, or redrive it to let it be matched or created anew",
-    )
+    did = _part(work, link)
     facts.put(
         work.state,
         facts.Apart(at=work.now),
@@ -188,7 +185,7 @@ def _undo_pick_none(work: Session, did: Mapping[str, Any]) -> dict[str, Any]:
     return {"undone": did, **note}
 
 
-def _part(work: Session, link: Link, aside: str) -> dict[str, str]:
+def _part(work: Session, link: Link) -> dict[str, str]:
     """Make two links of one, both without bases; what an earlier command finished stays
     finished."""
     ours, theirs = link.chargebee, link.poweroffice
@@ -214,12 +211,14 @@ def _part(work: Session, link: Link, aside: str) -> dict[str, str]:
         seq=link.seq,
         entries=link.entries,
         cause=work.cause,
-        aside=aside,
     )
+    for each in (link, parted):
+        each.aside_said = say("parted")
+        each.aside = english(each.aside_said)
     set_side(parted, "poweroffice", theirs)
     link.poweroffice, link.plan, link.candidates = None, None, []
     link.differences, link.asked = [], []
-    link.aside, link.cause, link.batch, link.lane = aside, work.cause, "", "live"
+    link.cause, link.batch, link.lane = work.cause, "", "live"
     work.state.put(link)
     work.state.put(parted)
     return {"entity": link.entity, "chargebee": ours.id, "poweroffice": theirs.id}

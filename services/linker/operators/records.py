@@ -43,7 +43,8 @@ def redrive_some(
 ) -> None:
     for name in names:
         if (link := work.state.get(*name)) is not None:
-            link.aside, link.stales, link.lane, link.twins = None, 0, "live" if live else "bulk", []
+            link.aside, link.aside_said, link.twins = None, None, []
+            link.stales, link.lane = 0, "live" if live else "bulk"
             _take_suspects(work, link)
             plan(work, link)
 

@@ -54,9 +54,9 @@ def advance(work: Session, said: signals.Advance) -> None:
     if said.queue is not None:
         plan_queue(work, said.queue)
     elif said.release_paid is not None:
-        release_paid(work, said.release_paid)
+        release_paid(work, said.release_paid, _left(work, said.release_paid, said.after))
     elif said.discard is not None:
-        discard_bucket(work, said.discard)
+        discard_bucket(work, said.discard, _left(work, said.discard, said.after))
     elif said.clear is not None:
         clear(work, said.clear)
     elif said.redrive is not None:
@@ -65,6 +65,11 @@ def advance(work: Session, said: signals.Advance) -> None:
         plan_sharing(work, *said.sharing, said.after)
     elif said.bucket is not None:
         plan_bucket(work, said.bucket)
+
+
+def _left(work: Session, bucket: str, after: str) -> int:
+    """How many of a held bucket are meant still; all of it where an older release did not say."""
+    return int(after) if after else work.state.count(bucket)
 
 
 def reachable(work: Session, system: System, at: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.entities import Address, Customer
 from contracts.messages import Problem
+from contracts.said import say
 from contracts.values import text
 from services.poweroffice_adapter import models
 from services.poweroffice_adapter.mapping import (
@@ -45,13 +46,9 @@ def customer(raw: Mapping[str, Any]) -> Reading | None:
 def _party(seen: models.Customer, found: Address | None) -> Customer | Problem:
     first, last, name = text(seen.first_name), text(seen.last_name), text(seen.name)
     if seen.is_person and not (first or last):
-        message = (
-            "Go FirstName and LastName are blank; fill them in on the contact in PowerOffice Go"
-        )
-        return Problem(code="missing", field="first_name", message=message)
+        return Problem.of("missing", say("go_names_blank"), "first_name")
     if not seen.is_person and not name:
-        message = "Go Name is blank; fill it in on the contact in PowerOffice Go"
-        return Problem(code="missing", field="company", message=message)
+        return Problem.of("missing", say("go_name_blank"), "company")
     person = bool(seen.is_person)
     number = re.sub(r"\D", "", seen.organization_number or "") or None
     return Customer(

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from contracts.entities import Customer, Entity, EntityName
-from contracts.messages import Command
+from contracts.messages import Command, Problem
+from contracts.said import say
 from runtime.problems import Fitting
 from runtime.vendor import Refused
 from services.poweroffice_adapter.client import Row
@@ -95,9 +96,5 @@ class Customers(Writer):
     def properties(self, changes: Mapping[str, Any], held: Held, *, ours: bool) -> dict[Path, Any]:
         assert isinstance(held.reading.content, Customer)
         if changes.get("archived") and "other_role" in held.reading.incomplete:
-            message = (
-                "the contact has another role in Go (supplier or employee), which archiving "
-                "would hit too"
-            )
-            raise Refused("other_role", message, field="archived")
+            raise Refused.of(Problem.of("other_role", say("role_archived_too"), "archived"))
         return writes.properties(changes, held.raw, ours=ours)

@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts.entities import Address, Customer
 from contracts.messages import Problem
+from contracts.said import say
 from contracts.values import text
 from runtime.problems import Fitting, Unwritable, fit
 from services.poweroffice_adapter.limits import too_long, unfit_address
@@ -49,11 +50,8 @@ def fitting(
     faults: list[Problem | None] = [*too_long("customer", plain)]
     for name, value in fields.items():
         if not _fits(name, kind) and value:
-            words = (
-                f"PowerOffice Go keeps no {name} for a {kind}; the kind of a customer is "
-                f"not changed"
-            )
-            faults.append(Problem(code="not_kept", field=name, message=words))
+            said = say("go_keeps_no", field=name, kind=kind)
+            faults.append(Problem.of("not_kept", said, name))
     held_address = present.address if present else None
     if "address" in fields:
         faults.append(unfit_address(fields["address"], held_address))
@@ -88,10 +86,7 @@ def _names(kind: str) -> tuple[str, ...]:
 
 def _nameless(kind: str, name: str) -> Problem:
     what = "first and last name" if kind == "person" else "a company name"
-    words = (
-        f"PowerOffice Go needs {what} ({_CUSTOMER_PATHS[name]} is blank); fill it in in Chargebee"
-    )
-    return Problem(code="missing", field=name, message=words)
+    return Problem.of("missing", say("go_needs", what=what, name=_CUSTOMER_PATHS[name]), name)
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -132,7 +127,7 @@ def creation(
     wanted = fitting(fields, None, country_default).held
     for name in _names(kind):
         if not wanted.get(name):
-            raise Unwritable.of(_nameless(kind, name))
+            raise Unwritable(_nameless(kind, name))
     body: dict[str, Any] = {"IsPerson": kind == "person"}
     for name, path in _CUSTOMER_PATHS.items():
         if wanted.get(name) is not None and name != "archived":

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from contracts import notices
 from contracts.entities import MAX_ORDER_LINES, Invoice, Line, Order
 from contracts.messages import Problem
+from contracts.said import say
 from contracts.values import decimal, text
 from contracts.vendors import reference_of
 from services.poweroffice_adapter import models
@@ -164,15 +165,12 @@ def _refusal(lines: Sequence[models.Line], dates: Mapping[str, str | None]) -> P
     for name, value in dates.items():
         # Blank means the day of sending; what cannot be read means nothing.
         if text(value) and local_date(value) is None:
-            message = f"PowerOffice Go sent a {name} that is no date; correct it in Go"
-            return Problem(code="unreadable", field=name, message=message)
+            return Problem.of("unreadable", say("go_no_date", name=name), name)
     if (
         count := sum((line.line_type or "").lower() in CARRIED for line in lines)
     ) > MAX_ORDER_LINES:
-        message = (
-            f"the order has {count} lines; at most {MAX_ORDER_LINES} are carried, so split it in Go"
-        )
-        return Problem(code="too_many_lines", field="SalesOrderLines", message=message)
+        said = say("go_order_too_long", count=count, most=MAX_ORDER_LINES)
+        return Problem.of("too_many_lines", said, "SalesOrderLines")
     return None
 
 

@@ -5,6 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from contracts.entities import Line
+from contracts.said import Said, say
 from contracts.units import rounding_step
 from contracts.values import decimal, text
 from runtime.problems import Unwritable
@@ -29,7 +30,8 @@ def check(fields: Mapping[str, Any]) -> None:
     for line in lines:
         _check_line(line, currency)
     for name, amount in given.items():
-        _check_amount(f"the order's {name} amount", amount, currency, name)
+        what = say("order_amount", field=name, amount=_shown(amount, currency))
+        _check_amount(what, amount, name)
     _check_sums(lines, given, currency)
 
 
@@ -39,32 +41,30 @@ def named(line: Line) -> str:
 
 
 def _check_line(line: Line, currency: str) -> None:
-    for words, amount in (("net amount", line.net), ("tax", line.tax)):
-        _check_amount(f"{named(line)}: the {words}", amount, currency, "lines")
+    net, tax = _shown(line.net, currency), _shown(line.tax, currency)
+    _check_amount(say("line_net", line=named(line), amount=net), line.net, "lines")
+    _check_amount(say("line_tax", line=named(line), amount=tax), line.tax, "lines")
     if digits(line.quantity) > MAX_DIGITS:
-        message = (
-            f"{named(line)}: the quantity {decimal(line.quantity)} has {digits(line.quantity)} "
-            f"digits, and PowerOffice "
-            f"Go keeps {MAX_DIGITS}; correct the quantity in Chargebee, or invoice this "
-            f"order by hand"
+        said = say(
+            "quantity_too_large",
+            line=named(line),
+            value=decimal(line.quantity),
+            count=digits(line.quantity),
+            most=MAX_DIGITS,
         )
-        raise Unwritable("too_large", message, field="lines")
+        raise Unwritable.of("too_large", said, field="lines")
 
 
-def _check_amount(what: str, amount: Decimal, currency: str, field: str) -> None:
-    shown = f"{what} {decimal(amount)} {currency}".rstrip()
+def _shown(amount: Decimal, currency: str) -> str:
+    return f"{decimal(amount)} {currency}".rstrip()
+
+
+def _check_amount(what: Said, amount: Decimal, field: str) -> None:
     if digits(amount) > MAX_DIGITS:
-        message = (
-            f"{shown} has {digits(amount)} digits, and PowerOffice Go keeps {MAX_DIGITS}; "
-            "correct the order in Chargebee, or invoice it by hand"
-        )
-        raise Unwritable("too_large", message, field=field)
+        said = say("too_many_digits", what=what, count=digits(amount), most=MAX_DIGITS)
+        raise Unwritable.of("too_large", said, field=field)
     if amount != amount.quantize(CENT, ROUND_HALF_UP):
-        message = (
-            f"{shown} needs more than the two decimals that PowerOffice Go keeps; invoice "
-            f"this order by hand"
-        )
-        raise Unwritable("too_precise", message, field=field)
+        raise Unwritable.of("too_precise", say("too_many_decimals", what=what), field=field)
 
 
 def _check_sums(lines: Sequence[Line], given: Mapping[str, Decimal], currency: str) -> None:
@@ -73,26 +73,20 @@ def _check_sums(lines: Sequence[Line], given: Mapping[str, Decimal], currency: s
         "total", given.get("net", net) + given.get("tax", sum((line.tax for line in lines), _ZERO))
     )
     if total < 0:
-        message = (
-            f"the order's total is {decimal(total)} {currency}: it is a credit, which is not "
-            f"carried; "
-            "credit the invoice in PowerOffice Go by hand"
-        )
-        raise Unwritable("credit_note", message, field="total")
+        said = say("total_is_credit", amount=f"{decimal(total)} {currency}")
+        raise Unwritable.of("credit_note", said, field="total")
     if not lines and any((total, *given.values())):
-        message = (
-            f"the order's total is {decimal(total)} {currency}, but it has no lines; correct "
-            f"it in Chargebee"
-        )
-        raise Unwritable("missing", message, field="lines")
+        said = say("total_without_lines", amount=f"{decimal(total)} {currency}")
+        raise Unwritable.of("missing", said, field="lines")
     wanted = given.get("net", net)
     if abs(net - wanted) > smallest(currency):
-        message = (
-            f"the lines add up to {decimal(net)} {currency}, but the order's net amount is "
-            f"{decimal(wanted)} "
-            f"{currency} ({', '.join(_nets(lines))}); correct the order in Chargebee"
+        said = say(
+            "not_adding_up",
+            lines=f"{decimal(net)} {currency}",
+            net=f"{decimal(wanted)} {currency}",
+            list=", ".join(_nets(lines)),
         )
-        raise Unwritable("not_adding_up", message, field="lines")
+        raise Unwritable.of("not_adding_up", said, field="lines")
 
 
 def _nets(lines: Sequence[Line], most: int = 5) -> Iterator[str]:

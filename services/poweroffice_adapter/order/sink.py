@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from contracts.entities import Entity, EntityName, Line, Order
 from contracts.messages import Command, Outcome
+from contracts.said import say
 from contracts.values import text
 from runtime.problems import Fitting, Unwritable, fit
 from runtime.vendor import NotFound, Refused, Retriable
@@ -148,8 +149,8 @@ class Orders(Writer):
             return self._own_products.get(code or "")
         exact = await products_with_code(self._client, code, priority)
         if len(exact) != 1:
-            message = f"{len(exact)} Go products have the code {code}; {setting} needs one"
-            raise Unwritable("missing", message, field="lines")
+            said = say("setting_needs_one", count=len(exact), value=code, name=setting)
+            raise Unwritable.of("missing", said, field="lines")
         self._own_products[code] = str(value_at(exact[0], ("Id",)))
         return self._own_products[code]
 
@@ -171,8 +172,7 @@ class Orders(Writer):
         """The header's; the notice is a line."""
         assert isinstance(held.reading.content, Order)
         if held.reading.content.status == "confirmed":
-            message = "the order is Confirmed and so locked; set it back to Draft in PowerOffice Go"
-            raise Unwritable("locked", message, field=next(iter(changes)))
+            raise Unwritable.of("locked", say("order_locked"), field=next(iter(changes)))
         header = {
             name: value for name, value in changes.items() if name not in ("status", "notice")
         }

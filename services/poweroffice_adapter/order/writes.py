@@ -9,6 +9,7 @@ from msgspec import to_builtins
 
 from contracts import notices
 from contracts.entities import Invoice, Line
+from contracts.said import say
 from contracts.values import decimal, text
 from runtime.problems import Unwritable
 from services.poweroffice_adapter.mapping import Path, upper
@@ -82,9 +83,7 @@ def creation(
     draft_rules.check(fields)
     customer_id = fields.get("customer_id")
     if not customer_id:
-        raise Unwritable(
-            "missing", "the order names no customer that is known in Go", field="customer_id"
-        )
+        raise Unwritable.of("missing", say("order_names_no_customer"), field="customer_id")
     body: dict[str, Any] = {
         "CustomerId": _int64(customer_id, "customer_id"),
         "SalesOrderStatus": "Draft",
@@ -149,7 +148,7 @@ def _imported_order_no(number: str) -> int | None:
 
 def _int64(value: str, field: str) -> int:
     if not value.isdecimal():
-        raise Unwritable("missing", f"{value!r} is no id of PowerOffice Go", field=field)
+        raise Unwritable.of("missing", say("no_go_id", value=repr(value)), field=field)
     return int(value)
 
 
@@ -160,11 +159,8 @@ def _warning(invoice: Invoice | None) -> str | None:
 def _new_line(line: Line, product_id: str | None) -> dict[str, Any]:
     if product_id is None:
         name = "order.round_off_product" if is_round_off(line) else "order.fallback_product"
-        message = (
-            f"{draft_rules.named(line)} has no product; set {name} to the code of a Go "
-            f"product for such lines"
-        )
-        raise Unwritable("missing", message, field="lines")
+        said = say("line_without_product", line=draft_rules.named(line), name=name)
+        raise Unwritable.of("missing", said, field="lines")
     quantity, price, allowance, reason = _amounts(line)
     described = " ".join(
         part for part in (text(line.description), reason and f"({reason})") if part

@@ -5,6 +5,7 @@ from typing import Any
 
 from contracts.entities import Price, Product
 from contracts.messages import Problem
+from contracts.said import say
 from contracts.values import decimal, text
 from services.poweroffice_adapter import models
 from services.poweroffice_adapter.mapping import Reading, read, timestamp, unreadable, upper
@@ -27,8 +28,7 @@ def _article(
     seen: models.Product, ledger_currency: str, groups: Mapping[str, str]
 ) -> Product | Problem:
     if not (name := text(seen.name)):
-        message = "Go Name of the product is blank; fill it in in PowerOffice Go"
-        return Problem(code="missing", field="name", message=message)
+        return Problem.of("missing", say("go_product_name_blank"), "name")
     price = None
     if seen.unit_price is not None:
         price = Price(amount=decimal(seen.unit_price), currency=ledger_currency)

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from contracts.entities import Entity, EntityName, Product
-from contracts.messages import Command
+from contracts.messages import Command, Problem
+from contracts.said import say
 from runtime.problems import Fitting
 from runtime.vendor import Refused
 from services.poweroffice_adapter.client import PowerOfficeClient, Row
@@ -54,8 +55,8 @@ class Products(Writer):
         code = fields.get("code")
         exact = await products_with_code(self._client, code, priority) if code else []
         if len(exact) > 1:
-            message = f"{len(exact)} Go products have the code {code}; give the others another code"
-            raise Refused("ambiguous", message, field="code")
+            said = say("code_shared", count=len(exact), value=code)
+            raise Refused.of(Problem.of("ambiguous", said, "code"))
         return await self._held(exact[0]) if exact else None
 
     async def alike(

@@ -5,6 +5,7 @@ from typing import Any
 
 from contracts.entities import Price
 from contracts.messages import Problem
+from contracts.said import say
 from contracts.values import decimal, text
 from runtime.problems import Fitting, Unwritable, fit
 from services.poweroffice_adapter.limits import too_long
@@ -96,20 +97,14 @@ def fitting(fields: Mapping[str, Any], ledger_currency: str) -> Fitting:
     faults: list[Problem | None] = [*too_long("product", fields)]
     price: Price | None = fields.get("price")
     if price is not None and price.currency != ledger_currency:
-        words = (
-            f"the price is in {price.currency}, and PowerOffice Go holds prices in "
-            f"{ledger_currency} only"
-        )
-        faults.append(Problem(code="currency", field="price", message=words))
+        said = say("go_price_currency", currency=price.currency, ledger=ledger_currency)
+        faults.append(Problem.of("currency", said, "price"))
     unit = upper(fields.get("unit"))
     if unit is not None and unit not in UNITS:
-        words = (
-            f"PowerOffice Go has no unit {fields['unit']!r}; choose one of its list in Chargebee"
-        )
-        faults.append(Problem(code="unknown_unit", field="unit", message=words))
+        said = say("go_no_unit", value=repr(fields["unit"]))
+        faults.append(Problem.of("unknown_unit", said, "unit"))
     if "name" in fields and not text(fields["name"]):
-        words = "PowerOffice Go needs a product name; name the item in Chargebee"
-        faults.append(Problem(code="missing", field="name", message=words))
+        faults.append(Problem.of("missing", say("go_product_needs_name"), "name"))
     held: dict[str, Any] = {}
     for name, value in fields.items():
         if name == "price":
@@ -131,18 +126,12 @@ def creation(
     wanted = fits.held
     for name in ("name", "code"):
         if (fault := fits.faults.get(name)) is not None:
-            raise Unwritable.of(fault)
+            raise Unwritable(fault)
     if not wanted.get("code"):
-        raise Unwritable(
-            "missing", "the item has no code; give it an id or a sku in Chargebee", field="code"
-        )
+        raise Unwritable.of("missing", say("item_lacks_code"), field="code")
     family = fields.get("group")
     if not family or family not in groups:
-        message = (
-            f"no Go product group for item family {family!r}, which carries account and VAT; "
-            "set product.groups for this family"
-        )
-        raise Unwritable("missing", message, field="group")
+        raise Unwritable.of("missing", say("no_group", family=repr(family)), field="group")
     body = {
         path: wanted[name] for name, path in _PRODUCT_PATHS.items() if wanted.get(name) is not None
     }

@@ -1,0 +1,423 @@
+"""What we say of a record, as a code with its arguments, so that whoever shows it can do so in a
+reader's own language.
+
+Wherever a message holds such a sentence, it holds the English words too: for logs, for `kcat`, and
+for a release that does not know the code. What a vendor said has no code; it stands in its own
+words as an argument `why`, and is quoted where it is shown.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+
+class Said(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One sentence: a code of SENTENCES, and what stands in its places, each a text or sentences in
+    turn."""
+
+    code: str
+    args: "dict[str, str | list[Said]]" = {}
+
+
+# The linker's reasons, the books, then what the adapters cannot read or write.
+SENTENCES: Mapping[str, str] = {
+    "first_snapshots": "waits for the first snapshot of both systems",
+    "reference_unshown": "its reference names {reference}, which {system} has not shown",
+    "twin_in_creation": "{key} is being created and may be its twin",
+    "twin_in_flight": "{key} has a command in flight",
+    "twins_unshown": ("{system} {ids} looks like the same {entity}; decided when it has been read"),
+    "twins_edited": "{keys} looked like the same {entity} and was edited since",
+    "beside_sale": "another order of the invoice that order {key} stands for",
+    "create_off": "create.{name}.to_{target} is off",
+    "unreferenced": "no order in scope refers to it",
+    "id_taken": "Chargebee {id}, the id its twin would get, is another record",
+    "bare": "{why}",
+    "customer_archived": ("customer {id} is archived in Go: take it out of the archive there"),
+    "needs_unknown": "{entity} {id} is not known yet",
+    "needs": "{entity} {id} is {state}",
+    "needs_why": "{entity} {id} is {state}: {why}",
+    "stale_thrice": "{system} refused the same plan three times as stale",
+    "queued": "planned; waits for its turn",
+    "would": "would {op} in {system}",
+    "breaker": "breaker: more than usual; release or discard {batch}",
+    "paused": "{entity} to {system} is paused",
+    "observe": "observe",
+    "first_backfill": "first backfill: release it with tandem held release",
+    "paid_already": (
+        "paid in Chargebee already, and Go would ask for the money again: "
+        "tandem held release order --batch paid, or order.paid = carry"
+    ),
+    "of_field": "{field}: {why}",
+    "no_content": "the record has no content",
+    "aside": "{why}",
+    "sent": "sent from Go as invoice {number}",
+    "kinds_differ": "one side is a person and the other a company",
+    "parked": "{system}: {why}",
+    "unreachable": "not reachable",
+    "suspect": (
+        "{fields}: what an earlier write of ours held stands in Chargebee again: a late request of "
+        "ours, or somebody who entered it again; settle it, or redrive it to take it as an edit"
+    ),
+    "gone_not_carried": "deleted or archived in {system}; not carried to {other}",
+    "confirmed_locked": "confirmed in Go, so its header is locked",
+    "deleted_in": "deleted in {system}",
+    "cancelled_in": "cancelled in {system}",
+    "reported": "reported, not carried",
+    "edited_though_deleted": "deleted in {system}, but {fields} changed in {other}",
+    "edited_though_cancelled": "cancelled in {system}, but {fields} changed in {other}",
+    "edited_though_gone": (
+        "{fields} changed in {other}, but the record is deleted or archived in {system}"
+    ),
+    "gone_on_both": "gone on both sides",
+    "credit_note_of": (
+        "a credit note, which is never carried; it names invoice {number}, against which it counts"
+    ),
+    "credit_note_bare": "a credit note, which is never carried; it names no invoice",
+    "gone_alone": "deleted, archived or cancelled records are never created elsewhere",
+    "invoice_void": ("its invoice is void or reversed, so no document is made of it elsewhere"),
+    "draft_in_go": "a draft in Go; taken over when {state}",
+    "linked_elsewhere": "its reference names {key}, which is linked to another record",
+    "other_role": "the Go contact has another role too; an operator links it",
+    "bare_reference": "a reference without our prefix equals the id",
+    "same_party": "another record has the same e-mail, name and kind",
+    "same_email": "the e-mail is equal, but name, kind or organisation number differ",
+    "not_unique": "the {what} {value} is that of another {entity} too",
+    "twin_refers": "the {what} is equal, but {key} refers to {reference}",
+    "twin_shares": "the {what} is equal, but {key} shares {value} with another record",
+    "other_source": "order.source is {source}, and this is one of Chargebee's {of}",
+    "in_go_already": "invoice {number} stands in Go already, as {keys}",
+    "returned_another": ("{system} returned {id}, but {known} had joined by its reference"),
+    "returned_twice": "{system} {entity} of {key} was returned for {other} too",
+    "refused": "{system} refused: {why}",
+    "refused_bare": "refused without a reason",
+    "field_held_back": "held back from {system}: {why}",
+    "field_incomplete": ("not carried: the {field} in {system} lacks {lacking}; complete it there"),
+    "discarded": "an operator discarded: {op} in {system}",
+    "parted": (
+        "unlinked by an operator; link it, or redrive it to let it be matched or created anew"
+    ),
+    "unknown_tenant": "no settings for tenant {tenant}",
+    "stands_still": "the tenant stands still: {why}",
+    "observes": "the tenant observes",
+    "too_many_bytes": (
+        "{what} has {count} bytes, and messages have at most {most}: shorten its texts or split "
+        "it, or raise kafka.max_message_bytes"
+    ),
+    "no_unicode": (
+        "{what} holds text that is no Unicode, near {value}: type it anew in the system it comes "
+        "from"
+    ),
+    # the books
+    "invoiced_twice": "invoiced in Chargebee ({ours}) and again in Go ({theirs})",
+    "credit_in_go": "credit {amount} in Go",
+    "credit_in_go_unless": (
+        "credit {amount} in Go, or settle this where Go's invoice is the one that stands"
+    ),
+    "back_to_draft": "set it back to Draft in Go and correct it",
+    "credited_here": "credited in Chargebee ({ours}), {state} in Go ({theirs})",
+    "void_here": "void in Chargebee ({ours}), {state} in Go ({theirs})",
+    "cancelled_here": "cancelled in Chargebee ({ours}), {state} in Go ({theirs})",
+    "credited_there": ("credited in Go ({theirs}) by {notes}, and not in Chargebee ({ours})"),
+    "reversed_there": ("credited in Go ({theirs}) by the reversal, and not in Chargebee ({ours})"),
+    "credit_in_chargebee": "credit {amount} in Chargebee",
+    "paid_but_open": ("paid in Chargebee ({ours}), and Go's {theirs} is still to be paid"),
+    "register_payment": "register the payment in Go",
+    "currency_differs": ("the currency differs: {ours} in Chargebee and {theirs} in Go"),
+    "enter_in_currency": "enter the order in Go in its own currency",
+    "money_differs": "{parts}",
+    "money_differs_credited": "{parts}; {amount} apart after what was credited",
+    "sum_differs": "{what} {ours} in Chargebee and {theirs} in Go",
+    "look_which": "look which side is right, and correct or credit the other",
+    "line_vat": "{line}: VAT {ours} in Chargebee and {theirs} in Go",
+    "bare_line_vat": "a line: VAT {ours} in Chargebee and {theirs} in Go",
+    "vat_differs": "{lines}, with equal totals",
+    "vat_differs_more": "{lines} and {count} more, with equal totals",
+    "correct_vat": ("correct the product's sales account in Go, or its tax in Chargebee"),
+    "not_whole": "the orders of Chargebee invoice {number} hold {part} of its {amount}",
+    "rest_in_no_order": (
+        "the rest is in no order and does not reach Go: enter it there, or let Chargebee put lines "
+        "without shipment into orders (order.source = invoices carries whole invoices)"
+    ),
+    "dropped_vat_number": (
+        "the customer's VAT number is not carried to Go, since it is no Norwegian organisation "
+        "number"
+    ),
+    "enter_vat_number": (
+        "enter it in Go if the sale is to be invoiced under it, and check the VAT of its orders"
+    ),
+    "dropped_round_off": "the round-off of the Chargebee invoice is on no line",
+    "set_round_off": "set order.round_off_product to carry it, or post the difference",
+    # what Chargebee cannot take, and what of it cannot be read
+    "no_organisation_number": (
+        "{value} is no Norwegian organisation number; correct it in PowerOffice Go"
+    ),
+    "address_needs": (
+        "an address in Chargebee needs a city and a zip; fill them in PowerOffice Go"
+    ),
+    "company_needs_name": "a company needs a name; fill Name in PowerOffice Go",
+    "too_long_for_chargebee": (
+        "Chargebee's {param} holds {most} characters, this has {count}; shorten it in PowerOffice "
+        "Go"
+    ),
+    "description_too_long": (
+        "Chargebee's description shows {most} characters, this has {count}; shorten it in "
+        "PowerOffice Go"
+    ),
+    "never_deleted_in_chargebee": (
+        "a {entity} of Chargebee is never deleted: a person does that there"
+    ),
+    "chargebee_refuses": "Chargebee refuses it ({why}); correct it in PowerOffice Go",
+    "lines_miss_total": "the lines miss the total by {amount}",
+    "credit_not_imported": (
+        "a credit note cannot be imported into Chargebee; enter it there by hand"
+    ),
+    "order_lacks": "the order has no {what}; fill it in PowerOffice Go",
+    "order_lacks_lines": (
+        "the order has no lines that can be carried; Chargebee's invoices need one"
+    ),
+    "order_currency_unknown": (
+        "the order's currency {value} is none of ISO 4217; correct it in PowerOffice Go"
+    ),
+    "amount_too_large": "{amount} is more than an amount can be; correct it in PowerOffice Go",
+    "amount_too_fine": (
+        "{amount} has more than the {count} decimals of the currency; correct it in Go"
+    ),
+    "net_on_no_line": (
+        "the lines come to {lines} without VAT, the order says {net}: {amount} stands on no line; "
+        "enter the invoice there by hand"
+    ),
+    "line_odd_vat": "line {number} has {tax} VAT on {net}; enter the invoice there by hand",
+    "no_discount": (
+        "line {number} of {net} and {tax} VAT cannot be a discount in Chargebee: the other lines "
+        "with {rate} % VAT come to {amount}; enter the invoice there by hand"
+    ),
+    "no_discount_untaxed": (
+        "line {number} of {net} and {tax} VAT cannot be a discount in Chargebee: the other lines "
+        "with no VAT come to {amount}; enter the invoice there by hand"
+    ),
+    "order_is_credit": (
+        "order.total is {amount}: a credit is no sale; credit it in PowerOffice Go by hand"
+    ),
+    "order_without_lines": (
+        "order.total is {amount}, but order.order_line_items is empty; enter the order by hand"
+    ),
+    "order_net_apart": (
+        "order.order_line_items come to {lines} without tax, order.total less order.tax is {net}: "
+        "{amount} stands on no line; enter the order by hand"
+    ),
+    "order_tax_apart": (
+        "order.tax is {tax}, the tax_amount of order.order_line_items comes to {lines}; enter the "
+        "order by hand"
+    ),
+    "currency_code_missing": (
+        "order.currency_code is missing in Chargebee; amounts have no meaning without it"
+    ),
+    "currency_code_unknown": (
+        "order.currency_code is {value} in Chargebee, which is no currency of ISO 4217: how much "
+        "order.total {amount} is cannot be told; enter the order by hand"
+    ),
+    "order_resent": ("order.original_order_id: a resend of order {id} is reported, never carried"),
+    "order_too_long": (
+        "order.order_line_items holds {count} lines, more than {most}; enter it by hand"
+    ),
+    "price_unknown": (
+        "order.order_line_items.entity_id {id} is no item price of the site any more; its product "
+        "is not known, so enter the order by hand"
+    ),
+    "unreadable_in_chargebee": (
+        "{name} in Chargebee cannot be read ({why}); correct the record there"
+    ),
+    "product_needs_name": "a product needs a name; fill it in PowerOffice Go",
+    "price_currency": (
+        "a price in {currency} is not carried, only one in {ledger}; enter it by hand"
+    ),
+    "price_not_plain": (
+        "the item has not exactly one plain price in {currency}; change its prices in Chargebee"
+    ),
+    "price_negative": ("Chargebee holds no negative prices; correct the price in PowerOffice Go"),
+    "price_gross": ("the site's prices are gross and no VAT rate is known; set product.vat_rate"),
+    "item_type": "item.type in Chargebee is {value}; only plan, addon and charge are carried",
+    "unaddressable": (
+        "the id {id} of Chargebee's {resource} cannot be asked for: {reason}; choose another id "
+        "there"
+    ),
+    "id_too_long": "it has {count} characters, more than the {most} that Chargebee allows",
+    "id_blank": "it is empty or has blanks at an end, which Chargebee trims",
+    "id_control": "it holds a control character",
+    "id_path": "a part between two '/' is empty, '.' or '..', which is dropped on the way",
+    "id_operation": "{value} at its end is the name of an operation",
+    "deleted_in_chargebee": (
+        "{entity} {id} was deleted in Chargebee and is not written to or made again"
+    ),
+    "stamp_taken": "{entity} {id} already refers to {reference}",
+    "not_stampable": ("an order in Chargebee takes no reference; it is stamped in PowerOffice Go"),
+    "invoice_final": ("not written: an invoice in Chargebee is final; credit or void it there"),
+    # what Go cannot take, and what of it cannot be read
+    "too_long_for_go": (
+        "it has {count} characters, and {name} in PowerOffice Go takes {most}; shorten it in "
+        "Chargebee"
+    ),
+    "address_not_cleared": ("an address in PowerOffice Go is not cleared; remove it there by hand"),
+    "go_address_lacks": (
+        "PowerOffice Go takes no address without {fields}; fill it in in Chargebee"
+    ),
+    "go_refuses": "PowerOffice Go refuses it ({why}); correct it in Chargebee",
+    "no_reference_in_go": "a {entity} of PowerOffice Go has no reference to write into",
+    "reference_not_ours": (
+        "ExternalImportReference holds {reference}, which is not ours to replace"
+    ),
+    "never_deleted_in_go": "a {entity} of PowerOffice Go is archived, never deleted",
+    "go_keeps_no": (
+        "PowerOffice Go keeps no {field} for a {kind}; the kind of a customer is not changed"
+    ),
+    "go_needs": "PowerOffice Go needs {what} ({name} is blank); fill it in in Chargebee",
+    "go_names_blank": (
+        "Go FirstName and LastName are blank; fill them in on the contact in PowerOffice Go"
+    ),
+    "go_name_blank": "Go Name is blank; fill it in on the contact in PowerOffice Go",
+    "role_archived_too": (
+        "the contact has another role in Go (supplier or employee), which archiving would hit too"
+    ),
+    "go_no_date": "PowerOffice Go sent a {name} that is no date; correct it in Go",
+    "go_order_too_long": (
+        "the order has {count} lines; at most {most} are carried, so split it in Go"
+    ),
+    "unreadable_in_go": "PowerOffice Go sent a {name} that cannot be read; correct it in Go",
+    "go_price_currency": (
+        "the price is in {currency}, and PowerOffice Go holds prices in {ledger} only"
+    ),
+    "go_no_unit": "PowerOffice Go has no unit {value}; choose one of its list in Chargebee",
+    "go_product_needs_name": "PowerOffice Go needs a product name; name the item in Chargebee",
+    "item_lacks_code": "the item has no code; give it an id or a sku in Chargebee",
+    "no_group": (
+        "no Go product group for item family {family}, which carries account and VAT; set "
+        "product.groups for this family"
+    ),
+    "go_product_name_blank": ("Go Name of the product is blank; fill it in in PowerOffice Go"),
+    "code_shared": "{count} Go products have the code {value}; give the others another code",
+    "setting_needs_one": "{count} Go products have the code {value}; {name} needs one",
+    "order_locked": (
+        "the order is Confirmed and so locked; set it back to Draft in PowerOffice Go"
+    ),
+    "line_net": "{line}: the net amount {amount}",
+    "line_tax": "{line}: the tax {amount}",
+    "order_amount": "the order's {field} amount {amount}",
+    "quantity_too_large": (
+        "{line}: the quantity {value} has {count} digits, and PowerOffice Go keeps {most}; "
+        "correct the quantity in Chargebee, or invoice this order by hand"
+    ),
+    "too_many_digits": (
+        "{what} has {count} digits, and PowerOffice Go keeps {most}; correct the order in "
+        "Chargebee, or invoice it by hand"
+    ),
+    "too_many_decimals": (
+        "{what} needs more than the two decimals that PowerOffice Go keeps; invoice this order by "
+        "hand"
+    ),
+    "total_is_credit": (
+        "the order's total is {amount}: it is a credit, which is not carried; credit the invoice "
+        "in PowerOffice Go by hand"
+    ),
+    "total_without_lines": (
+        "the order's total is {amount}, but it has no lines; correct it in Chargebee"
+    ),
+    "not_adding_up": (
+        "the lines add up to {lines}, but the order's net amount is {net} ({list}); correct the "
+        "order in Chargebee"
+    ),
+    "order_names_no_customer": "the order names no customer that is known in Go",
+    "no_go_id": "{value} is no id of PowerOffice Go",
+    "line_without_product": (
+        "{line} has no product; set {name} to the code of a Go product for such lines"
+    ),
+    # what the console makes of them when they are shown
+    "unheld": "nothing holds it any more",
+    "held_as": "held as {batch}",
+    "observe_unset": "observe (not set: {names})",
+    "observe_stopped": "observe (stopped: {why})",
+    "under_way": "{op} in {system} is under way",
+    "under_way_since": "{op} in {system} is under way since {at}",
+    "in_trouble": "{system} is in trouble: {why}",
+    "asked_again": "{system} is asked again within {within}",
+    "read_again": "{system} is read again within {within}",
+    "snapshots_complete": "both first snapshots of {entity}s are complete",
+    "first_snapshot": "waits for the first snapshot of {entity}s in {system}: {why}",
+    "incomplete": "not complete yet",
+    "not_before": "not complete yet, and not before {at}",
+    "more": "and {count} more",
+    "obstacle_gone": "what it waited for is there",
+    "obstacle_read": "what it waited for has been read",
+    "waits_unread": "waits for a record that has not been read",
+    "waits_on": "waits on {name}",
+    "twin_under_way": "{called} may be its twin, and {why}",
+    "record_unknown": "{entity} {id} of {system} is not known yet",
+    "other_is": "{called} is {state}",
+    "other_is_why": "{called} is {state}: {why}",
+    "called_archived": "{called} is archived in Go: take it out of the archive there",
+    "parked_bare": "parked",
+    "sent_when_it_answers": "it is sent when {system} answers",
+    "no_trouble_now": "nothing is known to be wrong with {system} now",
+    "looked_at_again": (
+        "the linker looks at it again when one of its records changes, and at once with tandem "
+        "redrive --entity {entity_name} --key {key}"
+    ),
+    "looked_at_again_or_start": (
+        "the linker looks at it again when one of its records changes, or the linker starts, and "
+        "at once with tandem redrive --entity {entity_name} --key {key}"
+    ),
+    "letter_of": "rejected: {why}",
+    "letter_of_field": "rejected: {field}: {why}",
+    "keep_one": "changed on both sides; keep one",
+    "asked_fields": "{fields}: changed on both sides; both values stand until one is kept",
+}
+
+
+def say(code: str, **args: object) -> Said:
+    """A sentence of SENTENCES; an argument is a sentence, several, or anything that has a text."""
+    return Said(code, {name: _arg(value) for name, value in args.items()})
+
+
+def _arg(value: object) -> "str | list[Said]":
+    if isinstance(value, Said):
+        return [value]
+    if isinstance(value, list | tuple):
+        return list(value)
+    return str(value)
+
+
+Shown = Callable[[str, str], str]  # of an argument its name and text: how it is shown
+
+
+def worded(said: Said, sentences: Mapping[str, str], shown: Shown) -> str:
+    """A sentence with its arguments in place. Raises KeyError for a code, and for an argument, that
+    is not known."""
+    args = {
+        name: shown(name, value)
+        if isinstance(value, str)
+        else joined(value, sentences, shown, ", " if name == "parts" else "; ")
+        for name, value in said.args.items()
+    }
+    return sentences[said.code].format_map(args)
+
+
+def joined(
+    said: Iterable[Said], sentences: Mapping[str, str], shown: Shown, mark: str = "; "
+) -> str:
+    """Several sentences as one text. Raises as `worded` does."""
+    return mark.join(worded(each, sentences, shown) for each in said)
+
+
+def english(*said: Said) -> str:
+    """The words that stand beside a sentence on the topics."""
+    return joined(said, SENTENCES, lambda _name, text: text)
+
+
+def within(said: Iterable[Said], most: int) -> list[Said]:
+    """The first sentences whose English has at most this many characters together, and one at
+    least."""
+    kept: list[Said] = []
+    for each in said:
+        if kept and len(english(*kept, each)) > most:
+            break
+        kept.append(each)
+    return kept
