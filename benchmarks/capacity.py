@@ -1,7 +1,8 @@
 """What one key carries, on a clock that jumps from wait to wait: the limiters of both vendors as
 the services use them, vendors that answer in `ANSWER_S`, and no other cost.
 
-How long a first backfill of many records takes, by the calls that each costs; at which interval
+How long a first backfill of many records takes, by the calls that each costs, and what edits beside
+it do to it and wait; at which interval
 the tenants of one subscription key of Go are polled when there are many, with what an edit waits
 meanwhile; and how long an edit in Go waits for the poll that shows it where one tenant is polled
 as often as its key allows, as in the demo.
@@ -9,6 +10,7 @@ as often as its key allows, as in the demo.
 
 import asyncio
 import itertools
+import random
 import selectors
 import statistics
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -29,6 +31,13 @@ EAGER_S, SWEEP_S, SWEPT = 0.5, 5.0, 4  # between polls and sweeps of the demo, c
 EAGER_FOR_S, SIMULATOR_S = 1200.0, 0.02  # a simulator answers sooner than a vendor
 HOURS = 2
 EDIT_EVERY_S = 20.0
+BESIDE = (
+    ("one edit only", 1e9),
+    ("an edit in 20 s", 20.0),
+    ("an edit in 3 s", 3.0),
+    ("an edit in 0.6 s", 0.6),
+)
+BESIDE_FOR_S = 600.0
 EDITS = (("nobody edits in Chargebee", 1e9), ("an edit of Chargebee each 1.5 s", 1.5))
 CHARGEBEE_PER_MINUTE = 1000  # of a production site; a test site allows 150
 # The calls to Go and to Chargebee for one record that does not exist on the other side.
@@ -74,6 +83,12 @@ async def measure(count: int) -> AsyncIterator[str]:
         work = partial(_backfill, count=count, name=name, go=go, chargebee=chargebee)
         yield await asyncio.to_thread(jumping, work)
     yield ""
+    yield "| backfill of Go beside | creations/s | an edit waits, p50 | p99 |"
+    yield "|---|---|---|---|"
+    for name, edit_every_s in BESIDE:
+        work = partial(_beside, name=name, edit_every_s=edit_every_s)
+        yield await asyncio.to_thread(jumping, work)
+    yield ""
     yield "| tenants of a key of Go | each list is polled every | an edit waits, p99 | requests/s |"
     yield "|---|---|---|---|"
     for tenants in TENANTS:
@@ -104,6 +119,33 @@ async def _sent(limiter: RateLimiter, calls: int) -> None:
             await asyncio.sleep(ANSWER_S)
 
     await asyncio.gather(*(one() for _ in range(CONCURRENT)))
+
+
+async def _beside(clock: Callable[[], float], name: str, edit_every_s: float) -> str:
+    """Creations that take all they may, and edits at uneven intervals."""
+    limiter, waits, chance = RateLimiter.counted(10, clock=clock), [], random.Random(1)
+
+    async def editing() -> None:
+        while clock() < BESIDE_FOR_S:
+            await asyncio.sleep(min(BESIDE_FOR_S, edit_every_s * chance.uniform(0.5, 1.5)))
+            asked_s = clock()
+            await limiter.acquire(LIVE)
+            waits.append(clock() - asked_s)
+
+    edits = asyncio.create_task(editing())
+    made = 0
+
+    async def creating() -> None:
+        nonlocal made
+        while clock() < BESIDE_FOR_S:
+            await limiter.acquire(BULK)
+            made += 1
+            await asyncio.sleep(ANSWER_S)
+
+    await asyncio.gather(edits, *(creating() for _ in range(CONCURRENT)))
+    ordered = sorted(waits)
+    cells = [1000 * ordered[int(len(ordered) * part)] for part in (0.5, 0.99)]
+    return f"| {name} | {made / BESIDE_FOR_S:.1f} | {cells[0]:.0f} ms | {cells[1]:.0f} ms |"
 
 
 async def _tenants(clock: Callable[[], float], tenants: int) -> str:
