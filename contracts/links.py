@@ -107,10 +107,7 @@ class LinkKeys(msgspec.Struct, kw_only=True, gc=False):
 
     def __post_init__(self) -> None:
         """As in `Link`."""
-        if (
-            self.poweroffice is not None
-            and self.poweroffice.unlike is not None
-            and self.chargebee is not None
-        ):
-            self.poweroffice.seen = {**(self.chargebee.seen or {}), **self.poweroffice.unlike}
-            self.poweroffice.unlike = None
+        ours, theirs = self.chargebee, self.poweroffice
+        if theirs is not None and theirs.unlike is not None and ours is not None:
+            unlike, theirs.unlike = theirs.unlike, None
+            theirs.seen = {**(ours.seen or {}), **unlike} if unlike else ours.seen

@@ -5,6 +5,7 @@ A link whose record cannot be read must not be forgotten: its records would be m
 created once more. What is known of it stays, as broken, until a person or a new reading fills it.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -68,14 +69,17 @@ async def restore(
         elif control.tenant in stores:
             stores[control.tenant].controls[f"{control.kind}/{control.id}"] = control.value
     count = 0
-    async for record in kafka.read(("links",), partitions):
-        tenant, _, name = (key_of(record) or "").partition("/")
-        if name and tenant in stores:
-            stores[tenant].load(name, record.value)
-            count += 1
-    unread = {
-        f"{tenant}/{name}" for tenant, store in stores.items() for name in store.build_index()
-    }
+    async for records in kafka.read_lists(("links",), partitions):
+        for record in records:
+            tenant, _, name = (key_of(record) or "").partition("/")
+            if name and (store := stores.get(tenant)) is not None:
+                store.load(name, record.value)
+                count += 1
+    unread: set[str] = set()
+    for tenant, store in stores.items():
+        for names in store.indexing():
+            unread.update(f"{tenant}/{name}" for name in names)
+            await asyncio.sleep(0)  # whoever asks meanwhile how this process is has an answer
     return Restored(count, await _what_is_known(kafka, partitions, unread) if unread else [])
 
 

@@ -398,9 +398,11 @@ def _natural_keys(
             f"{entity}|{rule}|{system}|{value}"
             for rule, value in naturals(entity, system, ours or theirs)
         ]
-    values, others = naturals(entity, "chargebee", ours), naturals(entity, "poweroffice", theirs)
-    if values != others:
-        values = tuple(dict.fromkeys(values + others))
+    values = naturals(entity, "chargebee", ours)
+    if entity != "customer" or theirs.seen is not ours.seen:
+        others = naturals(entity, "poweroffice", theirs)
+        if values != others:
+            values = tuple(dict.fromkeys(values + others))
     return [f"{entity}|{rule}|pair|{value}" for rule, value in values]
 
 
@@ -411,8 +413,9 @@ def naturals(entity: EntityName, system: System, side: SideKeys | Side | None) -
         return ()
     seen = side.seen
     if entity == "customer":
+        of_customer = _of_customer if isinstance(side, Side) else _customer_naturals
         named = (seen.get("company"), seen.get("first_name"), seen.get("last_name"))
-        return _of_customer(
+        return of_customer(
             seen.get("kind"), seen.get("organisation_number"), seen.get("email"), *named
         )
     if entity == "product":
@@ -421,9 +424,7 @@ def naturals(entity: EntityName, system: System, side: SideKeys | Side | None) -
     return ()
 
 
-# A message asks for the same record's several times, before and after it, on both sides of a link.
-@lru_cache(maxsize=256)
-def _of_customer(
+def _customer_naturals(
     kind: str | None,
     number: str | None,
     email: str | None,
@@ -441,10 +442,15 @@ def _of_customer(
     return tuple(found)
 
 
-@lru_cache(maxsize=256)
-def _of_product(code: str | None, name: str | None) -> Naturals:
+def _product_naturals(code: str | None, name: str | None) -> Naturals:
     known = (("code", code), ("name", natural(name)))
     return tuple((rule, value) for rule, value in known if value)
+
+
+# A message asks for the same record's several times, before and after it, on both sides of a link;
+# a restore for each record's once.
+_of_customer = lru_cache(maxsize=256)(_customer_naturals)
+_of_product = lru_cache(maxsize=256)(_product_naturals)
 
 
 def owner(policy: Policy, link: Link, name: str) -> System | Literal["ask"]:

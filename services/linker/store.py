@@ -13,11 +13,12 @@ from contracts.echoes import Echoes
 from contracts.entities import EntityName
 from contracts.links import LinkKeys, encode
 from contracts.messages import Link
+from services.linker.packed import Id, Links
 from services.linker.state import Policy, index_keys
 
 _decoder = msgspec.json.Decoder(Link)
 _keys_decoder = msgspec.json.Decoder(LinkKeys)
-Id = str  # "entity/key"
+AT_ONCE = 2000  # links that are indexed before others get a turn
 Bucket = OrderedDict[Id, None]
 
 
@@ -32,19 +33,18 @@ def _split(name: Id) -> tuple[EntityName, str]:
 
 
 class Store:
-    """What has been committed. `load` and `build_index` restore it, then only `absorb` changes
-    it."""
+    """What has been committed. `load` and `indexing` restore it, then only `absorb` changes it."""
 
     def __init__(self, tenant: str, policy: Policy) -> None:
         self.tenant, self.policy = tenant, policy
-        self.links: dict[Id, bytes] = {}
+        self.links = Links()
         self._sizes: Counter[str] = Counter()
         self._index: dict[str, Id | Bucket] = {}
         self.controls: dict[str, dict[str, Any]] = {}
         self.echoes = Echoes()
 
     def raw(self, name: Id) -> bytes | None:
-        return self.links.get(name)
+        return self.links.find(name)
 
     def iterate(self, index: str) -> Iterator[Id]:
         held = self._index.get(index)
@@ -88,28 +88,36 @@ class Store:
         return Overlay(self)
 
     def load(self, name: Id, value: bytes | None) -> None:
-        """Take one record of the changelog; `build_index` follows the last one."""
-        self.links.pop(name, None)  # the order of the links is that of their last change
+        """Take one record of the changelog; `indexing` follows the last one."""
+        if name in self.links:  # the order of the links is that of their last change
+            del self.links[name]
         if value is not None:
             self.links[name] = value
 
     def build_index(self) -> list[Id]:
-        """Index all links at once: of the records of a link only the last is ever decoded. Returns
-        those that cannot be decoded, which are left out."""
+        """Index all links at once; see `indexing`."""
+        return [name for unread in self.indexing() for name in unread]
+
+    def indexing(self) -> Iterator[list[Id]]:
+        """Index all links, some at each step: of the records of a link only the last is ever
+        decoded. Yields those that cannot be decoded, which are left out."""
         self._index.clear()
         self._sizes.clear()
-        unread = []
-        for name, value in self.links.items():
-            try:
-                link = _keys_decoder.decode(value)
-            except UNREADABLE:
-                unread.append(name)
-                continue
-            self._sizes[link.entity] += 1
-            self._add(name, index_keys(link))
-        for name in unread:
-            del self.links[name]
-        return unread
+        self.links.pack()
+        names = iter(list(self.links))
+        while some := list(islice(names, AT_ONCE)):
+            unread = []
+            for name in some:
+                try:
+                    link = _keys_decoder.decode(self.links[name])
+                except UNREADABLE:
+                    unread.append(name)
+                    continue
+                self._sizes[link.entity] += 1
+                self._add(name, index_keys(link))
+            for name in unread:
+                del self.links[name]
+            yield unread
 
     def absorb(self, overlay: "Overlay") -> None:
         """Take over what an overlay changed."""
@@ -128,7 +136,7 @@ class Store:
     def _add(self, name: Id, keys: list[str]) -> None:
         for key in keys:
             held = self._index.setdefault(key, name)
-            if held == name:
+            if held is name or held == name:
                 continue
             if isinstance(held, str):
                 self._index[key] = OrderedDict.fromkeys((held, name))

@@ -42,6 +42,11 @@ class MemoryKafka:
                 if record.partition in wanted:
                     yield record
 
+    async def read_lists(
+        self, topics: Iterable[str], partitions: Iterable[int]
+    ) -> AsyncIterator[list[ConsumerRecord]]:
+        yield [record async for record in self.read(topics, partitions)]
+
     async def follow(
         self, topics: Iterable[str], partitions: Iterable[int]
     ) -> AsyncIterator[ConsumerRecord | None]:

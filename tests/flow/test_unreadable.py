@@ -162,6 +162,26 @@ def restored(*links: Any, **held: Any) -> tuple[Store, list[Any]]:
     return store, asyncio.run(restore(kafka, {"demo": store}, [0])).lost
 
 
+def test_a_restore_gives_others_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million links are indexed for seconds, and whoever asks meanwhile whether the process lives
+    is answered."""
+    monkeypatch.setattr("services.linker.store.AT_ONCE", 2)
+    links = [record(pair(f"kari-{number}", f"{number}")) for number in range(20)]
+    kafka: Any = MemoryKafka({"links": links})
+
+    async def scenario() -> None:
+        store = Store("demo", policy_of(settings().tenants["demo"]))
+        restoring = asyncio.create_task(restore(kafka, {"demo": store}, [0]))
+        turns = 0
+        while not restoring.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert len((await restoring).lost) == 0 and store.size("customer") == 20
+        assert turns >= 10
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("value", GARBAGE[:4])
 def test_a_link_that_cannot_be_read_keeps_its_ids(value: bytes) -> None:
     """From the record before; its number is above those of all its commands, so that none is taken
