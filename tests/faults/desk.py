@@ -9,12 +9,13 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from random import Random
 from typing import Any, Literal
 
 import httpx
 
-from tests.faults.books import Books, Kind, System, mark_of
+from tests.faults.books import Books, Kind, Sales, System, mark_of
 
 PATIENCE_S = 300.0
 PATCH = {"Content-Type": "application/json-patch+json"}
@@ -23,9 +24,10 @@ FIELDS: Mapping[Kind, tuple[str, ...]] = {
     "person": ("first_name", "email", "phone", "address"),
     "company": ("name", "email", "phone", "address"),
     "product": ("name", "description", "price"),
-    "order": (),
+    "order": ("order_date", "delivery_date"),
 }
-Fate = Literal["draft", "made", "sent", "paid", "credited", "cancelled"]
+FIRST_DAY = date(2026, 1, 2)  # of those that are entered, each one day later
+Fate = Literal["draft", "made", "sent", "paid", "credited", "cancelled", "reopened", "void"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ class Record:
 class Desk:
     """A person with a key of their own in each system. `rng` decides which values they enter."""
 
-    def __init__(self, chargebee: str, go: str, rng: Random, prefix: str = "m") -> None:
+    def __init__(
+        self, chargebee: str, go: str, rng: Random, prefix: str = "m", sales: Sales = "orders"
+    ) -> None:
         self.chargebee = httpx.Client(
             base_url=f"{chargebee}/api/v2",
             auth=("person-key", ""),
@@ -68,7 +72,7 @@ class Desk:
         self.go = httpx.Client(base_url=f"{go}/v2", trust_env=False, timeout=PATIENCE_S)
         self._token_url = f"{go}/OAuth/Token"
         self.log_in()
-        self.books = Books(self.chargebee, self.go)
+        self.books = Books(self.chargebee, self.go, sales)
         self.rng, self._prefix = rng, prefix
         self.log: list[Edit] = []
         self.records: dict[str, Record] = {}
@@ -113,6 +117,16 @@ class Desk:
             and all(self.id_in(record, system) for system in ("chargebee", "poweroffice"))
         ]
 
+    def shows(self, record: Record, system: System, value: str) -> bool:
+        """Whether a customer shows this value in a system, asked for by its id."""
+        id = record.ids[system]
+        reply = (
+            self.chargebee.get(f"/customers/{id}")
+            if system == "chargebee"
+            else self.go.get(f"/Customers/{id}")
+        )
+        return json.dumps(value) in reply.raise_for_status().text
+
     def holds(self, record: Record, system: System, value: str) -> bool:
         """Whether the record shows this value in a system."""
         return any(
@@ -124,6 +138,7 @@ class Desk:
     def _value(self, name: str, mark: str) -> str:
         self._values += 1
         number = self._values
+        day = FIRST_DAY + timedelta(days=number)
         return {
             "first_name": f"Fornavn{number}",
             "name": f"Navn {mark} utgave {number}",
@@ -132,6 +147,10 @@ class Desk:
             "address": f"Gate {number}",
             "description": f"Tekst {number}",
             "price": f"{1000 + number}.{number % 100:02d}",
+            "order_date": day.isoformat(),
+            "delivery_date": day.isoformat(),
+            "note": f"Merknad {number}",
+            "reference": f"Ref {number} {mark}",
         }[name]
 
     def _note(
