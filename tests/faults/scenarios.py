@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from runtime.embedded_kafka import EmbeddedKafka
-from tests.faults import crowds, happenings, kafkas, machines, sales, wires
+from tests.faults import happenings, kafkas, machines, sales, tenants, wires
 from tests.faults.brokers import Cluster
 from tests.faults.disks import CannotBe, Disk
 from tests.faults.oracle import Verdict
@@ -37,8 +37,7 @@ SCENARIOS: dict[str, Scenario] = {
     "clock jump": machines.clock_jump,
     "upgrade": machines.upgrade,
     "clocks apart": wires.clocks_apart,
-    "several tenants": crowds.several_tenants,
-    "long list": crowds.long_list,
+    "several tenants": tenants.several_tenants,
     "everything": wires.everything,
 }
 CLUSTERED, ON_A_DISK = {"three brokers"}, {"full disks"}
