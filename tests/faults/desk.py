@@ -7,7 +7,7 @@ a product, in the purchase order number of an order. No value is ever entered tw
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
@@ -57,6 +57,37 @@ class Record:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+class Login(httpx.Auth):
+    """A person's token of Go, which lasts 20 minutes (Go developer portal, authentication); a new
+    one is had when it has ended."""
+
+    requires_response_body = True
+
+    def __init__(self, token_url: str) -> None:
+        self._token_url = token_url
+        self._token: str | None = None
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Ocp-Apim-Subscription-Key"] = "ps"
+        for _ in range(2):
+            if self._token is None:
+                answer = yield self._asking()
+                self._token = str(answer.raise_for_status().json()["access_token"])
+            request.headers["Authorization"] = f"Bearer {self._token}"
+            if (yield request).status_code != httpx.codes.UNAUTHORIZED:
+                return
+            self._token = None
+
+    def _asking(self) -> httpx.Request:
+        asking = httpx.Request(
+            "POST",
+            self._token_url,
+            data={"grant_type": "client_credentials"},
+            headers={"Ocp-Apim-Subscription-Key": "ps"},
+        )
+        return next(httpx.BasicAuth("pa", "pc").auth_flow(asking))
+
+
 class Desk:
     """A person with a key of their own in each system. `rng` decides which values they enter."""
 
@@ -69,9 +100,12 @@ class Desk:
             trust_env=False,
             timeout=PATIENCE_S,
         )
-        self.go = httpx.Client(base_url=f"{go}/v2", trust_env=False, timeout=PATIENCE_S)
-        self._token_url = f"{go}/OAuth/Token"
-        self.log_in()
+        self.go = httpx.Client(
+            base_url=f"{go}/v2",
+            auth=Login(f"{go}/OAuth/Token"),
+            trust_env=False,
+            timeout=PATIENCE_S,
+        )
         self.books = Books(self.chargebee, self.go, sales)
         self.rng, self._prefix = rng, prefix
         self.log: list[Edit] = []
@@ -81,19 +115,6 @@ class Desk:
     def close(self) -> None:
         self.chargebee.close()
         self.go.close()
-
-    def log_in(self) -> None:
-        """A new token of Go."""
-        reply = self.go.post(
-            self._token_url,
-            auth=("pa", "pc"),
-            data={"grant_type": "client_credentials"},
-            headers={"Ocp-Apim-Subscription-Key": "ps"},
-        )
-        token = reply.raise_for_status().json()["access_token"]
-        self.go.headers.update(
-            {"Authorization": f"Bearer {token}", "Ocp-Apim-Subscription-Key": "ps"}
-        )
 
     def id_in(self, record: Record, system: System) -> str | None:
         """The record's id in a system, looked for by its mark; None while it is not there,

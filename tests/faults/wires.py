@@ -151,7 +151,6 @@ def clocks_apart(world: World) -> Verdict:
     """Chargebee's clock is an hour ahead and Go's an hour behind."""
     world.rig.settings("chargebee", clock_offset_s=HOUR_S)
     world.rig.settings("poweroffice", clock_offset_s=-HOUR_S)
-    world.editor.log_in()
     world.start()
     world.weather(MILD)
     world.play(30)
