@@ -120,6 +120,7 @@ class EmbeddedKafka:
         self.port = port or self._free_port()
         self.controller_port = controller_port or self._free_port()
         self.heap = heap
+        self.new_cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         self.log_path = self.data_dir / "kafka.log"
         self._say = on_progress or (lambda line: None)
         self._process: subprocess.Popen[bytes] | None = None
@@ -232,19 +233,20 @@ class EmbeddedKafka:
         # that was there before is not ours.
         make_private(self.data_dir / "log")
         with open_private(self.data_dir / CONFIG) as config:
-            config.write(
-                PROPERTIES.format(host=HOST, port=self.port, controller_port=self.controller_port)
-            )
+            config.write(self._properties())
         if self.log_path.exists() and self.log_path.stat().st_size > LOG_MAX_BYTES:
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
         open_private(self.log_path, append=True).close()
 
+    def _properties(self) -> str:
+        return PROPERTIES.format(host=HOST, port=self.port, controller_port=self.controller_port)
+
     def _format_once(self, command: list[str]) -> str:
         meta = self.data_dir / "log" / "meta.properties"
         if not meta.exists():
-            cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             # An id may begin with a dash, hence the form with '='.
-            tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", CONFIG]
+            new = f"--cluster-id={self.new_cluster_id}"
+            tool = ["kafka.tools.StorageTool", "format", new, "-c", CONFIG]
             done = subprocess.run(
                 [*command, *tool], cwd=self.data_dir, capture_output=True, text=True, umask=UMASK
             )

@@ -2,7 +2,6 @@
 held show."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -70,7 +69,7 @@ def status(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(found)
     else:
-        show_status(Screen(), found, datetime.now(UTC))
+        show_status(Screen(), found, utc_now())
     if found.alerts:
         raise typer.Exit(LEFT)
 

@@ -1,14 +1,17 @@
 """What both systems hold, read over their APIs, and the mark by which a record is known in
 both."""
 
+import itertools
 import re
 from typing import Any, Literal
 
 import httpx
 
 System = Literal["chargebee", "poweroffice"]
+Sales = Literal["orders", "invoices"]
 Kind = Literal["person", "company", "product", "order"]
 SYSTEMS: tuple[System, System] = ("chargebee", "poweroffice")
+GO_PAGE = 1000
 _MARK = re.compile(r"\b([a-z]+\d{4}x)\b")
 
 
@@ -31,10 +34,11 @@ def mark_of(kind: Kind, raw: dict[str, Any]) -> str | None:
 
 
 class Books:
-    """Everything in both systems, page by page, through two clients that are logged in."""
+    """Everything in both systems, page by page, through two clients that are logged in. `sales`
+    says what a sale is in Chargebee, its orders or its invoices."""
 
-    def __init__(self, chargebee: httpx.Client, go: httpx.Client) -> None:
-        self._chargebee, self._go = chargebee, go
+    def __init__(self, chargebee: httpx.Client, go: httpx.Client, sales: Sales = "orders") -> None:
+        self._chargebee, self._go, self.sales = chargebee, go, sales
 
     def all(self, system: System, kind: Kind) -> list[dict[str, Any]]:
         """The records of a kind; customers are persons and companies alike."""
@@ -42,6 +46,8 @@ class Books:
             return self._of_go(kind)
         if kind == "product":
             return self._items()
+        if kind == "order" and self.sales == "invoices":
+            return [_as_order(each) for each in self.pages("/invoices", "invoice")]
         if kind == "order":
             numbers = {
                 invoice["id"]: invoice.get("po_number")
@@ -84,9 +90,16 @@ class Books:
             query["offset"] = page["next_offset"]
 
     def go(self, path: str) -> list[dict[str, Any]]:
-        """A list of Go, which fits one page; an empty one comes as 204."""
-        reply = self._go.get(path, params={"pageSize": "5000"}).raise_for_status()
-        return [] if reply.status_code == 204 else list(reply.json())
+        """All pages of a list in Go; an empty one comes as 204."""
+        found: list[dict[str, Any]] = []
+        for number in itertools.count(1):
+            query = {"pageNumber": str(number), "pageSize": str(GO_PAGE)}
+            reply = self._go.get(path, params=query).raise_for_status()
+            page = [] if reply.status_code == 204 else list(reply.json())
+            found += page
+            if len(page) < GO_PAGE:
+                break
+        return found
 
     def go_lines(self, order: dict[str, Any]) -> list[dict[str, Any]]:
         """The lines of goods of an order or an invoice of Go."""
@@ -99,6 +112,15 @@ class Books:
             reply = self._go.get(path).raise_for_status()
             lines = [] if reply.status_code == 204 else reply.json()
         return [line for line in lines if line.get("LineType") == "Normal"]
+
+
+def _as_order(invoice: dict[str, Any]) -> dict[str, Any]:
+    """An invoice with the names of an order, under the name by which the product knows it."""
+    lines = [
+        {"unit_price": line["unit_amount"], "fulfillment_quantity": line["quantity"]}
+        for line in invoice["line_items"]
+    ]
+    return {**invoice, "id": f"inv-{invoice['id']}", "order_line_items": lines}
 
 
 def _is_credit(raw: dict[str, Any]) -> bool:

@@ -7,14 +7,15 @@ a product, in the purchase order number of an order. No value is ever entered tw
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from random import Random
 from typing import Any, Literal
 
 import httpx
 
-from tests.faults.books import Books, Kind, System, mark_of
+from tests.faults.books import Books, Kind, Sales, System, mark_of
 
 PATIENCE_S = 300.0
 PATCH = {"Content-Type": "application/json-patch+json"}
@@ -23,9 +24,10 @@ FIELDS: Mapping[Kind, tuple[str, ...]] = {
     "person": ("first_name", "email", "phone", "address"),
     "company": ("name", "email", "phone", "address"),
     "product": ("name", "description", "price"),
-    "order": (),
+    "order": ("order_date", "delivery_date"),
 }
-Fate = Literal["draft", "made", "sent", "paid", "credited", "cancelled"]
+FIRST_DAY = date(2026, 1, 2)  # of those that are entered, each one day later
+Fate = Literal["draft", "made", "sent", "paid", "credited", "cancelled", "reopened", "void"]
 
 
 @dataclass(frozen=True)
@@ -55,20 +57,56 @@ class Record:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+class Login(httpx.Auth):
+    """A person's token of Go, which lasts 20 minutes (Go developer portal, authentication); a new
+    one is had when it has ended."""
+
+    requires_response_body = True
+
+    def __init__(self, token_url: str) -> None:
+        self._token_url = token_url
+        self._token: str | None = None
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Ocp-Apim-Subscription-Key"] = "ps"
+        for _ in range(2):
+            if self._token is None:
+                answer = yield self._asking()
+                self._token = str(answer.raise_for_status().json()["access_token"])
+            request.headers["Authorization"] = f"Bearer {self._token}"
+            if (yield request).status_code != httpx.codes.UNAUTHORIZED:
+                return
+            self._token = None
+
+    def _asking(self) -> httpx.Request:
+        asking = httpx.Request(
+            "POST",
+            self._token_url,
+            data={"grant_type": "client_credentials"},
+            headers={"Ocp-Apim-Subscription-Key": "ps"},
+        )
+        return next(httpx.BasicAuth("pa", "pc").auth_flow(asking))
+
+
 class Desk:
     """A person with a key of their own in each system. `rng` decides which values they enter."""
 
-    def __init__(self, chargebee: str, go: str, rng: Random, prefix: str = "m") -> None:
+    def __init__(
+        self, chargebee: str, go: str, rng: Random, prefix: str = "m", sales: Sales = "orders"
+    ) -> None:
         self.chargebee = httpx.Client(
             base_url=f"{chargebee}/api/v2",
             auth=("person-key", ""),
             trust_env=False,
             timeout=PATIENCE_S,
         )
-        self.go = httpx.Client(base_url=f"{go}/v2", trust_env=False, timeout=PATIENCE_S)
-        self._token_url = f"{go}/OAuth/Token"
-        self.log_in()
-        self.books = Books(self.chargebee, self.go)
+        self.go = httpx.Client(
+            base_url=f"{go}/v2",
+            auth=Login(f"{go}/OAuth/Token"),
+            trust_env=False,
+            timeout=PATIENCE_S,
+        )
+        self.books = Books(self.chargebee, self.go, sales)
         self.rng, self._prefix = rng, prefix
         self.log: list[Edit] = []
         self.records: dict[str, Record] = {}
@@ -77,19 +115,6 @@ class Desk:
     def close(self) -> None:
         self.chargebee.close()
         self.go.close()
-
-    def log_in(self) -> None:
-        """A new token of Go."""
-        reply = self.go.post(
-            self._token_url,
-            auth=("pa", "pc"),
-            data={"grant_type": "client_credentials"},
-            headers={"Ocp-Apim-Subscription-Key": "ps"},
-        )
-        token = reply.raise_for_status().json()["access_token"]
-        self.go.headers.update(
-            {"Authorization": f"Bearer {token}", "Ocp-Apim-Subscription-Key": "ps"}
-        )
 
     def id_in(self, record: Record, system: System) -> str | None:
         """The record's id in a system, looked for by its mark; None while it is not there,
@@ -124,6 +149,7 @@ class Desk:
     def _value(self, name: str, mark: str) -> str:
         self._values += 1
         number = self._values
+        day = FIRST_DAY + timedelta(days=number)
         return {
             "first_name": f"Fornavn{number}",
             "name": f"Navn {mark} utgave {number}",
@@ -132,6 +158,10 @@ class Desk:
             "address": f"Gate {number}",
             "description": f"Tekst {number}",
             "price": f"{1000 + number}.{number % 100:02d}",
+            "order_date": day.isoformat(),
+            "delivery_date": day.isoformat(),
+            "note": f"Merknad {number}",
+            "reference": f"Ref {number} {mark}",
         }[name]
 
     def _note(

@@ -2,7 +2,8 @@
 sent, cancelled and credited."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from tests.faults.books import Kind, System
 from tests.faults.desk import FIELDS, Desk, Record
@@ -76,7 +77,8 @@ class Editor(Desk):
         self._note(record, "chargebee", {"deleted": record.mark}, began)
 
     def add_order(self, **more: str) -> Record | None:
-        """An invoice over goods in Chargebee, paid, so that Chargebee generates its order."""
+        """An invoice over goods in Chargebee, paid, so that Chargebee generates its order. Where
+        the invoices are the sales, one that is not paid yet."""
         customer, product = self._buyer("chargebee"), self._goods("chargebee")
         if customer is None or product is None:
             return None
@@ -94,6 +96,21 @@ class Editor(Desk):
                 **more,
             },
         )["invoice"]
+        record = Record("order", mark, "chargebee", {}, ["made"])
+        if self.books.sales == "invoices":
+            record.ids["chargebee"] = f"inv-{invoice['id']}"
+        else:
+            self._pay(invoice)
+            orders = self.chargebee.get(f"/invoices/{invoice['id']}/orders").json()["list"]
+            record.ids["chargebee"] = orders[0]["order"]["id"]
+            record.fate.append("paid")
+        record.facts["invoice"] = invoice["id"]
+        record.facts["customer"], record.facts["product"] = customer.mark, product.mark
+        self.records[mark] = record
+        self._note(record, "chargebee", {"order": mark}, began)
+        return record
+
+    def _pay(self, invoice: Mapping[str, Any]) -> None:
         self._act(
             f"/invoices/{invoice['id']}/record_payment",
             {
@@ -101,14 +118,6 @@ class Editor(Desk):
                 "transaction[payment_method]": "bank_transfer",
             },
         )
-        orders = self.chargebee.get(f"/invoices/{invoice['id']}/orders").json()["list"]
-        record = Record("order", mark, "chargebee", {"chargebee": orders[0]["order"]["id"]})
-        record.fate += ["made", "paid"]
-        record.facts["invoice"] = invoice["id"]
-        record.facts["customer"], record.facts["product"] = customer.mark, product.mark
-        self.records[mark] = record
-        self._note(record, "chargebee", {"order": mark}, began)
-        return record
 
     def add_draft(self) -> Record | None:
         """An order in Go that nobody has sent yet."""

@@ -8,8 +8,10 @@ is written here a second time, from the vendors' descriptions.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tests.faults.books import SYSTEMS, Books, Kind, System, mark_of
 from tests.faults.desk import FIELDS, Edit, Record
@@ -20,6 +22,7 @@ LISTS = ("rejected", "ambiguous", "waiting", "conflicts", "stuck", "differing", 
 # Lists of `tandem status` that say why a record is not on the other side.
 HELD_BACK = ("rejected", "ambiguous", "waiting", "conflicts", "stuck")
 CENT = Decimal("0.01")
+ZONE = ZoneInfo("Europe/Oslo")
 GO = {
     "first_name": "FirstName",
     "email": "EmailAddress",
@@ -73,10 +76,14 @@ class Seen:
             for system in SYSTEMS
         }
         self.invoices = books.pages("/invoices", "invoice")
+        self._marked: dict[tuple[System, Kind, str | None], list[dict[str, Any]]] = {}
+        for system, tables in self.raw.items():
+            for kind, rows in tables.items():
+                for raw in rows:
+                    self._marked.setdefault((system, kind, mark_of(kind, raw)), []).append(raw)
 
     def of(self, system: System, kind: Kind, mark: str) -> list[dict[str, Any]]:
-        table: Kind = "person" if kind == "company" else kind
-        return [raw for raw in self.raw[system][table] if mark_of(kind, raw) == mark]
+        return self._marked.get((system, "person" if kind == "company" else kind, mark), [])
 
     def keys(self, record: Record) -> list[str]:
         """The names under which the product may list a record."""
@@ -102,13 +109,16 @@ def judge(
     product must list, since they cannot come over, `allowed` those that it may list."""
     verdict = Verdict()
     _strangers(records, seen, verdict)
-    wanted = set(expected)
+    wanted, by_place = set(expected), dict[tuple[str, str], list[Edit]]()
+    for edit in log:
+        by_place.setdefault((edit.mark, edit.field), []).append(edit)
     for record in records.values():
         _presence(record, seen, told, verdict, must_be_listed=record.mark in wanted)
         if record.kind == "order":
             _order(record, seen, told, verdict)
         for name in FIELDS[record.kind]:
-            _field(record, name, log, seen, told, verdict)
+            if (edits := by_place.get((record.mark, name))) is not None:
+                _field(record, name, edits, seen, told, verdict)
     _listings(records, seen, told, wanted | set(allowed), verdict)
     needless, flip_backs = written_twice(log, passed, told.journal)
     verdict.needless += needless
@@ -170,6 +180,8 @@ def value_in(system: System, kind: Kind, raw: Mapping[str, Any], name: str) -> s
         return _address(system, held)
     if name == "price":
         return _price(system, raw)
+    if kind == "order":
+        return _day(system, raw, name)
     if system == "poweroffice":
         return _text(raw.get("Name" if name == "name" else GO[name]))
     if name == "name":
@@ -199,6 +211,16 @@ def _price(system: System, raw: Mapping[str, Any]) -> str | None:
     return f"{Decimal(prices[0]['price']) / 100:.2f}" if len(prices) == 1 else None
 
 
+def _day(system: System, raw: Mapping[str, Any], name: str) -> str | None:
+    """Chargebee keeps moments, and means the day in Norway."""
+    if system == "chargebee":
+        moment = raw.get({"order_date": "order_date", "delivery_date": "shipping_date"}[name])
+        return None if moment is None else f"{datetime.fromtimestamp(moment, ZONE):%Y-%m-%d}"
+    names = {"order_date": ("SalesOrderDate", "OrderDate"), "delivery_date": ("DeliveryDate",)}
+    held = next((raw[each] for each in names[name] if raw.get(each)), None)
+    return None if held is None else str(held)[:10]
+
+
 def _text(value: Any) -> str | None:
     return (str(value).strip() or None) if value is not None else None
 
@@ -209,15 +231,14 @@ def entered(name: str, value: str) -> str | None:
 
 
 def _field(
-    record: Record, name: str, log: list[Edit], seen: Seen, told: Told, verdict: Verdict
+    record: Record, name: str, edits: list[Edit], seen: Seen, told: Told, verdict: Verdict
 ) -> None:
-    edits = [edit for edit in log if (edit.mark, edit.field) == (record.mark, name)]
     held = {
         system: value_in(system, record.kind, rows[0], name)
         for system in SYSTEMS
         if len(rows := seen.of(system, record.kind, record.mark)) == 1
     }
-    if not edits or len(held) < 2:
+    if len(held) < 2:
         return
     what = f"{name} of {record.kind} {record.mark}"
     last = edits[-1]

@@ -91,6 +91,10 @@ class FaultProxy:
     def url(self, route: str) -> str:
         return f"http://127.0.0.1:{self.ports[route]}"
 
+    def lead(self, route: str, upstream: str) -> None:
+        """Another address behind a route from now on."""
+        self._upstream[route] = upstream
+
     def deliver_late(self) -> int:
         """Deliver every webhook that was kept back as late, the newest first; how many."""
         late, self._late = self._late[::-1], []

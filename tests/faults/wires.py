@@ -14,7 +14,6 @@ from tests.waiting import wait_for
 
 # Longer than any session, transaction or lease that a stopped process holds.
 FROZEN_S = TRANSACTION_TIMEOUT_MS / 1000 + 5
-OUTAGE_S = 30.0
 HOUR_S = 3600.0
 
 
@@ -121,25 +120,6 @@ def second_processes(world: World) -> Verdict:
     return world.judged()
 
 
-def kafka_away(world: World) -> Verdict:
-    """The broker is stopped in order, killed, and away for half a minute, under load."""
-    assert world.broker is not None, "this one needs a broker of its own"
-    world.start()
-    world.weather(MILD)
-    world.play(6)
-    world.broker.stop()
-    world.broker.start()
-    world.play(6)
-    world.broker.kill()
-    comes_back = time.monotonic() + OUTAGE_S
-    world.play(6)
-    time.sleep(max(0.0, comes_back - time.monotonic()))
-    world.broker.start()
-    world.blows += 2
-    world.play(6)
-    return world.judged()
-
-
 def short_lists(world: World) -> Verdict:
     """Every second list is cut off midway or empty, also while adapters start."""
     world.start()
@@ -171,7 +151,6 @@ def clocks_apart(world: World) -> Verdict:
     """Chargebee's clock is an hour ahead and Go's an hour behind."""
     world.rig.settings("chargebee", clock_offset_s=HOUR_S)
     world.rig.settings("poweroffice", clock_offset_s=-HOUR_S)
-    world.editor.log_in()
     world.start()
     world.weather(MILD)
     world.play(30)

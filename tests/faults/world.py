@@ -17,7 +17,10 @@ import msgspec
 
 from contracts.entities import ENTITIES
 from runtime.embedded_kafka import EmbeddedKafka
-from tests.faults.editor import Editor
+from tests.faults.books import Sales
+from tests.faults.brokers import NODES, Cluster
+from tests.faults.clerk import Clerk
+from tests.faults.disks import Disk
 from tests.faults.oracle import Seen, Told, Verdict, judge
 from tests.faults.proxy import FaultProxy
 from tests.faults.weather import CALM, Weather
@@ -34,7 +37,7 @@ ADAPTERS = ("chargebee_adapter", "poweroffice_adapter")
 
 @dataclass
 class Row:
-    """One line of the table; `words` say what is behind its figures."""
+    """One line of the table; `words` say what is behind its figures, or why it was left out."""
 
     scenario: str
     seed: str
@@ -46,6 +49,7 @@ class Row:
     unexplained: int = 0
     extra_writes: int = 0
     flip_backs: int = 0
+    left_out: bool = False
     words: list[str] = field(default_factory=list)
 
     def wrong(self) -> int:
@@ -61,7 +65,9 @@ class Row:
 
 class World:
     """The simulators, the proxy and the editor run; `start` starts the services. `rng` and the
-    proxy's schedule follow from the seed alone. Needs `with`."""
+    proxy's schedule follow from the seed alone. The Kafka is one `broker` or a `cluster`, where a
+    scenario may do something to it; `disk` is the broker's, where it has one of its own. A world
+    with a `host` is one more tenant of its services, and is to be entered first. Needs `with`."""
 
     def __init__(
         self,
@@ -70,17 +76,33 @@ class World:
         seed: str,
         *,
         broker: EmbeddedKafka | None = None,
+        cluster: Cluster | None = None,
+        disk: Disk | None = None,
         settings: str = WIDE,
+        sales: Sales = "orders",
+        tenant: str = "demo",
+        host: "World | None" = None,
     ) -> None:
-        self.seed, self.rng, self.broker = seed, Random(seed), broker
-        self.rig = Rig(bootstrap, directory, settings=settings)
+        self.seed, self.rng, self.sales = seed, Random(seed), sales
+        self.broker, self.cluster, self.disk = broker, cluster, disk
+        self.host, self.guests = host, list[World]()
+        self.rig: Rig = Rig(
+            bootstrap,
+            directory,
+            settings=settings,
+            tenant=tenant,
+            partition=0 if host is None else len(host.guests) + 1,
+            host=None if host is None else host.rig,
+        )
+        if host is not None:
+            host.guests.append(self)
         upstream = {
             "chargebee": self.rig.url("chargebee"),
             "poweroffice": self.rig.url("poweroffice"),
             "webhook": self.rig.url("chargebee_adapter"),
         }
         self.proxy = FaultProxy(seed, upstream)
-        self.editor: Editor
+        self.editor: Clerk
         self.blows = 0
         self.extra_writes = 0
         self.expected: set[str] = set()
@@ -91,16 +113,23 @@ class World:
     def __enter__(self) -> Self:
         self.rig.__enter__()
         self.proxy.__enter__()
-        tenant = "TANDEM_TENANTS__DEMO__"
+        tenant = f"TANDEM_TENANTS__{self.rig.tenant.upper()}__"
         self.rig.variables = {
             f"{tenant}CHARGEBEE__BASE_URL": self.proxy.url("chargebee") + "/api/v2",
             f"{tenant}POWEROFFICE__BASE_URL": self.proxy.url("poweroffice") + "/v2",
             f"{tenant}POWEROFFICE__TOKEN_URL": self.proxy.url("poweroffice") + "/OAuth/Token",
         }
-        hook = f"{self.proxy.url('webhook')}/webhooks/chargebee/demo"
+        if self.cluster is not None:
+            self.rig.kafka = self.cluster.inner(self.rig.prefix)
+            self.rig.variables["TANDEM_KAFKA__REPLICATION"] = str(len(NODES))
+        hook = f"{self.proxy.url('webhook')}/webhooks/chargebee/{self.rig.tenant}"
         self.rig.settings("chargebee", webhook_url=hook)
-        self.editor = Editor(
-            self.rig.url("chargebee"), self.rig.url("poweroffice"), Random(f"{self.seed}/editor")
+        self.editor = Clerk(
+            self.rig.url("chargebee"),
+            self.rig.url("poweroffice"),
+            Random(f"{self.seed}/editor"),
+            prefix="m" if self.host is None else self.rig.tenant[0],
+            sales=self.sales,
         )
         return self
 
@@ -175,7 +204,7 @@ class World:
         """Fair weather, what was kept back is delivered, everything runs and nothing moves any
         more; the writes until then."""
         self.weather(CALM)
-        for name in SERVICES:
+        for name in SERVICES if self.host is None else ():
             if name not in self.rig.processes:
                 self.rig.start(name)
         self.rig.quiet(polls=3)
@@ -185,6 +214,10 @@ class World:
         except AssertionError as error:
             self.words.append(str(error))
         return self.rig.quiet(polls=5)
+
+    @property
+    def _mine(self) -> tuple[str, str]:
+        return ("--tenant", self.rig.tenant)
 
     def _parked(self) -> list[str]:
         return [
@@ -197,10 +230,10 @@ class World:
     def told(self) -> Told:
         """What the product says of itself."""
         return Told(
-            lost=[*self.before.lost, *self.asked("lost")],
-            status=self.asked("status")["tenants"]["demo"],
-            findings=self.asked("findings", "--settled")["findings"],
-            planned=self.asked("plan"),
+            lost=[*self.before.lost, *self.asked("lost", *self._mine)],
+            status=self.asked("status", *self._mine)["tenants"][self.rig.tenant],
+            findings=self.asked("findings", "--settled", *self._mine)["findings"],
+            planned=self.asked("plan", *self._mine),
             journal=[
                 *self.before.journal,
                 *(msgspec.to_builtins(entry) for entry in self.rig.journal()),
@@ -227,27 +260,28 @@ class World:
         return verdict
 
     def _looked_again(self) -> Iterable[str]:
-        code, said = self.tandem("replay", "--from", "2h")
+        code, said = self.tandem("replay", "--from", "2h", *self._mine)
         if code:
             yield f"replay ended with {code}: {said[-600:]}"
-        report = self.asked("reconcile")
+        report = self.asked("reconcile", *self._mine)
         for name in ("different", "missing", "extra"):
             for each in report[name]:
                 yield f"reconcile: {name} {each}"
 
 
 def row_of(scenario: str, seed: str, world: World, verdict: Verdict) -> Row:
-    """The line of the table."""
+    """The line of the table, of all tenants together."""
+    worlds = (world, *world.guests)
     return Row(
         scenario,
         seed,
-        edits=len(world.editor.log),
-        faults=sum(world.proxy.faults.values()) + world.blows,
+        edits=sum(len(each.editor.log) for each in worlds),
+        faults=sum(sum(each.proxy.faults.values()) + each.blows for each in worlds),
         missing=len(verdict.missing),
         duplicated=len(verdict.duplicated),
         lost=len(verdict.lost),
         unexplained=len(verdict.unexplained),
-        extra_writes=world.extra_writes + len(verdict.needless),
+        extra_writes=sum(each.extra_writes for each in worlds) + len(verdict.needless),
         flip_backs=len(verdict.flip_backs),
-        words=[*world.words, *verdict.words()],
+        words=[*(words for each in worlds for words in each.words), *verdict.words()],
     )

@@ -58,22 +58,22 @@ def _polled(rig: "Rig") -> dict[str, int]:
 def _stands(rig: "Rig") -> tuple[int, dict[str, int]]:
     """The writes of the sync, and the place of the last message in each topic that somebody acts
     upon."""
-    return rig.writes(), asyncio.run(_last(rig.kafka))
+    return rig.writes(), asyncio.run(_last(rig.kafka, rig.partition))
 
 
-async def _last(kafka: Kafka) -> dict[str, int]:
+async def _last(kafka: Kafka, partition: int) -> dict[str, int]:
     last, prefix = dict[str, int](), kafka.name("")
-    async for record in kafka.read((*LINKER_INPUTS, *COMMANDS), (0,)):
+    async for record in kafka.read((*LINKER_INPUTS, *COMMANDS), (partition,)):
         last[record.topic.removeprefix(prefix)] = record.offset
     return last
 
 
 def untaken(rig: "Rig") -> list[str]:
-    """What the services of the tenant `demo` have still to do, in words."""
+    """What the services of the rig's tenant have still to do, in words."""
     controls = {
         f"{each['kind']}/{each['id']}": each["value"]
         for each in rig.records("control", readable=True)
-        if each["tenant"] in ("demo", "~")
+        if each["tenant"] in (rig.tenant, "~")
     }
     words = [
         f"the first reading of {entity}/{system} is not complete"
@@ -87,11 +87,12 @@ def untaken(rig: "Rig") -> list[str]:
         for link in rig.links(entity).values()
         if link.flight
     ]
-    return words + asyncio.run(_lag(rig.kafka, controls.get("position/p00", {})))
+    taken = controls.get(f"position/p{rig.partition:02d}", {})
+    return words + asyncio.run(_lag(rig.kafka, rig.partition, taken))
 
 
-async def _lag(kafka: Kafka, taken: Mapping[str, int]) -> list[str]:
-    last = await _last(kafka)
+async def _lag(kafka: Kafka, partition: int, taken: Mapping[str, int]) -> list[str]:
+    last = await _last(kafka, partition)
     positions = {topic: taken.get(kafka.name(topic), 0) for topic in LINKER_INPUTS}
     async with kafka.admin() as admin:
         for topic in COMMANDS:
@@ -99,14 +100,15 @@ async def _lag(kafka: Kafka, taken: Mapping[str, int]) -> list[str]:
                 kafka.name(f"{topic.removeprefix('commands.')}_adapter")
             )
             positions[topic] = max(
-                (at.offset for tp, at in held.items() if tp.topic == kafka.name(topic)), default=0
+                (at.offset for tp, at in held.items() if tp == (kafka.name(topic), partition)),
+                default=0,
             )
     words = [
         f"{topic}: taken up to {positions[topic]}, the last stands at {at}"
         for topic, at in last.items()
         if positions[topic] <= at
     ]
-    return words + await open_transactions(kafka, WRITTEN, (0,))
+    return words + await open_transactions(kafka, WRITTEN, (partition,))
 
 
 async def open_transactions(

@@ -71,19 +71,36 @@ def link_when(rig: "Rig", key: str, state: str, entity: EntityName = "customer")
 
 
 class Rig:
-    """Simulators and services of one test, on topics of their own."""
+    """Simulators and services of one test, on topics of their own.
+
+    A rig with a `host` has the simulators of one more tenant of that host, whose services it
+    shares. It is to be entered first, since the host's settings name all tenants.
+    """
 
     def __init__(
-        self, bootstrap: str, directory: Path, *, data: str = "empty", settings: str = ""
+        self,
+        bootstrap: str,
+        directory: Path,
+        *,
+        data: str = "empty",
+        settings: str = "",
+        tenant: str = "demo",
+        partition: int = 0,
+        host: "Rig | None" = None,
     ) -> None:
         self.bootstrap, self.directory = bootstrap, directory
-        self.prefix = f"t{os.getpid()}x{next(_numbers)}."
+        self.tenant, self.partition, self.partitions = tenant, partition, 1
+        self.host, self.guests = host, list[Rig]()
+        self.prefix: str = f"t{os.getpid()}x{next(_numbers)}." if host is None else host.prefix
         self.kafka = Kafka(
             KafkaSettings(bootstrap=bootstrap, topic_prefix=self.prefix, partitions=1)
         )
         names = ("chargebee", "poweroffice", *SERVICES)
         self.ports = {name: free_port() for name in names}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        if host is not None:
+            self.ports |= {name: host.ports[name] for name in SERVICES}
+            host.guests.append(self)
         # `{chargebee}` and `{poweroffice}` in further settings stand for the simulators' addresses.
         self._data = data
         self._has_topics = False
@@ -108,7 +125,7 @@ class Rig:
 
     def __enter__(self) -> Self:
         self.write_settings()
-        hook = f"{self.url('chargebee_adapter')}/webhooks/chargebee/demo"
+        hook = f"{self.url('chargebee_adapter')}/webhooks/chargebee/{self.tenant}"
         self._start(
             "simulators.chargebee",
             "chargebee",
@@ -180,20 +197,31 @@ class Rig:
         for client in (self.chargebee, self.go, self.control):
             client.close()
 
-    def write_settings(self, *, partitions: int = 1) -> None:
-        groups = "".join(f'{name} = "{name}"\n' for name in ("abonnement", "tillegg", "varer"))
+    def write_settings(self, *, partitions: int | None = None) -> None:
+        if self.host is not None:
+            return
+        if partitions is not None:
+            self.partitions = partitions
+        tenants = "".join(rig.of_tenant() for rig in (self, *self.guests))
         (self.directory / "tandem.toml").write_text(f"""
 [kafka]
 bootstrap = "{self.bootstrap}"
 topic_prefix = "{self.prefix}"
-partitions = {partitions}
+partitions = {self.partitions}
 [console]
 data = "{self.directory / "console"}"
 [ports]
 linker = {self.ports["linker"]}
 chargebee_adapter = {self.ports["chargebee_adapter"]}
 poweroffice_adapter = {self.ports["poweroffice_adapter"]}
-[tenants.demo]
+{tenants}""")
+
+    def of_tenant(self) -> str:
+        """The settings of the rig's own tenant."""
+        groups = "".join(f'{name} = "{name}"\n' for name in ("abonnement", "tillegg", "varer"))
+        return f"""
+[tenants.{self.tenant}]
+partition = {self.partition}
 mode = "sync"
 invoicing.by = "chargebee"
 start.orders = 2026-01-01
@@ -212,23 +240,31 @@ poweroffice.poll_max_s = 0.2
 poweroffice.sweep_s = {self.sweep_s}
 poweroffice.read_lag_s = 0.1
 {self._settings}
-[tenants.demo.product.groups]
-{groups}""")
+[tenants.{self.tenant}.product.groups]
+{groups}"""
 
     def environment(self) -> dict[str, str]:
         """Variables of every process; commands wait for answers as long as the tests do."""
-        tenant = "TANDEM_TENANTS__DEMO__"
-        return {
-            **os.environ,
+        if self.host is not None:
+            return self.host.environment()
+        own = {
             "TANDEM_CONFIG": str(self.directory / "tandem.toml"),
             "TANDEM_CONSOLE__PATIENCE": str(COMMANDS_PATIENCE),
+        }
+        for rig in (*self.guests, self):
+            own |= rig.secrets() | rig.variables
+        return {**os.environ, **own}
+
+    def secrets(self) -> dict[str, str]:
+        """The keys of the rig's own tenant."""
+        tenant = f"TANDEM_TENANTS__{self.tenant.upper()}__"
+        return {
             f"{tenant}CHARGEBEE__API_KEY": "sync-key",
             f"{tenant}CHARGEBEE__WEBHOOK_USERNAME": "hook",
             f"{tenant}CHARGEBEE__WEBHOOK_PASSWORD": "hook-secret",
             f"{tenant}POWEROFFICE__APPLICATION_KEY": "a",
             f"{tenant}POWEROFFICE__CLIENT_KEY": "c",
             f"{tenant}POWEROFFICE__SUBSCRIPTION_KEY": "s",
-            **self.variables,
         }
 
     def _start(self, module: str, name: str, arguments: list[str]) -> None:
@@ -263,13 +299,15 @@ poweroffice.read_lag_s = 0.1
         self._start(module, name, list(arguments))
         wait_for(f"{name} is ready", lambda: self._ready(name))
 
-    def start_second(self, name: str) -> str:
+    def start_second(self, name: str, **variables: str) -> str:
         """One more process of a service, with a port of its own; returns its name once it is
         ready."""
-        second = f"{name}_2"
+        names = (f"{name}_{number}" for number in itertools.count(2))
+        second = next(each for each in names if each not in self.ports)
         self.ports[second] = free_port()
         held = self.variables
-        self.variables = {**held, f"TANDEM_PORTS__{name.upper()}": str(self.ports[second])}
+        port = {f"TANDEM_PORTS__{name.upper()}": str(self.ports[second])}
+        self.variables = {**held, **port, **variables}
         self._start(f"services.{name}", second, [])
         self.variables = held
         wait_for(f"{second} is ready", lambda: self._ready(second))
@@ -477,7 +515,8 @@ poweroffice.read_lag_s = 0.1
 
     def _collect(self, topic: str) -> list[tuple[bytes, bytes | None]]:
         async def read() -> list[tuple[bytes, bytes | None]]:
-            return [(record.key, record.value) async for record in self.kafka.read((topic,), (0,))]
+            records = self.kafka.read((topic,), (self.partition,))
+            return [(record.key, record.value) async for record in records]
 
         return asyncio.run(read())
 
@@ -518,7 +557,7 @@ poweroffice.read_lag_s = 0.1
             try:
                 pairs = list((headers or {}).items())
                 await producer.send_and_wait(
-                    self.prefix + topic, value, key=key, partition=0, headers=pairs
+                    self.prefix + topic, value, key=key, partition=self.partition, headers=pairs
                 )
             finally:
                 await producer.stop()

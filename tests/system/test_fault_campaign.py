@@ -8,7 +8,7 @@ import pytest
 from tests import faults
 from tests.faults.scenarios import run
 
-NAMES = ("books", "desk", "editor", "oracle", "proxy", "story", "weather")
+NAMES = ("books", "clerk", "desk", "editor", "oracle", "proxy", "story", "weather")
 FORBIDDEN = ("contracts", "services", "runtime", "simulators", "demo")
 
 

@@ -157,3 +157,85 @@ def test_kinds_of_requests() -> None:
     assert is_listing("GET", "/v2/Customers?PageNumber=1")
     assert not is_listing("GET", "/api/v2/customers?email%5Bis%5D=a")
     assert not is_listing("GET", "/v2/Customers/4000001")
+
+
+NOON = 1_796_209_200  # 2026-12-02T11:00:00Z
+ORDER = {
+    "id": "1",
+    "po_number": "m0002x",
+    "invoice_id": "1",
+    "order_date": NOON,
+    "total": 125,
+    "tax": 25,
+    "customer_id": MARK,
+    "order_line_items": [{"unit_price": 100, "fulfillment_quantity": 1}],
+}
+DRAFT = {
+    "Id": "d1",
+    "PurchaseOrderReference": "Ref 3 m0002x",
+    "SalesOrderDate": "2026-12-02",
+    "TotalAmount": 1.25,
+    "NetAmount": 1,
+    "CustomerId": 7,
+}
+
+
+class Binder(Shelf):
+    """Books that hold one order and its draft too, each with one line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.orders: dict[System, dict[str, Any]] = {
+            "chargebee": dict(ORDER),
+            "poweroffice": dict(DRAFT),
+        }
+
+    def all(self, system: System, kind: Kind) -> list[dict[str, Any]]:
+        return [self.orders[system]] if kind == "order" else super().all(system, kind)
+
+    def go_lines(self, order: dict[str, Any]) -> list[dict[str, Any]]:
+        return [{"NetAmount": 1}]
+
+
+def judged_order(binder: Binder, fate: list[Any], **facts: Any) -> Verdict:
+    record = Record("order", "m0002x", "chargebee", {"chargebee": "1"}, fate)
+    record.facts.update(facts, customer=MARK)
+    records = {MARK: Record("person", MARK, "chargebee", {"chargebee": MARK}), "m0002x": record}
+    day = Edit(3, 3, 3.5, "poweroffice", "m0002x", "order_date", "2026-12-02")
+    return judge(records, [*LOG, day], Seen(cast(Books, binder)), Told())
+
+
+def test_the_day_of_an_order_is_the_one_in_norway() -> None:
+    """And a day that differs, or that nobody entered, is told."""
+    assert list(judged_order(Binder(), ["made"]).words()) == []
+    binder = Binder()
+    binder.orders["chargebee"]["order_date"] = NOON - 86_400
+    assert len(judged_order(binder, ["made"]).unexplained) == 1
+    binder.orders["poweroffice"]["SalesOrderDate"] = "2026-12-01"
+    assert len(judged_order(binder, ["made"]).lost) == 1
+
+
+def test_a_sent_order_that_was_cancelled_needs_a_finding() -> None:
+    """Whether or not it was reopened."""
+    fate = ["made", "sent", "cancelled", "reopened"]
+    assert len(judged_order(Binder(), fate, needs_finding=True).unexplained) == 1
+    assert list(judged_order(Binder(), fate).words()) == []
+
+
+def test_an_invoice_is_read_as_an_order_where_invoices_are_the_sales() -> None:
+    """Under the name that the product gives it, with its lines."""
+    invoice = {
+        "id": "9",
+        "po_number": "m0002x",
+        "line_items": [{"unit_amount": 100, "quantity": 2}],
+    }
+
+    class Pages(Books):
+        def pages(self, path: str, kind: str) -> list[dict[str, Any]]:
+            return [invoice] if (path, kind) == ("/invoices", "invoice") else []
+
+    nobody = cast(Any, None)
+    (order,) = Pages(nobody, nobody, "invoices").all("chargebee", "order")
+    assert order["id"] == "inv-9"
+    assert order["order_line_items"] == [{"unit_price": 100, "fulfillment_quantity": 2}]
+    assert Pages(nobody, nobody).all("chargebee", "order") == []
