@@ -108,6 +108,11 @@ SENTENCES: Mapping[str, str] = {
         "from"
     ),
     # the books
+    "document_order": "order {number}",
+    "document_invoice": "invoice {number}",
+    "document_order_invoice": "order {number}, invoice {invoice}",
+    "document_with_notes": "{document}, credit note {notes}",
+    "document_credit_note": "credit note {number}",
     "invoiced_twice": "invoiced in Chargebee ({ours}) and again in Go ({theirs})",
     "credit_in_go": "credit {amount} in Go",
     "credit_in_go_unless": (
@@ -117,7 +122,7 @@ SENTENCES: Mapping[str, str] = {
     "credited_here": "credited in Chargebee ({ours}), {state} in Go ({theirs})",
     "void_here": "void in Chargebee ({ours}), {state} in Go ({theirs})",
     "cancelled_here": "cancelled in Chargebee ({ours}), {state} in Go ({theirs})",
-    "credited_there": ("credited in Go ({theirs}) by {notes}, and not in Chargebee ({ours})"),
+    "credited_there": ("credited in Go ({theirs}) by {parts}, and not in Chargebee ({ours})"),
     "reversed_there": ("credited in Go ({theirs}) by the reversal, and not in Chargebee ({ours})"),
     "credit_in_chargebee": "credit {amount} in Chargebee",
     "paid_but_open": ("paid in Chargebee ({ours}), and Go's {theirs} is still to be paid"),
@@ -365,6 +370,25 @@ SENTENCES: Mapping[str, str] = {
         "the linker looks at it again when one of its records changes, or the linker starts, and "
         "at once with tandem redrive --entity {entity_name} --key {key}"
     ),
+    "foreseen_company": ("Go needs a company name; fill it in in Chargebee"),
+    "foreseen_names": ("Go needs first and last name of a person; fill them in in Chargebee"),
+    "foreseen_company_in_go": ("a company needs a name; fill it in in Go"),
+    "foreseen_product": ("Go needs a product {what}; fill it in in Chargebee"),
+    "foreseen_too_long": (
+        "the {what} has {count} characters, and Go takes {most}; shorten it in Chargebee"
+    ),
+    "foreseen_group": (
+        "no Go product group for item family {family}: set product.groups for this family"
+    ),
+    "foreseen_product_in_go": ("a product needs a name; fill it in in Go"),
+    "foreseen_credit": ("a credit is not carried; credit the invoice in Go by hand"),
+    "foreseen_no_lines": ("the order has a total and no lines; correct it in Chargebee"),
+    "foreseen_no_product": (
+        "a line has no product; set {name} to the code of a Go product for such lines"
+    ),
+    "foreseen_lacks": ("the order has no {what}; fill it in in Go"),
+    "foreseen_currency": ("the currency {value} is none of ISO 4217; correct it in Go"),
+    "batch": "{batch}: {op} {count} x {entity} in {system}",
     "letter_of": "rejected: {why}",
     "letter_of_field": "rejected: {field}: {why}",
     "keep_one": "changed on both sides; keep one",

@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from contracts.messages import Command
+from contracts.said import Said, say
 from contracts.settings import Tenant
 from contracts.units import is_currency
 
@@ -27,9 +28,9 @@ _GO_MOST = {"code": 100, "name": 400}  # characters (ProductPostDto)
 _ROUND_OFF = "round-off"  # id of the line that holds it
 
 
-def foreseen(plan: Command, settings: Tenant) -> list[str]:
-    """Why a creation would be refused, in words with what to do; empty where nothing is known to be
-    wrong."""
+def foreseen(plan: Command, settings: Tenant) -> list[Said]:
+    """Why a creation would be refused, in sentences with what to do; empty where nothing is known
+    to be wrong."""
     if plan.op != "create":
         return []
     judge = {
@@ -43,50 +44,44 @@ def foreseen(plan: Command, settings: Tenant) -> list[str]:
     return list(judge(plan.fields, settings))
 
 
-def _customer_in_go(fields: dict[str, Any], _settings: Tenant) -> Iterator[str]:
+def _customer_in_go(fields: dict[str, Any], _settings: Tenant) -> Iterator[Said]:
     if fields.get("kind") != "person":
         if not fields.get("company"):
-            yield "Go needs a company name; fill it in in Chargebee"
+            yield say("foreseen_company")
     elif not (fields.get("first_name") and fields.get("last_name")):
-        yield "Go needs first and last name of a person; fill them in in Chargebee"
+        yield say("foreseen_names")
 
 
-def _customer_in_chargebee(fields: dict[str, Any], _settings: Tenant) -> Iterator[str]:
+def _customer_in_chargebee(fields: dict[str, Any], _settings: Tenant) -> Iterator[Said]:
     if fields.get("kind") == "company" and not fields.get("company"):
-        yield "a company needs a name; fill it in in Go"
+        yield say("foreseen_company_in_go")
 
 
-def _product_in_go(fields: dict[str, Any], settings: Tenant) -> Iterator[str]:
+def _product_in_go(fields: dict[str, Any], settings: Tenant) -> Iterator[Said]:
     for name, most in _GO_MOST.items():
         value = str(fields.get(name) or "")
         if not value:
-            yield f"Go needs a product {name}; fill it in in Chargebee"
+            yield say("foreseen_product", what=name)
         elif len(value) > most:
-            yield (
-                f"the {name} has {len(value)} characters, and Go takes {most}; shorten it in "
-                f"Chargebee"
-            )
+            yield say("foreseen_too_long", what=name, count=len(value), most=most)
     family = fields.get("group")
     if not family or family not in settings.product.groups:
-        yield (
-            f"no Go product group for item family {family or 'none'}: set product.groups for "
-            f"this family"
-        )
+        yield say("foreseen_group", family=family or "none")
 
 
-def _product_in_chargebee(fields: dict[str, Any], _settings: Tenant) -> Iterator[str]:
+def _product_in_chargebee(fields: dict[str, Any], _settings: Tenant) -> Iterator[Said]:
     if not fields.get("name"):
-        yield "a product needs a name; fill it in in Go"
+        yield say("foreseen_product_in_go")
 
 
-def _order_in_go(fields: dict[str, Any], settings: Tenant) -> Iterator[str]:
+def _order_in_go(fields: dict[str, Any], settings: Tenant) -> Iterator[Said]:
     lines = fields.get("lines") or []
     if not fields.get("customer_id"):
-        yield "the order names no customer that is known in Go"
+        yield say("order_names_no_customer")
     if _is_negative(fields.get("total")):
-        yield "a credit is not carried; credit the invoice in Go by hand"
+        yield say("foreseen_credit")
     if not lines and _is_money(fields.get("total")):
-        yield "the order has a total and no lines; correct it in Chargebee"
+        yield say("foreseen_no_lines")
     bare = {_setting(line) for line in lines if not line.get("product_id")}
     values = {
         "order.fallback_product": settings.order.fallback_product,
@@ -94,7 +89,7 @@ def _order_in_go(fields: dict[str, Any], settings: Tenant) -> Iterator[str]:
     }
     for name in sorted(bare):
         if not values[name]:
-            yield f"a line has no product; set {name} to the code of a Go product for such lines"
+            yield say("foreseen_no_product", name=name)
 
 
 def _setting(line: dict[str, Any]) -> str:
@@ -102,18 +97,18 @@ def _setting(line: dict[str, Any]) -> str:
     return "order.round_off_product" if is_round_off else "order.fallback_product"
 
 
-def _order_in_chargebee(fields: dict[str, Any], _settings: Tenant) -> Iterator[str]:
+def _order_in_chargebee(fields: dict[str, Any], _settings: Tenant) -> Iterator[Said]:
     needed = (("customer_id", "customer"), ("currency", "currency"), ("order_date", "order date"))
     for name, what in needed:
         if not fields.get(name):
-            yield f"the order has no {what}; fill it in in Go"
+            yield say("foreseen_lacks", what=what)
     if not fields.get("lines"):
-        yield "the order has no lines that can be carried; Chargebee's invoices need one"
+        yield say("order_lacks_lines")
     if _is_negative(fields.get("total")):
-        yield "a credit note cannot be imported into Chargebee; enter it there by hand"
+        yield say("credit_not_imported")
     currency = str(fields.get("currency") or "")
     if currency and not is_currency(currency):
-        yield f"the currency {currency} is none of ISO 4217; correct it in Go"
+        yield say("foreseen_currency", value=currency)
 
 
 def _amount(value: Any) -> Decimal:

@@ -12,6 +12,7 @@ from rich.console import Console
 from contracts.entities import EntityName, System
 from contracts.messages import Link, Op
 from contracts.said import Said, english
+from contracts.said import say as sentence
 from contracts.settings import Tenant
 from services.console.files import cell, write_csv
 from services.console.findings import brief_of, left_in
@@ -54,6 +55,17 @@ class Batch(msgspec.Struct, kw_only=True):
     records: int
     sums: dict[str, Decimal]
 
+    def said(self) -> Said:
+        """The same without the sum, as a sentence."""
+        return sentence(
+            "batch",
+            batch=self.batch,
+            op=self.op,
+            count=self.records,
+            entity=self.entity,
+            system=self.target,
+        )
+
     def words(self) -> str:
         """`creates-1: create 12 orders in poweroffice, NOK 125000.00`."""
         stake = f", {money(self.sums)}" if self.sums else ""
@@ -70,6 +82,7 @@ def plan_of(
     plan = link.plan
     if plan is None:
         return None
+    would = foreseen(plan, settings) if settings is not None else []
     named, reasons = names.of(link), said if said is not None else stored(link)
     return {
         "batch": link.batch,
@@ -85,7 +98,8 @@ def plan_of(
         "expected": plan.expected,
         "reason": english(*reasons) or link.reason,
         "said": reasons,
-        "foreseen": foreseen(plan, settings) if settings is not None else [],
+        "foreseen": list(map(english, would)),
+        "foreseen_said": would,
         "findings": list(map(brief_of, left_in(link))),
     }
 

@@ -204,6 +204,7 @@ def _documents(policy: Policy, link: Link, a: Side, b: Side, around: Around) -> 
         "chargebee": ours.number,
         "poweroffice": theirs.number,
     }
+    told = {"ours": _said_of_ours(seen), "theirs": _said_of_theirs(held)}
     is_copy = _is_copy(policy, link)
     if b.deleted or status not in ("sent", "confirmed"):
         return
@@ -211,7 +212,7 @@ def _documents(policy: Policy, link: Link, a: Side, b: Side, around: Around) -> 
     if twice:
         yield _finding(
             "invoiced_twice",
-            [say("invoiced_twice", ours=ours.number, theirs=theirs.number)],
+            [say("invoiced_twice", **told)],
             [say("credit_in_go", amount=_text(theirs.claim))],
             amount=_text(theirs.claim),
             **named,
@@ -226,7 +227,7 @@ def _documents(policy: Policy, link: Link, a: Side, b: Side, around: Around) -> 
         too_much = apart
     if too_much > step:
         invoice = seen.get("invoice") or {}
-        documents_of = {"ours": _with_notes(ours.number, seen), "theirs": theirs.number}
+        documents_of = {**told, "ours": _said_with_notes(seen)}
         if ours.stands:
             why = say("credited_here", state=status, **documents_of)
         elif invoice.get("void"):
@@ -242,12 +243,12 @@ def _documents(policy: Policy, link: Link, a: Side, b: Side, around: Around) -> 
         amount = _text(too_much)
         yield _finding("credited_after_invoice", [why], [todo], amount=amount, **named)
     elif -too_much > step and status == "sent" and not (is_copy and ours.claim > step):
-        documents_of = {"ours": ours.number, "theirs": theirs.number}
-        notes = ", ".join(around.credit_notes)
+        notes = [
+            say("document_credit_note", number=each.removeprefix("credit note "))
+            for each in around.credit_notes
+        ]
         said = (
-            say("credited_there", notes=notes, **documents_of)
-            if notes
-            else say("reversed_there", **documents_of)
+            say("credited_there", parts=notes, **told) if notes else say("reversed_there", **told)
         )
         amount = _text(-too_much)
         todo = say("credit_in_chargebee", amount=amount)
@@ -271,7 +272,7 @@ def _documents(policy: Policy, link: Link, a: Side, b: Side, around: Around) -> 
         )
         yield _finding(
             "paid_but_open",
-            [say("paid_but_open", ours=ours.number, theirs=theirs.number)],
+            [say("paid_but_open", **told)],
             [say("register_payment")],
             amount=_text(min(open_amount, ours.claim)),  # no more than was paid
             **named,
@@ -434,17 +435,31 @@ def _total(seen: dict[str, Any]) -> Decimal:
 
 
 def _ours(seen: dict[str, Any]) -> str:
+    return english(_said_of_ours(seen))
+
+
+def _said_of_ours(seen: dict[str, Any]) -> Said:
     number, invoice = seen.get("number"), (seen.get("invoice") or {}).get("number")
     if invoice and invoice == number:  # the invoice itself is the sale
-        return f"invoice {invoice}"
-    return f"order {number}" + (f", invoice {invoice}" if invoice else "")
+        return say("document_invoice", number=invoice)
+    if invoice:
+        return say("document_order_invoice", number=number, invoice=invoice)
+    return say("document_order", number=number)
 
 
 def _theirs(seen: dict[str, Any]) -> str:
+    return english(_said_of_theirs(seen))
+
+
+def _said_of_theirs(seen: dict[str, Any]) -> Said:
     invoice = (seen.get("invoice") or {}).get("number")
-    return f"invoice {invoice}" if invoice else f"order {seen.get('number')}"
+    if invoice:
+        return say("document_invoice", number=invoice)
+    return say("document_order", number=seen.get("number"))
 
 
-def _with_notes(number: str, seen: dict[str, Any]) -> str:
+def _said_with_notes(seen: dict[str, Any]) -> Said:
     notes = (seen.get("invoice") or {}).get("credit_notes")
-    return f"{number}, credit note {', '.join(notes)}" if notes else number
+    if not notes:
+        return _said_of_ours(seen)
+    return say("document_with_notes", document=_said_of_ours(seen), notes=", ".join(notes))

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from contracts.messages import Command, Control, Link, Side
+from contracts.said import english
 from contracts.settings import Tenant
 from services.console.candidates import candidates_of, choice_lines
 from services.console.foresee import foreseen
@@ -375,7 +376,7 @@ def judged(entity: Any, target: Any, fields: dict[str, Any], held: Tenant | None
         cause="",
         fields=fields,
     )
-    return "; ".join(foreseen(command, held or settings()))
+    return english(*foreseen(command, held or settings()))
 
 
 LINE = {"id": "1", "product_id": "7", "net": "1"}

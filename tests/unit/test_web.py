@@ -357,7 +357,7 @@ def test_the_list_of_needs_begins_with_the_most_money(browser: Browser) -> None:
     assert text.index("invoiced_twice") < text.index("the e-mail is equal")
     for words in ("credit invoice 20009", "NOK 1,250.00", "phone: changed on both sides"):
         assert words in text
-    assert "creates-1: create 1 customer in poweroffice" in text
+    assert "creates-1: create 1 x customer in Go" in text
     assert "Go refused" in text
     only = browser.see("/acme/needs?kind=ambiguous")
     assert "invoiced_twice" not in only

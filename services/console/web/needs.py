@@ -148,8 +148,9 @@ def _held(model: ReadModel, tenant: str) -> Iterator[Need]:
             batch.batch,
             None,
             {},
+            batch.batch,
             batch.words(),
-            batch.words(),
+            said=(batch.said(),),
             currency=currency,
             amount=str(amount) if amount else "",
         )

@@ -53,6 +53,7 @@ class RecordView(NamedTuple):
     fields: list[FieldRow]
     findings: list[tuple[Finding, Settled | None]]
     planned: dict[str, str]
+    plan_op: str
     plan_target: str
     candidates: list[tuple[Candidate, int | None]]
     waits_behind: Orders
@@ -79,7 +80,8 @@ def record_of(model: ReadModel, about: Meant, link: Link) -> RecordView:
         fields=_fields(link),
         findings=[(found.finding, found.settled) for found in found_in(link)],
         planned=changes_of(plan) if plan is not None else {},
-        plan_target=f"{plan['op']} in {plan['target']}" if plan is not None else "",
+        plan_op=plan["op"] if plan is not None else "",
+        plan_target=plan["target"] if plan is not None else "",
         candidates=[(each, _number(model, tenant, link, each)) for each in shown.choices],
         waits_behind=orders_of(model, tenant, link.entity, ids.items()),
         history=journal[::-1][:ENTRIES_MAX],

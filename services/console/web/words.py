@@ -30,7 +30,7 @@ SYSTEMS = frozenset({"system", "other"})
 
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
-    """The translations of a language by the English words; English has none."""
+    """The translations of a language by the English words; English has those of our own fields."""
     path = DIRECTORY / f"{language}.json"
     found: dict[str, str] = json.loads(path.read_bytes()) if path.exists() else {}
     return found
