@@ -272,7 +272,7 @@ def test_an_order_of_known_products_costs_no_look_at_their_prices(address: str) 
                 "POST order",
             ]
             await here.apply("product", "create", stamp="go-10", fields={**PRODUCT, "code": "3"})
-            await here.act("/item_prices/go-10-NOK/delete")
+            await here.act("/item_prices/go-10-NOK/delete")  # nobody tells
             await asked(here)
             outcome = await here.apply(
                 "order", "create", stamp="go-7", fields=_order("go-1", "go-10")
@@ -283,6 +283,29 @@ def test_an_order_of_known_products_costs_no_look_at_their_prices(address: str) 
                 "GET item_prices",
                 "POST import_invoice",
             ]
+
+    run(scenario())
+
+
+def test_a_product_that_is_remembered_without_a_price_is_looked_up(address: str) -> None:
+    """Somebody priced it meanwhile, and nobody told."""
+
+    async def scenario() -> None:
+        async with world(address) as here:
+            await everything(here)
+            await here.apply("product", "create", stamp="go-10", fields={"name": "B", "code": "b"})
+            await here.act(
+                "/item_prices",
+                id="b-NOK",
+                item_id="go-10",
+                name="B NOK",
+                price="100",
+                currency_code="NOK",
+                pricing_model="per_unit",
+            )
+            await here.apply("order", "create", stamp="go-7", fields=_order("go-1", "go-10"))
+            invoice = await here.get("/invoices/go-7")
+            assert "b-NOK" in {line.get("entity_id") for line in invoice["line_items"]}
 
     run(scenario())
 

@@ -1,7 +1,7 @@
 """Commands for orders: the import of Go-born ones, the two dates of any, and what is queued put on
 hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -202,32 +202,35 @@ class Orders:
         return Written("adopted", reading)
 
     async def _prices(self, api: ChargebeeClient, order: entities.Order) -> dict[str, ChargePrice]:
-        """The active charge price of each product; of one that is remembered without asking."""
+        """The active charge price of each product; only those that are not remembered with one are
+        asked for."""
         found: dict[str, ChargePrice] = {}
         for product_id in _products_of(order):
-            if (whole := self._catalogue.remembered(product_id)) is not None:
-                prices = [
-                    raw for raw in whole.prices if (raw.get("status") or "active") == "active"
-                ]
-            else:
-                prices = await self._catalogue.listed_prices(api, product_id, any_of(("active",)))
-                self._catalogue.note_listed(prices)
-            for raw in prices:
-                if _fits(raw, order.currency):
-                    shown = text(str(raw.get("external_name") or raw.get("name") or ""))
-                    found.setdefault(product_id, ChargePrice(id_of(raw), shown))
+            whole = self._catalogue.remembered(product_id)
+            price = None if whole is None else _charge_price(whole.prices, order.currency)
+            if price is None:
+                listed = await self._catalogue.listed_prices(api, product_id, any_of(("active",)))
+                self._catalogue.note_listed(listed)
+                price = _charge_price(listed, order.currency)
+            if price is not None:
+                found[product_id] = price
         return found
+
+
+def _charge_price(prices: Iterable[Raw], currency: str | None) -> ChargePrice | None:
+    """The first of these that an invoice may name: only charges stand on one without a
+    subscription, and longer ids do not fit an order's line."""
+    for raw in prices:
+        is_charge = raw.get("item_type") == "charge" and raw.get("currency_code") == currency
+        is_active = raw.get("status", "active") == "active"
+        if is_charge and is_active and len(id_of(raw)) <= writes.PRICE_ID_MAX:
+            shown = text(str(raw.get("external_name") or raw.get("name") or ""))
+            return ChargePrice(id_of(raw), shown)
+    return None
 
 
 def _products_of(order: entities.Order) -> list[str]:
     return list(dict.fromkeys(line.product_id for line in order.lines if line.product_id))
-
-
-def _fits(price: Raw, currency: str | None) -> bool:
-    """Only charges stand on an invoice without a subscription; longer ids do not fit an order's
-    line."""
-    is_charge = price.get("item_type") == "charge" and price.get("currency_code") == currency
-    return is_charge and len(id_of(price)) <= writes.PRICE_ID_MAX
 
 
 async def _read(api: ChargebeeClient, order_id: str) -> Raw:

@@ -96,6 +96,7 @@ class Products:
                 return Written("stale", self._seen(whole), steps.done)
             if params := self._item_params(whole, steps):
                 whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
+                self._catalogue.remember(whole)  # its event may come before the price is written
                 if "price" in steps.to_write and self._clock() - asked_at > ASLEEP_S:
                     whole, _ = await fresh(lambda: self._read(api, item_id), self._clock)
                     steps, skipped = self._plan(command, whole)
