@@ -37,7 +37,7 @@ It stays up until Ctrl-C. Paste into a second terminal; the last one goes on:
   tandem findings
   tandem plan
   tandem explain {" ".join(edited)}
-  curl -sd phone='+47 90909090' {chargebee}/customers/{NEW_CUSTOMER}
+  curl -sd phone='%2B47 90909090' {chargebee}/customers/{NEW_CUSTOMER}
   tandem watch
 
 Pages of the console (token {installation.console_token}) and of each vendor:

@@ -28,7 +28,14 @@ from aiokafka.structs import OffsetAndMetadata
 
 from runtime.backoff import Backoff
 from runtime.dead_letters import reason_of
-from runtime.kafka import AWAY, OWNER, TRANSACTION_TIMEOUT_MS, Kafka, Record
+from runtime.kafka import (
+    AWAY,
+    COORDINATOR_LOOKS,
+    OWNER,
+    TRANSACTION_TIMEOUT_MS,
+    Kafka,
+    Record,
+)
 from runtime.metrics import COMMIT_BYTES, COMMIT_RECORDS, COMMIT_S, NOT_COMMITTED
 
 log = structlog.get_logger()
@@ -38,6 +45,7 @@ OVERTAKEN_LOOKS = (
 )
 TAKEN_OVER = (InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState, ProducerFenced)
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 10.0
+LOOK_S = 1.0  # between two looks for a broker that Kafka does not name yet
 
 
 class NotCommitted(Exception):
@@ -79,11 +87,24 @@ class PartitionTransactions:
     async def start(self) -> None:
         """Fence the former owner of the partition, settle what it left pending, and put our name to
         the positions."""
-        self._producer = self._new_producer()
-        await self._producer.start()
+        await self._fence()
         held = await self._kafka.positions(self._group, self.partition)
         if held:
             await self.commit([], {tp.topic: at.offset for tp, at in held.items()})
+
+    async def _fence(self) -> None:
+        """Start a producer; a Kafka that names no broker, as while its only one is late with its
+        beats, is asked again with a new one."""
+        for looks_left in reversed(range(COORDINATOR_LOOKS)):
+            self._producer = self._new_producer()
+            try:
+                await self._producer.start()
+                return
+            except AssertionError:
+                if not looks_left:
+                    raise
+            self._put_away()
+            await asyncio.sleep(LOOK_S)
 
     async def stop(self) -> None:
         self._put_away()

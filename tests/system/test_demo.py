@@ -3,6 +3,7 @@ Ctrl-C ends it."""
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tests.waiting import PATIENCE_S, wait_for
 
 ROOT = Path(__file__).parents[2]
 STAYS_UP = "It stays up until Ctrl-C"
+DOCUMENTS = ("README.md", "docs/runbook.md")
 RUN_S = 4 * PATIENCE_S
 
 
@@ -127,6 +129,40 @@ def edit(page: str, field: str, value: str) -> None:
         assert answer.status_code == 303, answer.text
 
 
+def shown(page: str) -> str:
+    return httpx.get(page, trust_env=False, timeout=PATIENCE_S).text
+
+
+def typed() -> Iterator[tuple[str, list[str]]]:
+    """Each command of kcat that a document shows behind a prompt, with the lines below it."""
+    for name in DOCUMENTS:
+        for block in (ROOT / name).read_text(encoding="utf-8").split("```")[1::2]:
+            for told in block.split("\n$ ")[1:]:
+                command, *lines = told.rstrip("\n").split("\n")
+                if command.startswith("kcat "):
+                    yield command, lines
+
+
+def fields(line: str) -> str:
+    """The names in a line of JSON, in their order."""
+    return "".join(f"{name}," for name in re.findall(r'"([a-z_]+)":', line))
+
+
+def is_like(told: str, printed: str) -> bool:
+    """Whether a printed line has the fields of a documented one, where `…` stands for any others;
+    or, where there is no JSON, its words with other figures, ids and addresses."""
+    if "{" in told:
+        pattern = r"(\w+,)*".join(re.escape(fields(part)) for part in told.split("…"))
+        return re.fullmatch(pattern, fields(printed)) is not None
+    return _words(told) == _words(printed)
+
+
+def _words(line: str) -> list[str]:
+    """With `…` for each that has a figure or a slash, and for the value of each header."""
+    known = (re.sub("=.*", "=", word) for word in re.split("[ ,]+", line.strip()))
+    return [re.sub(r".*[\d/].*", "…", word) for word in known]
+
+
 def test_it_converges_and_its_lines_fit(demo: Demo) -> None:
     """The last line before the hints; the first one is there whatever follows."""
     lines = demo.said.splitlines()
@@ -172,6 +208,7 @@ def test_what_it_prints_can_be_pasted_and_edits_are_watched(demo: Demo) -> None:
         )
         wait_for("it is read back", lambda: came_back in seen.read_text())
         assert "customer demo-ny-kunde: read in chargebee: changed there" in seen.read_text()
+        assert "+47 90909090" in shown(go)
         edit(chargebee, "email", "tone@eksempel.no")
         wait_for(
             "the e-mail crosses",
@@ -182,10 +219,36 @@ def test_what_it_prints_can_be_pasted_and_edits_are_watched(demo: Demo) -> None:
             "the phone comes back",
             lambda: "update in chargebee (phone): applied" in seen.read_text(),
         )
-        assert "+47 80080080" in httpx.get(chargebee, trust_env=False, timeout=PATIENCE_S).text
+        assert "+47 80080080" in shown(chargebee)
     finally:
         shell.send_signal(signal.SIGINT)
         assert shell.wait(PATIENCE_S) == 0, seen.read_text()
+
+
+@pytest.mark.skipif(shutil.which("kcat") is None, reason="kcat is not installed here")
+def test_kcat_shows_what_the_documents_say(demo: Demo) -> None:
+    """Every line of it in the README and the runbook is typed, after the edits that the runbook
+    speaks of, and prints lines like those below it."""
+    (server,) = {each for each in demo.said.split() if re.fullmatch(r"127.0.0.1:\d+", each)}
+    *_, curl, _ = demo.block("It stays up until Ctrl-C")
+    demo.bash(curl)
+    _, chargebee, go = demo.block("Pages of the console")
+    wait_for("the phone crosses", lambda: "+47 90909090" in shown(go))
+    edit(go, "EmailAddress", "tone.berg@eksempel.no")
+    wait_for("the e-mail crosses", lambda: "tone.berg@eksempel.no" in shown(chargebee))
+    outcomes = f"kcat -b {server} -C -e -q -t tandem.outcomes"
+    wait_for("its outcome", lambda: "tone.berg@eksempel.no" in demo.bash(outcomes).stdout)
+    documented = list(typed())
+    assert len(documented) > 15
+    for command, lines in documented:
+        done = demo.bash(f"B={server}", command.replace("127.0.0.1:9092", server))
+        assert done.stderr == "", command
+        for line in lines:
+            assert any(is_like(line, each) for each in done.stdout.splitlines()), (
+                command,
+                line,
+                done.stdout,
+            )
 
 
 def test_ctrl_c_ends_all_of_it(demo: Demo) -> None:

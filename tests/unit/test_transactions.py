@@ -146,3 +146,40 @@ def test_a_broker_that_is_not_yet_back_is_asked_again(
     with pytest.raises(NotCommitted, match="KafkaError"):
         commit(KafkaError)
     assert not answers
+
+
+class Unnamed(Refusing):
+    """A producer that finds a Kafka without a broker when it is started, `times` of them."""
+
+    times: ClassVar[int] = 0
+    made: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        super().__init__(KafkaError, None, lambda: None)
+        type(self).made += 1
+
+    async def start(self) -> None:
+        if type(self).times:
+            type(self).times -= 1
+            raise AssertionError("Did we not perform bootstrap?")
+
+
+def start(times: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many producers were made until one was started."""
+    monkeypatch.setattr(Unnamed, "times", times)
+    monkeypatch.setattr(Unnamed, "made", 0)
+    monkeypatch.setattr(Committed, "producer", lambda *_args, **_named: Unnamed())
+    transactions: Any = PartitionTransactions(Committed(KafkaSettings()), "linker", 0, "linker")
+    asyncio.run(transactions.start())
+    return Unnamed.made
+
+
+def test_a_broker_that_is_just_being_taken_up_does_not_end_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a busy machine a broker misses its own controller's beats, and is named again a second
+    later; one that is never named ends the start in the words of aiokafka."""
+    assert start(0, monkeypatch) == 1
+    assert start(3, monkeypatch) == 4
+    with pytest.raises(AssertionError, match="bootstrap"):
+        start(1000, monkeypatch)
