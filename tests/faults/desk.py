@@ -18,6 +18,7 @@ import httpx
 from tests.faults.books import Books, Kind, Sales, System, mark_of
 
 PATIENCE_S = 300.0
+FRESH = httpx.Limits(keepalive_expiry=1.0)  # before the server lets go of a connection, after 5 s
 PATCH = {"Content-Type": "application/json-patch+json"}
 EMPTIED, EMPTIED_SHARE = ("phone", "description"), 0.1  # fields that somebody empties now and then
 FIELDS: Mapping[Kind, tuple[str, ...]] = {
@@ -97,12 +98,14 @@ class Desk:
         self.chargebee = httpx.Client(
             base_url=f"{chargebee}/api/v2",
             auth=("person-key", ""),
+            limits=FRESH,
             trust_env=False,
             timeout=PATIENCE_S,
         )
         self.go = httpx.Client(
             base_url=f"{go}/v2",
             auth=Login(f"{go}/OAuth/Token"),
+            limits=FRESH,
             trust_env=False,
             timeout=PATIENCE_S,
         )

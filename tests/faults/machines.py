@@ -126,4 +126,9 @@ def upgrade(world: World) -> Verdict:
         world.play(4)
         world.rig.start_as(name, "tests.faults.releases", "after", name)
         world.play(6)
+    # Customers of Chargebee that nobody edits are not read anew by themselves (its BEHAVIOR.md), so
+    # that a blank there is not known to be one: the runbook has them read.
+    code, said = world.tandem("replay", "--from", "2h")
+    if code:
+        world.words.append(f"replay ended with {code}: {said[-400:]}")
     return world.judged()

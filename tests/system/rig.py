@@ -33,6 +33,9 @@ COMMANDS_PATIENCE = (
     30 * PATIENCE
 )  # a command waits 10 s for the linker otherwise, the doctor 3 s for a service
 _numbers = itertools.count(1)
+# A server lets go of a connection that nobody used for 5 s (uvicorn), and so would httpx: who used
+# it at that moment would be cut off.
+FRESH = httpx.Limits(keepalive_expiry=1.0)
 # The newest ones: those of tests that have ended are let go.
 _held: deque[HeldPort] = deque(maxlen=200)
 
@@ -110,13 +113,17 @@ class Rig:
         self.chargebee = httpx.Client(
             base_url=self.url("chargebee") + "/api/v2",
             auth=("person-key", ""),
+            limits=FRESH,
             trust_env=False,
             timeout=PATIENCE_S,
         )
         self.go = httpx.Client(
-            base_url=self.url("poweroffice") + "/v2", trust_env=False, timeout=PATIENCE_S
+            base_url=self.url("poweroffice") + "/v2",
+            limits=FRESH,
+            trust_env=False,
+            timeout=PATIENCE_S,
         )
-        self.control = httpx.Client(trust_env=False, timeout=PATIENCE_S)
+        self.control = httpx.Client(limits=FRESH, trust_env=False, timeout=PATIENCE_S)
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
