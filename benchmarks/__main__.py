@@ -1,17 +1,14 @@
 """`python -m benchmarks [NAME [COUNT]]`: run one and print a table; with no name, all.
 
-NAME is linker, peers, latency, calls, capacity, restore, compression, shared, command or
+NAME is linker, peers, latency, calls, capacity, restore, scale, compression, shared, command or
 console."""
 
 import asyncio
-import logging
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple
-
-import structlog
 
 from benchmarks import (
     calls,
@@ -23,6 +20,7 @@ from benchmarks import (
     linker,
     peers,
     restore,
+    scale,
     shared_keys,
 )
 from runtime.embedded_kafka import EmbeddedKafka
@@ -42,6 +40,7 @@ BENCHMARKS = {
     "calls": Benchmark(lambda kafka, count: calls.measure(kafka.bootstrap, count), 1),
     "capacity": Benchmark(lambda _, count: capacity.measure(count), 100_000),
     "restore": Benchmark(lambda kafka, count: restore.measure(kafka.bootstrap, count), 100_000),
+    "scale": Benchmark(lambda kafka, count: scale.measure(kafka.bootstrap, count), 1_000_000),
     "compression": Benchmark(compression.measure, 30_000),
     "shared": Benchmark(lambda _, count: shared_keys.measure(count), 2000),
     "command": Benchmark(lambda _, count: command_line.measure(count), 5),
@@ -61,8 +60,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
-    # A line for each record would be most of what is measured.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    linker.quiet()
     for name in [asked] if asked else BENCHMARKS:
         benchmark = BENCHMARKS[name]
         count = int(counts[0]) if counts else benchmark.size

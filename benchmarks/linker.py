@@ -7,6 +7,7 @@ and repeats. The bare loop consumes the same records and writes, per input recor
 the linker wrote to each topic, in transactions of the same number of inputs.
 """
 
+import logging
 import random
 import statistics
 import time
@@ -14,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import msgspec
+import structlog
 from aiokafka import ConsumerRecord, TopicPartition
 
 from contracts.entities import SYSTEMS
@@ -28,6 +30,12 @@ from services.linker.handlers import Linker
 ROUNDS = 3
 BATCH = 2000
 _encoder = msgspec.json.Encoder()
+
+
+def quiet() -> None:
+    """No line for each record, which would be most of what is measured."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tries again by itself
 
 
 def tenant() -> Tenant:

@@ -21,8 +21,8 @@ from services.linker.handlers import Linker
 AT_ONCE = 5000
 
 
-def link(number: int) -> bytes:
-    """One linked pair as the changelog holds it."""
+def link(number: int, name: str = "bench") -> bytes:
+    """One linked pair of a tenant as the changelog holds it."""
     seen = customer(number, number % 100_000)
     ours = Side(id=f"kari-{number}", version=f"{number:013d}", seen=seen)
     theirs = Side(
@@ -33,13 +33,13 @@ def link(number: int) -> bytes:
     )
     return encode(
         Link(
-            tenant="bench",
+            tenant=name,
             entity="customer",
             key=f"kari-{number}",
             state="linked",
             seq=1,
             entries=2,
-            cause=f"bench/chargebee/customer/kari-{number}/{number:013d}",
+            cause=f"{name}/chargebee/customer/kari-{number}/{number:013d}",
             chargebee=ours,
             poweroffice=theirs,
         )
@@ -61,13 +61,13 @@ async def measure(bootstrap: str, links: int) -> AsyncIterator[str]:
     raw_s, raw_cpu_s = time.perf_counter() - begin, time.process_time() - cpu
     yield f"raw topic  {raw_s * scale:7.1f} s per million links, {raw_cpu_s * scale:.1f} of CPU"
     linker = Linker(Settings(kafka=held, tenants={"bench": tenant()}))
-    before = _resident_bytes()
+    before = resident_bytes()
     begin, cpu = time.perf_counter(), time.process_time()
     with restoring():
         await linker.state._restore()
     restore_s, restore_cpu_s = time.perf_counter() - begin, time.process_time() - cpu
     assert len(linker.state.stores["bench"].links) == links == count
-    used = _resident_bytes() - before
+    used = resident_bytes() - before
     yield (
         f"restore    {restore_s * scale:7.1f} s per million links, "
         f"{restore_cpu_s * scale:.1f} of CPU,"
@@ -95,7 +95,8 @@ async def _fill(kafka: Kafka, links: int) -> int:
     return size
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
+    """The memory of this process that is in use."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf(
         "SC_PAGE_SIZE"
     )

@@ -19,9 +19,9 @@ class _Block:
 
     __slots__ = ("left", "names", "packed")
 
-    def __init__(self, names: tuple[Id, ...], values: list[bytes]) -> None:
-        self.names, self.left = names, len(names)
-        self.packed = bytes(cramjam.lz4.compress_block(_encoder.encode(values)))
+    def __init__(self, links: dict[Id, bytes]) -> None:
+        self.names, self.left = tuple(links), len(links)
+        self.packed = bytes(cramjam.lz4.compress_block(_encoder.encode(list(links.values()))))
 
     def opened(self) -> dict[Id, bytes]:
         """All of them by name, as they were packed."""
@@ -34,7 +34,7 @@ class Links(MutableMapping[Id, bytes]):
 
     def __init__(self) -> None:
         self._held: dict[Id, bytes | _Block] = {}
-        self._plain: dict[Id, None] = {}
+        self._plain: dict[Id, bytes] = {}  # of these, what is kept as it is
         self._block: _Block | None = None  # the one that was read last, and what is in it
         self._opened: dict[Id, bytes] = {}
 
@@ -59,7 +59,7 @@ class Links(MutableMapping[Id, bytes]):
     def __setitem__(self, name: Id, value: bytes) -> None:
         before = self._held.get(name)
         self._held[name] = value
-        self._plain[name] = None
+        self._plain[name] = value
         if isinstance(before, _Block):
             self._left(before)
         if len(self._plain) >= PLAIN:
@@ -72,14 +72,32 @@ class Links(MutableMapping[Id, bytes]):
         else:
             del self._plain[name]
 
+    def put_last(self, name: Id, value: bytes) -> None:
+        """Set a link as the last one, wherever it stood."""
+        if name in self._held:
+            del self[name]
+        self._held[name] = value
+        self._plain[name] = value
+        if len(self._plain) >= PLAIN:
+            self.pack()
+
     def pack(self) -> None:
         """Pack every link that is kept as it is."""
-        names = iter(self._plain)
-        while together := tuple(islice(names, TOGETHER)):
-            block = _Block(together, [self[name] for name in together])
-            for name in together:
-                self._held[name] = block
+        plain = iter(self._plain.items())
+        while together := dict(islice(plain, TOGETHER)):
+            self._held.update(dict.fromkeys(together, _Block(together)))
         self._plain.clear()
+
+    def walk(self) -> Iterator[tuple[Id, bytes]]:
+        """All names and links in order, each block opened once where its links stand together."""
+        block, opened = None, dict[Id, bytes]()
+        for name, held in self._held.items():
+            if isinstance(held, bytes):
+                yield name, held
+                continue
+            if held is not block:
+                block, opened = held, held.opened()
+            yield name, opened[name]
 
     def _unpacked(self, block: _Block, name: Id) -> bytes:
         if block is not self._block:
@@ -95,6 +113,6 @@ class Links(MutableMapping[Id, bytes]):
         for name, value in block.opened().items():
             if self._held.get(name) is block:
                 self._held[name] = value
-                self._plain[name] = None
+                self._plain[name] = value
         if block is self._block:
             self._block, self._opened = None, {}

@@ -89,10 +89,10 @@ class Store:
 
     def load(self, name: Id, value: bytes | None) -> None:
         """Take one record of the changelog; `indexing` follows the last one."""
-        if name in self.links:  # the order of the links is that of their last change
-            del self.links[name]
         if value is not None:
-            self.links[name] = value
+            self.links.put_last(name, value)  # their order is that of their last change
+        elif name in self.links:
+            del self.links[name]
 
     def build_index(self) -> list[Id]:
         """Index all links at once; see `indexing`."""
@@ -104,20 +104,20 @@ class Store:
         self._index.clear()
         self._sizes.clear()
         self.links.pack()
-        names = iter(list(self.links))
-        while some := list(islice(names, AT_ONCE)):
-            unread = []
-            for name in some:
+        links, unread = self.links.walk(), list[Id]()
+        while some := list(islice(links, AT_ONCE)):
+            before = len(unread)
+            for name, value in some:
                 try:
-                    link = _keys_decoder.decode(self.links[name])
+                    link = _keys_decoder.decode(value)
                 except UNREADABLE:
                     unread.append(name)
                     continue
                 self._sizes[link.entity] += 1
                 self._add(name, index_keys(link))
-            for name in unread:
-                del self.links[name]
-            yield unread
+            yield unread[before:]
+        for name in unread:
+            del self.links[name]
 
     def absorb(self, overlay: "Overlay") -> None:
         """Take over what an overlay changed."""

@@ -134,9 +134,9 @@ class Upkeep:
             fresh = here.store_anew(tenant)
             restored = await restore(here.kafka, {tenant: fresh}, (partition,))
             held = here.stores[tenant]
-            names = {*held.links, *fresh.links}
             differing = sorted(
-                name for name in names if held.links.get(name) != fresh.links.get(name)
+                [name for name, value in held.links.walk() if fresh.links.find(name) != value]
+                + [name for name in fresh.links if name not in held.links]
             )
             here.stores[tenant] = fresh
             await here.repair(restored.lost)

@@ -35,15 +35,19 @@ def test_packed_links_are_a_dictionary(seed: int) -> None:
     for version in range(400):
         name = f"customer/{pick.randrange(90)}"
         what = pick.random()
-        if what < 0.6:
+        if what < 0.5:
             links[name] = expected[name] = _value(name, version)
+        elif what < 0.6:
+            expected.pop(name, None)
+            expected[name] = _value(name, version)
+            links.put_last(name, expected[name])
         elif what < 0.8:
             assert links.pop(name, None) == expected.pop(name, None)
         elif what < 0.82:
             links.pack()
         assert links.find(name) == expected.get(name)
         assert (name in links, len(links)) == (name in expected, len(expected))
-    assert list(links.items()) == list(expected.items())
+    assert list(links.items()) == list(links.walk()) == list(expected.items())
 
 
 def test_a_name_that_is_not_there_is_a_key_error() -> None:

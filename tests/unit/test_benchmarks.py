@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
+import pytest
 
-from benchmarks import console, shared_keys
+from benchmarks import console, scale, shared_keys
 from benchmarks.linker import customer, events
 from benchmarks.peers import Result, differences, result_of
 from benchmarks.quix_streams import merge
 from contracts.entities import System
 from contracts.messages import Command, Link, Observed
+from contracts.settings import KafkaSettings
+from runtime.kafka import Kafka
 from tests.unit.bench import NOW, Bench
 
 EVENTS = 200
@@ -128,3 +131,15 @@ def test_the_search_of_the_console_is_measured() -> None:
     found = asyncio.run(lines())
     assert found[0].startswith("filled in")
     assert [each[:16].strip() for each in found[1:]] == ["text", *console.TEXTS]
+
+
+def test_the_growth_of_the_linker_is_measured_on_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every tenant decides its events: edits make commands, and newcomers become links."""
+    monkeypatch.setattr(scale, "EVENTS", 60)
+    variants = [scale.knowing(1, 8), scale.knowing(3, 8)]
+    first, _second = scale.rounds(Kafka(KafkaSettings()), variants)
+    assert first.split()[-1] == "1.00"
+    for known in variants:
+        for store in known.stores.values():
+            assert store.size("customer") > 8
+            assert any(b'"flight":{' in value for value in store.links.values())
