@@ -14,7 +14,7 @@ PACKAGES := contracts runtime services simulators demo tests benchmarks scripts
 # A cache on another file system would make uv warn on every file.
 export UV_LINK_MODE ?= copy
 
-.PHONY: help env check format generate unit test browser prove mutants money faults demo matrix soak bench docs lock clean
+.PHONY: help env check format generate unit test programs prove mutants money faults demo matrix soak bench docs lock clean
 
 help: ## this list
 	@echo "make TARGET, one of:"
@@ -55,11 +55,11 @@ unit: env ## the tests of one minute, without a Kafka: tests/unit and tests/flow
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/flow $(ARGS)
 
 # Four processes, each with a Kafka of its own, since most of them wait; ARGS="-n 0" for one. TANDEM_PATIENCE=3 waits three times as long.
-test: env browser ## every test, the ones on a real Kafka included; ARGS="-k name" chooses
+test: env programs ## every test, the ones on a real Kafka included; ARGS="-k name" chooses
 	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
 
-browser: ## Debian's Chromium, for the tests of the console's page, where it can be installed
-	@sh scripts/browser.sh
+programs: ## Chromium and kcat of Debian, which some tests use, where they can be installed
+	@sh scripts/debian_programs.sh
 
 prove: env ## both state machines, of the sync and of the books, on ten times as many random histories, and fuzzing
 	TANDEM_PROVE=10 $(BIN)/python -m pytest -n 2 -p no:cacheprovider --hypothesis-show-statistics tests/property \

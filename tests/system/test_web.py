@@ -31,7 +31,7 @@ PAGES = (
     "settings",
 )
 pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="no chromium here: sh scripts/browser.sh installs Debian's"
+    not CHROMIUM, reason="no chromium here: sh scripts/debian_programs.sh installs Debian's"
 )
 
 
