@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidTimestampError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from contracts.settings import KafkaSettings
@@ -36,6 +36,10 @@ COORDINATOR_LOOKS = 25
 # just come back from a pause or a crash names none, not even itself, until its controller has taken
 # it up again.
 AWAY = (KafkaError, OSError, AssertionError)
+# Refusals that only a person can end, and what they mean.
+_MEANS: Mapping[type, str] = {
+    InvalidTimestampError: "this machine's clock is an hour or more ahead of Kafka's; set it right",
+}
 CLOSE_S = 3.0  # a client that asks a Kafka that is away to be let go would wait for it
 COMPRESSION: str | None = "zstd"  # benchmarks/RESULTS.md compares the codecs
 _TOPIC_EXISTS, _UNKNOWN_TOPIC = 36, 3
@@ -44,6 +48,12 @@ OWNER = uuid.uuid4().hex[:12]  # of this process; begins the note beside every p
 
 class TopicError(Exception):
     """A topic cannot be created, or exists with other settings; the text names both."""
+
+
+def refusal_of(error: BaseException | None) -> str:
+    """The name of what a broker answered to a record, with what it means where that is known."""
+    means = _MEANS.get(type(error))
+    return type(error).__name__ if means is None else f"{type(error).__name__}, {means}"
 
 
 class Record(NamedTuple):

@@ -30,7 +30,7 @@ from runtime.adapter_metrics import EVENTS
 from runtime.background import background
 from runtime.clock import iso_now
 from runtime.dead_letters import readable
-from runtime.kafka import Kafka, Record
+from runtime.kafka import Kafka, Record, refusal_of
 from runtime.sizes import too_large, unencodable
 
 log = structlog.get_logger()
@@ -335,7 +335,7 @@ class KafkaPublisher:
                         self._kafka.name(record.topic),
                     )
                     raise NotTaken(
-                        f"{name} did not take {key} of {record.size()} bytes: {why}"
+                        f"{name} did not take {key} of {record.size()} bytes: {refusal_of(why)}"
                     ) from error
             raise
 

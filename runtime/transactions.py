@@ -35,6 +35,7 @@ from runtime.kafka import (
     TRANSACTION_TIMEOUT_MS,
     Kafka,
     Record,
+    refusal_of,
 )
 from runtime.metrics import COMMIT_BYTES, COMMIT_RECORDS, COMMIT_S, NOT_COMMITTED
 
@@ -286,7 +287,7 @@ def _refusal(name: str, held: Sequence[Record]) -> str:
 
 def _words(error: Exception, within_s: float) -> str:
     if isinstance(error, _NotTaken):
-        return f"{error}: {type(error.__cause__).__name__}"
+        return f"{error}: {refusal_of(error.__cause__)}"
     return (
         f"no answer within {within_s:g} s" if isinstance(error, TimeoutError) else reason_of(error)
     )

@@ -93,9 +93,9 @@ def clock_jump(world: World) -> Verdict:
     world.blows += 1
     rig = world.rig
     wait_for(
-        "a service says that Kafka refuses what it sends",
+        "a service says that its clock is wrong",
         partial(_editing, world, lambda: [rig.problem(name) for name in SERVICES]),
-        lambda problems: any("Timestamp" in str(words) for words in problems),
+        lambda problems: any("clock is an hour" in str(words) for words in problems),
     )
     world.play(4)
     _set(file, 0.0)

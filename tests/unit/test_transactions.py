@@ -9,6 +9,7 @@ import pytest
 from aiokafka.errors import (
     InvalidProducerEpoch,
     InvalidProducerIdMapping,
+    InvalidTimestampError,
     InvalidTxnState,
     KafkaError,
     ProducerFenced,
@@ -17,7 +18,7 @@ from aiokafka.errors import (
 
 from contracts.settings import KafkaSettings
 from runtime.kafka import OWNER, Kafka
-from runtime.transactions import NotCommitted, PartitionTransactions
+from runtime.transactions import NotCommitted, PartitionTransactions, _NotTaken, _words
 
 
 class Refusing:
@@ -101,6 +102,16 @@ def test_a_transaction_that_took_too_long_may_have_been_aborted_by_the_broker(cl
         commit(InvalidProducerEpoch, spent_s=15, clock=clock)
     with pytest.raises(ProducerFenced):
         commit(InvalidProducerEpoch, spent_s=15, clock=clock, owners=[{OWNER}, {OWNER, "another"}])
+
+
+def test_a_refusal_that_a_person_ends_says_what_it_means() -> None:
+    """Beside aiokafka's name of it, by which it is found."""
+    error = _NotTaken("links did not take 2 records")
+    error.__cause__ = InvalidTimestampError()
+    said = "InvalidTimestampError, this machine's clock is an hour or more ahead of Kafka's"
+    assert said in _words(error, 1.0)
+    error.__cause__ = UnknownError()
+    assert _words(error, 1.0) == "links did not take 2 records: UnknownError"
 
 
 def test_other_trouble_is_not_taken_for_fencing() -> None:
