@@ -392,13 +392,17 @@ def test_the_profile_demo_adds_the_simulators_and_nothing_else() -> None:
 
 
 def test_the_demo_is_set_as_make_demo_is(tmp_path: Path) -> None:
-    """Except for the addresses, which compose.demo.yaml gives by the names of its services."""
+    """Except for the addresses, which compose.demo.yaml gives by the names of its services; pages
+    are for a person's browser, outside of the containers."""
     made = Installation(tmp_path)
     expected = tomllib.loads(
         made.toml()
         .replace(made.url("chargebee"), "http://chargebee:8701")
         .replace(made.url("poweroffice"), "http://poweroffice:8702")
     )
+    demo = expected["tenants"]["demo"]
+    demo["chargebee"]["pages"] = {"customer": "http://127.0.0.1:8701/customers/{id}"}
+    demo["poweroffice"]["pages"] = {"customer": "http://127.0.0.1:8702/Customers/{id}"}
     held = tomllib.loads((ROOT / "containers" / "demo.toml").read_text(encoding="utf-8"))
     assert held == {"tenants": expected["tenants"]}
     assert _demo_keys().keys() == made.environment().keys() - {

@@ -143,7 +143,7 @@ PAGES = sorted(
     for page in ROOT.glob(pattern)
 )
 # What the reader makes, or what a service makes beside its data.
-NOT_OURS = {"compose.override.yaml", "filters.json"}
+NOT_OURS = {"compose.override.yaml", "filters.json", "taken.json"}
 
 
 @cache
