@@ -5,7 +5,6 @@ since they may name a person and would stay when that record is forgotten. They 
 beside the read model, so that they are there after a restart; who deletes the file deletes them.
 """
 
-import os
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -13,8 +12,7 @@ import msgspec
 
 from contracts.entities import EntityName
 from contracts.messages import LinkState
-from runtime.private import open_private
-from runtime.unusable import Unusable
+from services.console.web.kept import KeptFile
 
 NAME = "filters.json"
 NAME_MAX, FILTERS_MAX = 60, 30  # characters; of one person and tenant
@@ -42,11 +40,11 @@ class Filters:
     """The file of one installation."""
 
     def __init__(self, directory: Path) -> None:
-        self._file = directory / NAME
+        self._file = KeptFile(directory / NAME, _decoder)
 
     def of(self, person: str, tenant: str) -> list[Filter]:
         """A person's filters, by name."""
-        return self._held().get(person, {}).get(tenant, [])
+        return self._file.read().get(person, {}).get(tenant, [])
 
     def keep(self, person: str, tenant: str, kept: Filter) -> None:
         """Save a filter, in place of one of that name. Raises ValueError where a person has too
@@ -63,19 +61,7 @@ class Filters:
         left = [each for each in self.of(person, tenant) if each.name != name]
         self._write(person, tenant, left)
 
-    def _held(self) -> _Held:
-        try:
-            return _decoder.decode(self._file.read_bytes())
-        except (OSError, msgspec.MsgspecError):  # none yet, or not what this release writes
-            return {}
-
     def _write(self, person: str, tenant: str, filters: list[Filter]) -> None:
-        held = self._held()
+        held = self._file.read()
         held.setdefault(person, {})[tenant] = filters
-        new = self._file.with_suffix(".new")
-        try:
-            with open_private(new) as stream:
-                stream.write(msgspec.json.format(msgspec.json.encode(held)).decode())
-            os.replace(new, self._file)
-        except OSError as error:
-            raise Unusable(f"console.data: {self._file} cannot be written: {error}") from None
+        self._file.write(held)

@@ -7,7 +7,6 @@ forgotten.
 """
 
 import hashlib
-import os
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,8 +14,7 @@ from pathlib import Path
 import msgspec
 
 from runtime.clock import iso
-from runtime.private import open_private
-from runtime.unusable import Unusable
+from services.console.web.kept import KeptFile
 from services.console.web.needs import Need
 
 NAME = "taken.json"
@@ -44,12 +42,12 @@ class TakenThings:
     """The file of one installation."""
 
     def __init__(self, directory: Path) -> None:
-        self._file = directory / NAME
+        self._file = KeptFile(directory / NAME, _decoder)
 
     def of(self, tenant: str, now: datetime) -> dict[str, Taken]:
         """What is taken of a tenant now, by mark."""
         since = iso(now - LASTS)
-        held = self._held().get(tenant, {})
+        held = self._file.read().get(tenant, {})
         return {mark: taken for mark, taken in held.items() if taken.at > since}
 
     def take(self, tenant: str, mark: str, by: str, now: datetime, present: Iterable[str]) -> None:
@@ -67,18 +65,5 @@ class TakenThings:
         held = {name: taken for name, taken in self.of(tenant, now).items() if name != mark}
         self._write(tenant, held)
 
-    def _held(self) -> _Held:
-        try:
-            return _decoder.decode(self._file.read_bytes())
-        except (OSError, msgspec.MsgspecError):  # none yet, or not what this release writes
-            return {}
-
     def _write(self, tenant: str, taken: dict[str, Taken]) -> None:
-        held = {**self._held(), tenant: taken}
-        new = self._file.with_suffix(".new")
-        try:
-            with open_private(new) as stream:
-                stream.write(msgspec.json.format(msgspec.json.encode(held)).decode())
-            os.replace(new, self._file)
-        except OSError as error:
-            raise Unusable(f"console.data: {self._file} cannot be written: {error}") from None
+        self._file.write({**self._file.read(), tenant: taken})
