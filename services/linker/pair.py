@@ -9,7 +9,7 @@ from contracts.said import say
 from contracts.vendors import own_chargebee_id, stamp_for_poweroffice
 from services.linker import books
 from services.linker import match as matching
-from services.linker.dispatch import conflict, dispatch, gate, rest
+from services.linker.dispatch import conflict, dispatch, rest
 from services.linker.merge import carries_removal, merge
 from services.linker.session import Session
 from services.linker.situation import OrderGone, Pair
@@ -65,7 +65,7 @@ def plan_gone(work: Session, link: Link, gone: OrderGone) -> Link | None:
         return link
     side = theirs if gone.system == "chargebee" else ours
     edits = {name: (side.seen or {}).get(name) for name in side.base}
-    tells = gone.system == "chargebee" and gate(work, link, "update", "poweroffice") is None
+    tells = gone.system == "chargebee"
     if edits and tells and told_notice(work, link):
         return None
     if edits:

@@ -32,6 +32,8 @@ EDITED: dict[EntityName, tuple[str, ...]] = {
     "product": ("description", "unit"),
     "order": ("order_date", "purchase_order"),
 }
+# A linker in a process of its own knows these mappings and none that comes after.
+IN_USE: dict[System, int] = {system: mappings.newest(system) for system in SYSTEMS}
 SPELLED = "²"
 EDITS = (" Aa", "bB ", "Long-Value-{}", "x{}", "Q{}")
 NOW = "2026-01-01T00:00:00.000000Z"
@@ -51,7 +53,7 @@ class Vendor:
         self.created: list[Name] = []
         self.removed_by_us: set[Name] = set()
         self.authors: dict[Name, Author] = {}
-        self.mapping = 1
+        self.mapping = IN_USE[system]
 
     def norm(self, name: str, value: Any) -> Any:
         if name == "address":
@@ -98,7 +100,7 @@ class Vendor:
 
     def spelled(self, name: str, value: Any) -> Any:
         spelt = name in ("phone", "unit") and isinstance(value, str)
-        return f"{value}{SPELLED * (self.mapping - 1)}" if spelt else value
+        return f"{value}{SPELLED * (self.mapping - IN_USE[self.system])}" if spelt else value
 
     def stored(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Canonical fields as this system stores them."""
@@ -628,21 +630,37 @@ class World:
     def settle(self) -> None:
         """Let everything arrive, with every switch on and every batch released."""
         self.is_quiet = True
+        self._drain()
+        self._switch_on()
+        self._drain()
+        if not self.unseen:
+            self._nothing_was_kept_back()
         for _ in range(20):
             self._drain()
             before = self.planned
             self._end_run()
             self.tell("redrive")
-            self.tell("resume")
-            self.tell("mode", mode="sync")
-            for entity in ENTITIES:
-                self.tell("release", entity=entity)
-            for system in SYSTEMS:
-                self.tell("vendor_reachable", system=system)
+            self._switch_on()
             self.tell("redrive")  # what was parked may be suspect
             if self.planned == before and not (self.unseen or self.rebuilding or self.is_under_way):
                 return
         raise AssertionError("no quiescence: something is planned for ever")
+
+    def _switch_on(self) -> None:
+        self.tell("resume")
+        self.tell("mode", mode="sync")
+        for entity in ENTITIES:
+            self.tell("release", entity=entity)
+        for system in SYSTEMS:
+            self.tell("vendor_reachable", system=system)
+
+    def _nothing_was_kept_back(self) -> None:
+        """With all switches on nobody has to ask again for what a pause had stopped."""
+        before = len(self.sent)
+        self.read_everything_again()
+        self._drain()
+        more = self.sent[before:]
+        assert not more, f"an unchanged reading planned {more}"
 
     def _end_run(self) -> None:
         """Finish or cancel the run under way; what nobody told of is found by a repair."""
@@ -733,7 +751,7 @@ class World:
             if entry.rule == "update":  # a repair writes what a new mapping reads
                 for name, value in (entry.losing or {}).items():
                     if name in ("phone", "unit") and any(
-                        each.mapping > 1 for each in self.vendors.values()
+                        each.mapping > IN_USE[each.system] for each in self.vendors.values()
                     ):
                         losses[entry.system, name].append(value)
         for (key, system, name), (at, value) in last.items():

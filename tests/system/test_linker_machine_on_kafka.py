@@ -71,7 +71,7 @@ async def history(rig: LinkerRig, worlds: list[KafkaWorld], seed: int) -> None:
         await driver.settle()
         for world, before in zip(worlds, planned, strict=True):
             more = [command for at, command in world.seen.items() if at not in before]
-            assert not more, "an unchanged reading or a restart planned a write"
+            assert not more, f"an unchanged reading or a restart planned {more}"
     finally:
         await driver.stop()
 

@@ -1,6 +1,8 @@
 """Deletions, archives, cancellations and confirmations: carried where the policy says so, never
 against an edit."""
 
+import pytest
+
 from contracts.entities import EntityName, System
 from tests.unit.bench import KARI, WHEEL, Bench, order
 
@@ -102,18 +104,37 @@ def test_a_cancelled_order_removes_its_untouched_draft() -> None:
 
 
 def test_a_draft_that_was_edited_is_not_removed() -> None:
-    """The edit would be lost."""
+    """The edit would be lost: a person decides, once the draft's first line says what happened. A
+    pause keeps the line back and nothing of it."""
     bench = Bench(removal=ALL)
     bench.linked_order()
     bench.tell("pause", entity="order")
-    bench.see("poweroffice", "u-1", 2, order("5", "7", order_date="2026-10-02"), "order")
+    edited = order("5", "7", order_date="2026-10-02")
+    bench.see("poweroffice", "u-1", 2, edited, "order")
     assert (
         bench.see("chargebee", "900", 2, order("kari", "hjul", status="cancelled"), "order") == []
     )
+    assert bench.link("900", "order").state == "held"
+    (line,) = bench.tell("resume")
+    assert line.fields == {"notice": "Cancelled in Chargebee. Do not send."}
+    assert bench.answer(line, "u-1", 3, {**edited, **line.fields}) == []
     assert bench.link("900", "order").state == "conflict"
     assert "edit_against_deletion" in bench.rules()
-    bench.tell("resume")
-    (line,) = bench.tell("redrive", entity="order", key="900")
+
+
+@pytest.mark.parametrize("kept_back", ["pause", "observe"])
+def test_the_line_of_a_cancelled_order_goes_when_its_pause_ends(kept_back: str) -> None:
+    """Nobody has to ask for it: it says not to send a draft whose order is cancelled."""
+    bench = Bench()
+    bench.linked_order()
+    begin, end = {
+        "pause": (("pause", {"entity": "order"}), ("resume", {})),
+        "observe": (("mode", {"mode": "observe"}), ("mode", {"mode": "sync"})),
+    }[kept_back]
+    bench.tell(begin[0], **begin[1])
+    cancelled = order("kari", "hjul", status="cancelled")
+    assert bench.see("chargebee", "900", 2, cancelled, "order") == []
+    (line,) = bench.tell(end[0], **end[1])
     assert line.fields == {"notice": "Cancelled in Chargebee. Do not send."}
 
 
