@@ -56,7 +56,7 @@ unit: env ## the tests of one minute, without a Kafka: tests/unit and tests/flow
 
 # Four processes, each with a Kafka of its own, since most of them wait; ARGS="-n 0" for one. TANDEM_PATIENCE=3 waits three times as long.
 test: env programs ## every test, the ones on a real Kafka included; ARGS="-k name" chooses
-	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 programs: ## Chromium and kcat of Debian, which some tests use, where they can be installed
 	@sh scripts/debian_programs.sh

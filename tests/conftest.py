@@ -32,6 +32,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.timeout = CAP_S
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take minutes begin first, so that at the end no process works alone on one."""
+    first = {name: place for place, name in enumerate(("system", "property"))}
+    items.sort(key=lambda item: first.get(item.path.parent.name, len(first)))
+
+
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Bootstrap address of one real Kafka for the whole run; tests keep apart by topic and group

@@ -141,6 +141,16 @@ class Desk:
             and all(self.id_in(record, system) for system in ("chargebee", "poweroffice"))
         ]
 
+    def shows(self, record: Record, system: System, value: str) -> bool:
+        """Whether a customer shows this value in a system, asked for by its id."""
+        id = record.ids[system]
+        reply = (
+            self.chargebee.get(f"/customers/{id}")
+            if system == "chargebee"
+            else self.go.get(f"/Customers/{id}")
+        )
+        return json.dumps(value) in reply.raise_for_status().text
+
     def holds(self, record: Record, system: System, value: str) -> bool:
         """Whether the record shows this value in a system."""
         return any(

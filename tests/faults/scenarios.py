@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from runtime.embedded_kafka import EmbeddedKafka
-from tests.faults import happenings, kafkas, machines, sales, tenants, wires
+from tests.faults import happenings, kafkas, lists, machines, sales, tenants, wires
 from tests.faults.brokers import Cluster
 from tests.faults.disks import CannotBe, Disk
 from tests.faults.oracle import Verdict
@@ -38,6 +38,7 @@ SCENARIOS: dict[str, Scenario] = {
     "upgrade": machines.upgrade,
     "clocks apart": wires.clocks_apart,
     "several tenants": tenants.several_tenants,
+    "long list": lists.long_list,
     "everything": wires.everything,
 }
 CLUSTERED, ON_A_DISK = {"three brokers"}, {"full disks"}

@@ -503,6 +503,13 @@ poweroffice.read_lag_s = 0.1
         answer = self.control.post(f"{self.url(name)}/_sim/settings", json=values)
         assert answer.status_code == 200, answer.text
 
+    def settings_of(self, name: str) -> dict[str, Any]:
+        """The switches of a simulator as they stand."""
+        answer = self.control.get(f"{self.url(name)}/_sim/settings")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
     def amend(self, name: str, kind: str, id: Any, **fields: Any) -> None:
         """Change a record of a simulator behind everybody's back."""
         answer = self.control.post(f"{self.url(name)}/_sim/records/{kind}/{id}", json=fields)
