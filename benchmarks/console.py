@@ -14,7 +14,8 @@ import httpx
 
 from benchmarks.restore import link
 from contracts.settings import Settings
-from services.console.model import Mirrored, ReadModel
+from services.console.model import ReadModel
+from services.console.model_rows import Mirrored
 from services.console.web.app import WebConsole
 from services.console.web.health import HealthWatch
 from services.console.web.outside import outside

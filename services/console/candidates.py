@@ -11,7 +11,7 @@ from contracts.entities import SYSTEMS, EntityName, System
 from contracts.messages import Link, LinkState, Side
 from contracts.vendors import changed_at
 from services.console.known import Known
-from services.console.model import ids_of, side_of
+from services.console.model_rows import ids_of, side_of
 from services.console.names import Names, seen_of, total_of
 from services.console.terminal import table, text
 from services.console.values import shown

@@ -21,7 +21,8 @@ from services.console.findings import (
     left_in,
     ordered,
 )
-from services.console.model import ReadModel, side_of
+from services.console.model import ReadModel
+from services.console.model_rows import side_of
 
 COLUMNS = (
     "kind",

@@ -12,7 +12,8 @@ from contracts.messages import Link, Side
 from contracts.settings import Tenant
 from services.console.known import KnownByModel
 from services.console.lookup import find_link
-from services.console.model import ReadModel, ids_of, side_of
+from services.console.model import ReadModel
+from services.console.model_rows import ids_of, side_of
 from services.console.names import Names, called, money, number_of, sums, words_of
 from services.console.plans import Batch, Plan, batches_of, line_of, plans_of
 from services.console.terminal import say, table, text

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from contracts.entities import EntityName, System
 from contracts.messages import Link
-from services.console.model import ReadModel, side_of
+from services.console.model import ReadModel
+from services.console.model_rows import side_of
 
 
 class Known(Protocol):

@@ -17,7 +17,7 @@ from contracts.topics import ENTITY_TOPICS, link_key, reading_key, record_key
 from runtime.kafka import Kafka
 from services.console.base import NotFound
 from services.console.lookup import keys_of
-from services.console.model import side_of
+from services.console.model_rows import side_of
 from services.console.terminal import print_json, say
 
 NAMES_AT_ONCE = 200

@@ -12,7 +12,8 @@ from services.console.base import NotFound
 from services.console.candidates import choice_lines, choices_table
 from services.console.findings import RULES, found_in, head_of
 from services.console.findings_view import details
-from services.console.model import ReadModel, side_of
+from services.console.model import ReadModel
+from services.console.model_rows import side_of
 from services.console.names import words_of
 from services.console.show import listed
 from services.console.shown import Shown

@@ -11,7 +11,8 @@ from rich.console import Console
 from contracts.entities import EntityName, System, other
 from contracts.messages import LOST_RULES, JournalEntry
 from services.console.files import cell, write_csv
-from services.console.model import ReadModel, side_of
+from services.console.model import ReadModel
+from services.console.model_rows import side_of
 from services.console.terminal import print_json, say
 
 COLUMNS = (

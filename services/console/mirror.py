@@ -9,7 +9,8 @@ from aiokafka import TopicPartition
 
 from contracts.settings import Settings
 from runtime.kafka import Kafka
-from services.console.model import MIRRORED, Mirrored, ReadModel
+from services.console.model import ReadModel
+from services.console.model_rows import MIRRORED, Mirrored
 
 AT_ONCE = 2000
 WAIT_MS = 500

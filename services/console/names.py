@@ -15,7 +15,7 @@ from contracts.entities import SYSTEMS, EntityName
 from contracts.messages import Link
 from contracts.units import exponent
 from services.console.known import Known
-from services.console.model import side_of
+from services.console.model_rows import side_of
 
 
 class Named(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):

@@ -13,7 +13,8 @@ from contracts.entities import SYSTEMS, System
 from contracts.messages import Link
 from services.console.files import html_text, write, write_csv
 from services.console.findings import brief_of, left_in
-from services.console.model import ReadModel, side_of
+from services.console.model import ReadModel
+from services.console.model_rows import side_of
 
 AMOUNTS = ("net", "tax", "total")
 SUM_COLUMNS = ("currency", "system", "orders", "net", "VAT", "gross")

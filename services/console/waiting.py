@@ -19,7 +19,7 @@ from contracts.said import SENTENCES, Said, english, say
 from contracts.settings import Tenant
 from services.console.health import worded
 from services.console.known import Known
-from services.console.model import side_of
+from services.console.model_rows import side_of
 from services.console.names import Names
 
 MOST = 3  # obstacles of one record that are told

@@ -34,7 +34,8 @@ from runtime.transport import VendorTransport
 from runtime.vendor import Unauthorised
 from services.chargebee_adapter.source import Source as ChargebeeSource
 from services.console import __main__ as console
-from services.console.model import Mirrored, ReadModel
+from services.console.model import ReadModel
+from services.console.model_rows import Mirrored
 from services.console.status import tenant_status
 from services.linker import upkeep
 from services.poweroffice_adapter.observations import Observations

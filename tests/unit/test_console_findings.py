@@ -25,7 +25,8 @@ from services.console.cli import app
 from services.console.findings import Choice, chosen, found_in, sums
 from services.console.findings_view import show_findings, write_findings_csv, write_findings_html
 from services.console.lookup import explain, show_entries, show_link
-from services.console.model import Mirrored, ReadModel
+from services.console.model import ReadModel
+from services.console.model_rows import Mirrored
 from services.console.names import Named
 from services.console.plans import plans_of, show_plans, write_plan_csv
 from services.console.show import show_status

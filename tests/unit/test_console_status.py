@@ -28,7 +28,8 @@ from runtime.clock import utc_now
 from services.console.cli import app
 from services.console.known import KnownByModel
 from services.console.lookup import show_link
-from services.console.model import Mirrored, ReadModel
+from services.console.model import ReadModel
+from services.console.model_rows import Mirrored
 from services.console.names import Named
 from services.console.show import show_status
 from services.console.shown import Shown

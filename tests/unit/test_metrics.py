@@ -28,7 +28,8 @@ from runtime.rate_limiter import BULK, RateLimiter
 from runtime.transactions import PartitionTransactions
 from runtime.transport import TURN, Turn, VendorTransport
 from runtime.vendor import Retriable
-from services.console.model import Mirrored, ReadModel
+from services.console.model import ReadModel
+from services.console.model_rows import Mirrored
 from services.linker import figures
 from tests.flow.memory import PREFIX, consumer_record
 from tests.generated import DECLARED

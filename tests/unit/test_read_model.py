@@ -31,7 +31,8 @@ from contracts.messages import (
 from services.console import drift, lost, totals
 from services.console.base import NotFound
 from services.console.letters import about, choose, words_of
-from services.console.model import Mirrored, ReadModel
+from services.console.model import ReadModel
+from services.console.model_rows import Mirrored
 from services.console.ranges import moment_of, time_of
 from services.console.rebuilding import compare_pairs
 

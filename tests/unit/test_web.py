@@ -33,7 +33,8 @@ from contracts.settings import Settings
 from contracts.signals import OfOperator, args_of
 from services.console import drift, reports
 from services.console.base import NotFound
-from services.console.model import Mirrored, ReadModel
+from services.console.model import ReadModel
+from services.console.model_rows import Mirrored
 from services.console.web.app import SECURITY, WebConsole
 from services.console.web.doctor_page import Diagnosis
 from services.console.web.health import HealthWatch

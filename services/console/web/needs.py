@@ -16,7 +16,8 @@ from services.console.findings import ordered
 from services.console.known import KnownByModel
 from services.console.letters import said_of as letter_said
 from services.console.letters import words_of as letter_words
-from services.console.model import ReadModel, ids_of
+from services.console.model import ReadModel
+from services.console.model_rows import ids_of
 from services.console.names import Names, amount_in, words_of
 from services.console.plans import batches_of, plans_of
 from services.console.shown import Shown, shown_of

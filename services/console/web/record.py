@@ -14,7 +14,8 @@ from services.console.findings import found_in
 from services.console.following import Orders, orders_of
 from services.console.known import KnownByModel
 from services.console.lookup import keys_of
-from services.console.model import ReadModel, ids_of, side_of
+from services.console.model import ReadModel
+from services.console.model_rows import ids_of, side_of
 from services.console.names import Names, words_of
 from services.console.plans import changes_of, plan_of
 from services.console.shown import shown_of

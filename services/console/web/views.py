@@ -14,7 +14,7 @@ from services.console.following import picked
 from services.console.known import KnownByModel
 from services.console.letters import said_of as letter_said
 from services.console.letters import words_of as letter_words
-from services.console.model import ids_of
+from services.console.model_rows import ids_of
 from services.console.names import Names, words_of
 from services.console.status import mode_of, switches_of, troubles_of
 from services.console.values import shown
