@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from contracts.settings.models import PowerOfficeSettings
+from contracts.settings.vendors import PowerOfficeSettings
 from runtime.rate_limiter import BULK, LIVE, READ, RateLimiter
 from services.chargebee_adapter.client import BURST
 

@@ -7,11 +7,17 @@ over it, nested with a double underscore. Secrets come from the environment only
 Whatever is wrong ends in one `SettingsError`, a line per fault, never a value.
 """
 
-from contracts.settings.keys import Key, dotted, every_key, variable
-from contracts.settings.models import (
-    BreakerSettings,
-    ChargebeeSettings,
+from contracts.settings.installation import (
     ConsoleSettings,
+    KafkaSettings,
+    LogSettings,
+    PortSettings,
+    ReachSettings,
+)
+from contracts.settings.keys import Key, dotted, every_key, variable
+from contracts.settings.models import Settings, Tenant
+from contracts.settings.policies import (
+    BreakerSettings,
     CountrySettings,
     CreateOrderSettings,
     CreatePolicies,
@@ -24,18 +30,11 @@ from contracts.settings.models import (
     FirstLinkSettings,
     ImportSettings,
     InvoicingSettings,
-    KafkaSettings,
-    LogSettings,
     OrderSettings,
-    PortSettings,
-    PowerOfficeSettings,
     ProductSettings,
-    ReachSettings,
     ScopeSettings,
-    Settings,
     SinkSettings,
     StartSettings,
-    Tenant,
     WritePolicies,
     WritePriceSettings,
 )
@@ -49,6 +48,7 @@ from contracts.settings.values import (
     PREFIX,
     Mode,
 )
+from contracts.settings.vendors import ChargebeeSettings, PowerOfficeSettings
 
 __all__ = [
     "CONFIG_VARIABLE",
