@@ -32,8 +32,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.timeout = CAP_S
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take minutes begin first, so that at the end no process works alone on one."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of several processes, the files that take minutes begin first, so that at the end none works
+    alone on one."""
+    if not hasattr(config, "workerinput"):
+        return  # one process runs them in the order it is given: what fails soonest comes first
     first = {name: place for place, name in enumerate(("system", "property"))}
     items.sort(key=lambda item: first.get(item.path.parent.name, len(first)))
 
