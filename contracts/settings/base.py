@@ -1,9 +1,6 @@
 """What all models of settings have in common."""
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-)
+from pydantic import BaseModel, ConfigDict
 
 
 class Model(BaseModel):

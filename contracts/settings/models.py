@@ -4,10 +4,7 @@
 import zlib
 from typing import Any
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from contracts.settings.base import Model
 from contracts.settings.installation import (

@@ -3,10 +3,7 @@
 from datetime import date
 from typing import Literal
 
-from pydantic import (
-    ConfigDict,
-    Field,
-)
+from pydantic import ConfigDict, Field
 
 from contracts.entities import System
 from contracts.settings.base import Model

@@ -2,11 +2,7 @@
 
 from typing import Literal
 
-from pydantic import (
-    Field,
-    SecretStr,
-    model_validator,
-)
+from pydantic import Field, SecretStr, model_validator
 
 from contracts.settings.base import Model
 from contracts.settings.values import (

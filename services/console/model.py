@@ -25,15 +25,20 @@ from contracts.messages import (
     Link,
     Observed,
     Reading,
-    ReadingMessage,
 )
 from runtime.harmless import harmless
 from services.console import model_file, search
 from services.console.findings import Found
 from services.console.model_rows import (
+    CONTROL,
+    CURSOR,
+    ENTRY,
     FORMAT,
     IS_OPEN,
+    LETTER,
+    LINK,
     PUT_LINK,
+    READING,
     SETTLED_STATES,
     TABLE_OF,
     TABLES,
@@ -46,12 +51,6 @@ log = logging.getLogger(__name__)
 MAX_AGE_S = (
     20 * 24 * 3600
 )  # Kafka drops the word that a key is gone after 30 days; an older model may have missed it
-_link = msgspec.json.Decoder(Link)
-_entry = msgspec.json.Decoder(JournalEntry)
-_control = msgspec.json.Decoder(Control)
-_cursor = msgspec.json.Decoder(Cursor)
-_letter = msgspec.json.Decoder(DeadLetter)
-_reading: msgspec.json.Decoder[ReadingMessage] = msgspec.json.Decoder(ReadingMessage)
 _found = msgspec.json.Decoder(Found)
 
 Positions = Mapping[tuple[str, int], int]
@@ -198,11 +197,11 @@ class ReadModel:
         self, tenant: str, entity: EntityName | None = None, state: str | None = None
     ) -> Iterator[Link]:
         """The links of a tenant."""
-        return map(_link.decode, self._equal("links", tenant=tenant, entity=entity, state=state))
+        return map(LINK.decode, self._equal("links", tenant=tenant, entity=entity, state=state))
 
     def numbered(self, tenant: str, number: int) -> Link | None:
         """The link with a number of this read model."""
-        return next(map(_link.decode, self._equal("links", tenant=tenant, number=number)), None)
+        return next(map(LINK.decode, self._equal("links", tenant=tenant, number=number)), None)
 
     def number_of(self, link: Link) -> int | None:
         """The number that this read model gave a link."""
@@ -217,7 +216,7 @@ class ReadModel:
         negative."""
         where, args = _in_states(tenant, states, entity)
         found = self._values("links", f"{where} limit ?", *args, most)
-        return list(map(_link.decode, found))
+        return list(map(LINK.decode, found))
 
     def count_in_states(self, tenant: str, states: Iterable[str]) -> int:
         """How many links of a tenant are in one of some states, without a look at the others."""
@@ -231,12 +230,12 @@ class ReadModel:
             "links indexed by links_asked"  # the planner would look through all of the tenant
         )
         found = self._values(of_asked, "tenant = ? and asked > 0 limit ?", tenant, most)
-        return list(map(_link.decode, found))
+        return list(map(LINK.decode, found))
 
     def newest(self, tenant: str, most: int) -> list[JournalEntry]:
         """The last entries of the journal, newest first."""
         found = self._values("journal", "tenant = ? order by at desc limit ?", tenant, most)
-        return list(map(_entry.decode, found))
+        return list(map(ENTRY.decode, found))
 
     @property
     def changes(self) -> tuple[int, int]:
@@ -263,11 +262,11 @@ class ReadModel:
     def told(self, tenant: str) -> Iterator[Link]:
         """The links that a status tells of by themselves."""
         of_told = "links indexed by links_told"
-        return map(_link.decode, self._values(of_told, "tenant = ? and told", tenant))
+        return map(LINK.decode, self._values(of_told, "tenant = ? and told", tenant))
 
     def busy(self, tenant: str) -> Iterator[Link]:
         """The links that have a command in flight, or planned."""
-        return map(_link.decode, self._values("links", "tenant = ? and busy", tenant))
+        return map(LINK.decode, self._values("links", "tenant = ? and busy", tenant))
 
     def findings(self, tenant: str) -> list[Found]:
         """Every finding of a tenant, settled or not, without a look at its links."""
@@ -298,16 +297,14 @@ class ReadModel:
     def link(self, tenant: str, entity: EntityName, key: str) -> Link | None:
         """One link by its key."""
         name = f"{tenant}/{entity}/{key}"
-        return next(map(_link.decode, self._equal("links", name=name)), None)
+        return next(map(LINK.decode, self._equal("links", name=name)), None)
 
     def link_of(
         self, tenant: str, entity: EntityName, system: System, record_id: str
     ) -> Link | None:
         """The link that holds a vendor's record."""
         where = f"tenant = ? and entity = ? and {system} = ?"
-        return next(
-            map(_link.decode, self._values("links", where, tenant, entity, record_id)), None
-        )
+        return next(map(LINK.decode, self._values("links", where, tenant, entity, record_id)), None)
 
     def find(
         self,
@@ -321,14 +318,14 @@ class ReadModel:
         """The links whose key, ids, names, e-mail, codes or numbers contain a text, letter case
         aside; of all states without `states`, at most `most` unless it is negative."""
         found = search.found(self._db, tenant, text, entity, sorted(states), most)
-        return map(_link.decode, found)
+        return map(LINK.decode, found)
 
     def journal(self, tenant: str, entity: EntityName, links: Iterable[str]) -> list[JournalEntry]:
         """What was decided about links, oldest first."""
         names = list(links)
         where = f"tenant = ? and entity = ? and link in ({', '.join('?' * len(names))}) order by at"
         return [
-            _entry.decode(value) for value in self._values("journal", where, tenant, entity, *names)
+            ENTRY.decode(value) for value in self._values("journal", where, tenant, entity, *names)
         ]
 
     def journal_keys(self, tenant: str, entity: EntityName, links: Iterable[str]) -> list[str]:
@@ -345,7 +342,7 @@ class ReadModel:
     def caused(self, tenant: str, cause: str) -> list[JournalEntry]:
         """What was decided because of a run or signal."""
         where = "tenant = ? and cause = ? order by name"
-        return [_entry.decode(value) for value in self._values("journal", where, tenant, cause)]
+        return [ENTRY.decode(value) for value in self._values("journal", where, tenant, cause)]
 
     def told_by(
         self, tenant: str, cause: str, rules: Sequence[str], most: int
@@ -359,7 +356,7 @@ class ReadModel:
         for rule in rules:
             one = "tenant = ? and cause = ? and rule = ? order by name limit ?"
             left = self._values("journal", one, tenant, cause, rule, most - len(found))
-            found += map(_entry.decode, left)
+            found += map(ENTRY.decode, left)
         return found, int(count)
 
     def decided(
@@ -379,28 +376,28 @@ class ReadModel:
             " and entity = coalesce(?, entity) order by at, name"
         )
         return map(
-            _entry.decode, self._values("journal", where, tenant, *names, since, until, entity)
+            ENTRY.decode, self._values("journal", where, tenant, *names, since, until, entity)
         )
 
     def controls(self, tenant: str, kind: str | None = None) -> list[Control]:
         """The control facts of a tenant."""
-        return list(map(_control.decode, self._equal("control", tenant=tenant, kind=kind)))
+        return list(map(CONTROL.decode, self._equal("control", tenant=tenant, kind=kind)))
 
     def fact(self, tenant: str, kind: str, id: str) -> dict[str, Any] | None:
         """One control fact."""
         found = next(self._values("control", "name = ?", f"{tenant}/{kind}/{id}"), None)
-        return _control.decode(found).value if found is not None else None
+        return CONTROL.decode(found).value if found is not None else None
 
     def cursors(self, tenant: str) -> list[Cursor]:
         """How far the sources of a tenant have read, and their health."""
-        return [_cursor.decode(value) for value in self._values("cursors", "tenant = ?", tenant)]
+        return [CURSOR.decode(value) for value in self._values("cursors", "tenant = ?", tenant)]
 
     def letters(self, tenant: str) -> dict[str, DeadLetter]:
         """The dead letters of a tenant, and those whose tenant cannot be told, by key."""
         found = self._db.execute(
             "select name, value from letters where tenant in (?, '') order by name", (tenant,)
         )
-        return {name: _letter.decode(value) for name, value in found}
+        return {name: LETTER.decode(value) for name, value in found}
 
     def letter_keys(self, tenant: str, entity: EntityName, link: str) -> list[str]:
         """The keys of the dead letters about a link."""
@@ -416,7 +413,7 @@ class ReadModel:
         """What a run found of an entity in both systems."""
         where = "tenant = ? and run = ? and entity = ? and id != '~completed' order by system, id"
         for value in self._values("readings", where, tenant, run, entity):
-            found = _reading.decode(value)
+            found = READING.decode(value)
             if isinstance(found, Reading):
                 yield found.record
 

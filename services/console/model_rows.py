@@ -91,12 +91,12 @@ TABLE_OF = {
     "dead-letters": "letters",
     "readings": "readings",
 }
-_link = msgspec.json.Decoder(Link)
-_entry = msgspec.json.Decoder(JournalEntry)
-_control = msgspec.json.Decoder(Control)
-_cursor = msgspec.json.Decoder(Cursor)
-_letter = msgspec.json.Decoder(DeadLetter)
-_reading: msgspec.json.Decoder[ReadingMessage] = msgspec.json.Decoder(ReadingMessage)
+LINK = msgspec.json.Decoder(Link)
+ENTRY = msgspec.json.Decoder(JournalEntry)
+CONTROL = msgspec.json.Decoder(Control)
+CURSOR = msgspec.json.Decoder(Cursor)
+LETTER = msgspec.json.Decoder(DeadLetter)
+READING: msgspec.json.Decoder[ReadingMessage] = msgspec.json.Decoder(ReadingMessage)
 _encoder = msgspec.json.Encoder()
 
 _LINK_COLUMNS = (
@@ -138,7 +138,7 @@ def rows_of(topic: str, key: str, value: bytes) -> Iterator[tuple[str, tuple[Any
     if topic != "links":
         yield TABLE_OF[topic], (*_columns(topic, key, value), value)
         return
-    link = _link.decode(value)
+    link = LINK.decode(value)
     ids = [side.id if (side := side_of(link, system)) else None for system in SYSTEMS]
     busy = IS_OPEN if link.flight is not None else int(link.plan is not None)
     facts = (link.state, busy, len(link.asked), sides_of(link), is_told(link))
@@ -152,7 +152,7 @@ def _columns(topic: str, key: str, value: bytes) -> tuple[Any, ...]:
     """The columns between name and value."""
     match topic:
         case "journal":
-            entry = _entry.decode(value)
+            entry = ENTRY.decode(value)
             return (
                 entry.tenant,
                 entry.entity or "signal",
@@ -162,15 +162,15 @@ def _columns(topic: str, key: str, value: bytes) -> tuple[Any, ...]:
                 entry.cause,
             )
         case "control":
-            control = _control.decode(value)
+            control = CONTROL.decode(value)
             return (control.tenant, control.kind, control.id)
         case "cursors":
-            return (_cursor.decode(value).tenant,)
+            return (CURSOR.decode(value).tenant,)
         case "dead-letters":
-            command = _letter.decode(value).command
+            command = LETTER.decode(value).command
             return (command.tenant, command.entity, command.link) if command else ("", None, None)
         case _:
-            found = _reading.decode(value)
+            found = READING.decode(value)
             record = found.record if isinstance(found, Reading) else found
             name = key.rpartition("/")[2] if not isinstance(found, Reading) else found.record.id
             return (record.tenant, found.run, record.system, record.entity, name)

@@ -63,10 +63,10 @@ def plan_gone(work: Session, link: Link, gone: OrderGone) -> Link | None:
         work.journal(link, "reopened", words)
         link.poweroffice, link.removed, link.notice, link.notice_as = None, False, None, None
         return link
-    side = theirs if gone.system == "chargebee" else ours
+    from_chargebee = gone.system == "chargebee"
+    side = theirs if from_chargebee else ours
     edits = {name: (side.seen or {}).get(name) for name in side.base}
-    tells = gone.system == "chargebee"
-    if edits and tells and told_notice(work, link):
+    if edits and from_chargebee and told_notice(work, link):
         return None
     if edits:
         said = say(
@@ -76,11 +76,11 @@ def plan_gone(work: Session, link: Link, gone: OrderGone) -> Link | None:
             other=other(gone.system),
         )
         conflict(work, link, "edit_against_deletion", said, gone.system, edits)
-    elif gone.system == "chargebee" and _is_removable(work, link, gone):
+    elif from_chargebee and _is_removable(work, link, gone):
         names = ("status", "order_date", "purchase_order", "lines")
         guarded = {name: (theirs.seen or {}).get(name) for name in names}
         dispatch(work, link, "poweroffice", "delete", {}, guard=guarded)
-    elif not (tells and told_notice(work, link)):
+    elif not (from_chargebee and told_notice(work, link)):
         how = say("deleted_in" if gone.is_deleted else "cancelled_in", system=gone.system)
         rest(work, link, "ignored", how, say("reported"))
     return None

@@ -631,7 +631,7 @@ class World:
         """Let everything arrive, with every switch on and every batch released."""
         self.is_quiet = True
         self._drain()
-        self._switch_on()
+        self.switch_on()
         self._drain()
         if not self.unseen:
             self._nothing_was_kept_back()
@@ -640,13 +640,14 @@ class World:
             before = self.planned
             self._end_run()
             self.tell("redrive")
-            self._switch_on()
+            self.switch_on()
             self.tell("redrive")  # what was parked may be suspect
             if self.planned == before and not (self.unseen or self.rebuilding or self.is_under_way):
                 return
         raise AssertionError("no quiescence: something is planned for ever")
 
-    def _switch_on(self) -> None:
+    def switch_on(self) -> None:
+        """All that holds anything back."""
         self.tell("resume")
         self.tell("mode", mode="sync")
         for entity in ENTITIES:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.entities import ENTITIES, SYSTEMS, System
+from contracts.entities import System
 from tests.system.linker_rig import TENANTS, Driver, KafkaWorld, LinkerRig
 
 STEPS, KILLS, PAUSE_MS = 500, 5, 25
@@ -88,12 +88,7 @@ async def at_rest(driver: Driver, worlds: list[KafkaWorld]) -> None:
             world.is_quiet = True
             world.out += world.readings(repairs[world.tenant])
             world.tell("redrive")
-            world.tell("resume")
-            world.tell("mode", mode="sync")
-            for entity in ENTITIES:
-                world.tell("release", entity=entity)
-            for system in SYSTEMS:
-                world.tell("vendor_reachable", system=system)
+            world.switch_on()
         await driver.settle()
         if [world.planned for world in worlds] == before:
             return

@@ -501,7 +501,7 @@ def test_findings_are_read_without_a_look_at_links(
     put_link(model, link("7", TWICE, finding("dropped")))
     put_link(model, link("8", TWICE, settled=settled(TWICE)))
     put_link(model, msgspec.structs.replace(link("9", TWICE), tenant="other"))
-    monkeypatch.setattr("services.console.model._link", None)
+    monkeypatch.setattr("services.console.model.LINK", None)
     assert sorted(
         (each.key, each.finding.kind, each.settled is not None) for each in model.findings("t")
     ) == [
