@@ -164,7 +164,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     are the ids of records that a create found with the same organisation number, e-mail and name,
     or code: the result is then stale and nothing was created. `unread` names what of `data`, and
     whether the `stamp`, was not read for this answer but is what was read last: it says nothing
-    new."""
+    new. `again` says of an update whose earlier attempt was never answered that the record had
+    moved since it was planned, held what was expected, and was written: who knows whether somebody
+    had taken that attempt back."""
 
     tenant: str
     entity: EntityName
@@ -188,6 +190,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     skipped_said: dict[str, Said] = {}
     twins: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    again: bool = False
 
 
 class Write(msgspec.Struct, kw_only=True, array_like=True):
@@ -207,7 +210,8 @@ class Side(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What is known of one system's record. `base` holds only fields whose base differs from
     `seen`; `unset` the fields without a base; `doubt` the fields that a command of ours may have
     written without telling: what is seen there may be our own write, so the other side's value is
-    written again until an answer settles it; `remapped` the agreed values that a newer mapping
+    written again until an answer settles it, and `doubted_at` is the version at which the first of
+    those commands was planned; `remapped` the agreed values that a newer mapping
     reads differently: what the other side holds was made from them; `late` the fields that a
     request of our own reached after newer values were agreed, which are written again; `suspect`
     those that may be such, or a person's: nobody named the author, so a person decides; `unlike`
@@ -226,6 +230,7 @@ class Side(msgspec.Struct, kw_only=True, omit_defaults=True):
     problem: Problem | None = None
     writes: list[Write] = []
     doubt: list[str] = []
+    doubted_at: str = ""
     late: list[str] = []
     suspect: list[str] = []
     remapped: dict[str, Any] = {}
@@ -240,6 +245,15 @@ class Flight(msgspec.Struct, kw_only=True, omit_defaults=True):
     planned: dict[str, Any] = {}
     during: list[tuple[str, dict[str, Any]]] = []
     authors: dict[str, Author] = {}
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A creation that may have been carried out without our seeing its answer: the fields that it
+    carried to `target`, and the source's values where they differ from the translated ones."""
+
+    target: System
+    fields: dict[str, Any] = {}
+    planned: dict[str, Any] = {}
 
 
 class LineAmounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -308,10 +322,12 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     the first line that our last write gave the draft in Go, "" for none, and None where none was
     ever written; `notice_as` what Go made of it. `removed`: we have removed the draft of a
     cancelled order; it is made again when that is reopened. `made` names the system in which we
-    created the record. `paid_released`: an operator lets the draft of an order be made though it is
-    paid already. `put_on_hold`: we have put an order on hold that Chargebee made of our own import;
-    a person who takes that back is not overruled. `said`, `held_back_said` and `aside_said` are
-    `reason`, `held_back` and `aside` as sentences, where they are ours.
+    created the record. `attempts` are creations that were never answered, or that found their
+    record already there, until that record is known: what it holds of them is no news.
+    `paid_released`: an operator lets the draft of an order be made though it is paid already.
+    `put_on_hold`: we have put an order on hold that Chargebee made of our own import; a person who
+    takes that back is not overruled. `said`, `held_back_said` and `aside_said` are `reason`,
+    `held_back` and `aside` as sentences, where they are ours.
     """
 
     tenant: str
@@ -354,6 +370,7 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     notice_as: str | None = None
     removed: bool = False
     made: System | None = None
+    attempts: list[Attempt] = []
     paid_released: bool = False
     put_on_hold: bool = False
     said: list[Said] = []

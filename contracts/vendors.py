@@ -102,6 +102,12 @@ def vendor_part(version: str) -> str:
     return version.partition("#")[0]
 
 
+def has_moved(since: str | None, version: str | None) -> bool:
+    """Whether a record was changed since a version; False where either is not known. Being read
+    again is no change."""
+    return bool(since and version) and vendor_part(since or "") != vendor_part(version or "")
+
+
 def changed_at(version: str) -> datetime | None:
     """When a record was last changed, from its version: Chargebee counts milliseconds, Go gives a
     time. None where it is neither."""

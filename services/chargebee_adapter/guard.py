@@ -14,6 +14,7 @@ import msgspec
 from contracts.entities import Entity, typed_fields
 from contracts.messages import Command, Problem
 from contracts.said import say
+from contracts.vendors import has_moved
 from runtime.vendor import Refused, Retriable
 from services.chargebee_adapter.mapping import OWN_PREFIX, STAMP_KEY, Raw, Reading
 
@@ -60,6 +61,17 @@ def plan(current: Entity, wanted: Mapping[str, Any], expected: Mapping[str, Any]
         name for name in to_write if name in expected and getattr(current, name) != expected[name]
     ]
     return Plan(to_write, done, bool(moved))
+
+
+def written_again(command: Command, found: Reading, steps: Plan) -> bool:
+    """Whether this repeats an attempt that nobody saw answered, on a record that has moved and
+    shows nothing of it: somebody may have taken it back."""
+    return (
+        command.look_first
+        and bool(steps.to_write)
+        and not steps.done
+        and has_moved(command.target_version, found.version)
+    )
 
 
 def typed(command: Command, fields: dict[str, Any]) -> dict[str, Any]:

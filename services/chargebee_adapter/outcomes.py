@@ -15,7 +15,7 @@ from services.chargebee_adapter.mapping import Reading
 class Written:
     """How a command ended, with the record as the vendor holds it now; None where a create met
     twins. `skipped` holds the fields that Chargebee cannot take, with the reason, `unread` names
-    what of the reading was not read now."""
+    what of the reading was not read now; `again` is that of `Outcome`."""
 
     result: Literal["applied", "adopted", "stale"]
     reading: Reading | None
@@ -23,6 +23,7 @@ class Written:
     skipped: dict[str, Problem] = field(default_factory=dict)
     twins: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    again: bool = False
 
 
 def outcome_of(command: Command, written: Written, at: str, *, calls: int, writes: int) -> Outcome:
@@ -38,6 +39,7 @@ def outcome_of(command: Command, written: Written, at: str, *, calls: int, write
         wrote=writes > 0 or in_doubt or written.result == "adopted",
         twins=written.twins,
         unread=written.unread,
+        again=written.again,
     )
     if (reading := written.reading) is None:
         return outcome

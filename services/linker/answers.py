@@ -7,6 +7,7 @@ from contracts.messages import STAMP, Command, DeadLetter, Flight, Link, Outcome
 from contracts.said import english, say
 from contracts.vendors import vendor_part
 from services.linker import books, late
+from services.linker.attempts import tried
 from services.linker.breakers import money_differs, money_kind, trip
 from services.linker.compare import verified
 from services.linker.dispatch import rest
@@ -49,12 +50,16 @@ def _as_seen(outcome: Outcome, side: Side | None) -> Outcome:
 
 def _conclude(work: Session, link: Link, flight: Flight, outcome: Outcome) -> None:
     command = flight.command
+    if command.op == "create" and (outcome.result == "adopted" or outcome.maybe_applied):
+        tried(link, flight)
     if command.op == "update" and (outcome.result == "rejected" or outcome.maybe_applied):
         _doubt(link, command)
     match outcome.result:
         case "applied":
             _agree(link, flight, outcome, tuple(command.fields))
             _judge_newer(work, link, flight, outcome)
+            if outcome.again:
+                late.written_again(work, link, command)
             _hold_back(work, link, command, outcome)
             done = (
                 "done" if outcome.wrote else "held back" if outcome.skipped else "needed no write"
@@ -74,7 +79,7 @@ def _conclude(work: Session, link: Link, flight: Flight, outcome: Outcome) -> No
             if command.op == "delete":
                 link.removed = True
             if command.op == "create":
-                link.confirmed, link.made = False, command.target
+                link.confirmed, link.made, link.attempts = False, command.target, []
                 _check_money(work, link, command.target)
             plan(work, link)
         case "adopted":
@@ -130,6 +135,7 @@ def _doubt(link: Link, command: Command) -> None:
     """All or some of it may have been written (a customer of Chargebee takes two requests)."""
     side = side_of(link, command.target)
     if side is not None:
+        side.doubted_at = side.doubted_at if side.doubt else command.target_version or ""
         side.doubt = [
             *side.doubt,
             *(

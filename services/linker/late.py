@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from contracts.entities import FIELDS, System, other
-from contracts.messages import Author, Link, Observed, Side, Write
+from contracts.messages import Author, Command, Link, Observed, Side, Write
 from contracts.vendors import CAPABILITIES, vendor_part
 from services.linker import writes
 from services.linker.session import Session
@@ -36,6 +36,18 @@ def covered(
         work.journal(link, "overwritten", text, system, name, stands, value, entry=entry)
 
 
+def written_again(work: Session, link: Link, command: Command) -> None:
+    """A command was carried out again, since nobody knows what became of its first attempt; the
+    record had moved meanwhile, as it does when somebody takes that attempt back."""
+    for name, before in command.expected.items():
+        text = (
+            f"our write of {name} in {command.target}, whose answer was lost, may have been taken "
+            f"back; it was written again"
+        )
+        value = command.fields.get(name)
+        work.journal(link, "overwritten", text, command.target, name, value, before)
+
+
 def judge_moved(
     work: Session,
     link: Link,
@@ -56,9 +68,13 @@ def judge_moved(
         else {}
     )
     found: dict[str, Any] = {}
+    again: dict[str, Any] = {}  # written once more, over whatever stood there in between
+    is_stray = made_by == "tandem" and not flying
     for name in names if names is not None else FIELDS[link.entity]:
         value = side.seen.get(name)
         if name in flying or value == before.get(name):
+            if is_stray and any(writes.held_by(each, name, value) for each in side.writes):
+                again[name] = value
             continue
         source = side_of(link, other(system))
         stands = ((source and source.seen) or {}).get(name)
@@ -69,10 +85,22 @@ def judge_moved(
         judgement = writes.judge(side, name, value, made_by, work.now)
         if judgement != "edit":
             found[name] = value
-            tell = _restore if judgement == "late" else _suspect
-            tell(work, link, system, side, name, before.get(name), stands)
-    if found:
-        writes.came_late(side, before, version, found)
+            is_edit = name in before and _was_edited(side, name, before[name], stands)
+            if judgement == "late":
+                if is_edit:
+                    text = (
+                        f"an edit of {name} in {system} was overwritten by a request of ours that "
+                        f"came late"
+                    )
+                    work.journal(link, "overwritten", text, system, name, stands, before[name])
+                _restore(work, link, system, side, name, stands)
+            else:
+                if is_edit:
+                    text = f"an old value of ours covers an edit of {name} in {system}"
+                    work.journal(link, "suspect", text, system, name, value, before[name])
+                _suspect(work, link, system, side, name, stands)
+    if found or again:
+        writes.came_late(side, before, version, {**found, **again})
 
 
 def author_told(work: Session, link: Link, side: Side, event: Observed) -> bool:
@@ -88,27 +116,15 @@ def author_told(work: Session, link: Link, side: Side, event: Observed) -> bool:
         link.differences = [each for each in link.differences if each != name]
         if event.made_by == "tandem":
             theirs = side_of(link, other(event.system))
-            _restore(
-                work,
-                link,
-                event.system,
-                side,
-                name,
-                None,
-                ((theirs and theirs.seen) or {}).get(name),
-            )
+            stands = ((theirs and theirs.seen) or {}).get(name)
+            _restore(work, link, event.system, side, name, stands)
     return bool(names)
 
 
-def _restore(
-    work: Session, link: Link, system: System, side: Side, name: str, covered: Any, stands: Any
-) -> None:
+def _restore(work: Session, link: Link, system: System, side: Side, name: str, stands: Any) -> None:
     """A request of ours came late: what was agreed since is written again, unless that is what it
     put there."""
     held = (side.seen or {}).get(name)
-    if _was_edited(side, name, covered, stands):
-        text = f"an edit of {name} in {system} was overwritten by a request of ours that came late"
-        work.journal(link, "overwritten", text, system, name, stands, covered)
     if held == stands:
         return
     side.base.pop(name, None)
@@ -120,15 +136,10 @@ def _restore(
     work.journal(link, "late_write", text, system, name, stands, held)
 
 
-def _suspect(
-    work: Session, link: Link, system: System, side: Side, name: str, covered: Any, stands: Any
-) -> None:
+def _suspect(work: Session, link: Link, system: System, side: Side, name: str, stands: Any) -> None:
     """A late request of ours, or a person who entered an old value again: nobody named the
     author."""
     held = (side.seen or {}).get(name)
-    if _was_edited(side, name, covered, stands):
-        text = f"an old value of ours covers an edit of {name} in {system}"
-        work.journal(link, "suspect", text, system, name, None, covered)
     if held == stands:
         return
     side.suspect = [*side.suspect, name]
@@ -142,5 +153,5 @@ def _suspect(
 
 def _was_edited(side: Side, name: str, covered: Any, stands: Any) -> bool:
     """Whether a value that a request of ours covered was an edit that the other side does not hold
-    yet."""
-    return covered is not None and name in side.base and covered not in (side.base[name], stands)
+    yet; an emptied field is one too."""
+    return name in side.base and covered not in (side.base[name], stands)

@@ -11,7 +11,11 @@ from typing import Any
 from contracts.entities import FIELDS, SYSTEMS, System, field_of, other
 from contracts.messages import Link
 from contracts.said import english, say
+from contracts.vendors import has_moved
 from services.linker.state import Policy, agree, born_in_go, both, known, owner
+
+# Decisions that leave both values standing, a blank one too.
+LISTED_RULES = frozenset({"immutable", "not_carried", "difference"})
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,12 @@ def carries_removal(policy: Policy, link: Link, target: System) -> bool:
     return asked == "archive"
 
 
-def merge(policy: Policy, link: Link, untold: Sequence[str] = ()) -> Merge:
+def merge(
+    policy: Policy, link: Link, untold: Sequence[str] = (), unlike: Sequence[str] = ()
+) -> Merge:
     """Compare both sides of a link; moves bases where they agree or agree to differ, writes nothing
-    itself. Fields that are `untold` cannot be compared yet."""
+    itself. Fields that are `untold` cannot be compared yet; a blank of one that is `unlike` what a
+    creation of ours carried is not filled at the first look, since somebody may have emptied it."""
     a, b = both(link)
     ours, theirs = a.seen or {}, b.seen or {}
     result = Merge()
@@ -114,7 +121,7 @@ def merge(policy: Policy, link: Link, untold: Sequence[str] = ()) -> Merge:
         elif name in link.asked:
             _ask(link, name, x, y, result)
         elif first:
-            _first_link(policy, link, name, x, y, result)
+            _first_link(policy, link, name, x, y, result, is_gap=name not in unlike)
         else:
             _changed(policy, link, name, x, y, result)
     return result
@@ -182,7 +189,11 @@ def _doubtful(policy: Policy, link: Link, name: str, result: Merge) -> None:
     ):
         held.doubt.remove(name)
         return
-    was_edited = name in held.base and value != losing
+    # A record that has moved and shows nothing of our commands: somebody may have taken them back.
+    is_unmarked = not any(each in held.base for each in held.doubt)
+    was_edited = value != losing and (
+        name in held.base or (is_unmarked and has_moved(held.doubted_at, held.version))
+    )
     if was_edited and owner(policy, link, name) == "ask":
         held.doubt.remove(name)
         _ask(link, name, (a.seen or {}).get(name), (b.seen or {}).get(name), result)
@@ -222,9 +233,11 @@ def _restorable(policy: Policy, link: Link) -> bool:
     )
 
 
-def _first_link(policy: Policy, link: Link, name: str, x: Any, y: Any, result: Merge) -> None:
+def _first_link(
+    policy: Policy, link: Link, name: str, x: Any, y: Any, result: Merge, *, is_gap: bool
+) -> None:
     row = field_of(link.entity, name)
-    if x is None or y is None:
+    if is_gap and (x is None or y is None):
         source: System = "poweroffice" if x is None else "chargebee"
         target, value = other(source), y if x is None else x
         fill = target in row.filled and may_write(policy, link, name, target)
@@ -275,7 +288,7 @@ def _settle(link: Link, name: str, x: Any, y: Any, result: Merge, note: Note) ->
     a, b = both(link)
     agree(a, name, x)
     agree(b, name, y)
-    worth_listing = note.losing is not None or note.rule in ("immutable", "not_carried")
+    worth_listing = note.losing is not None or note.rule in LISTED_RULES
     if field_of(link.entity, name).identity and note.rule == "difference":
         worth_listing = False
     if worth_listing and name not in link.differences:

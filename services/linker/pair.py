@@ -9,6 +9,7 @@ from contracts.said import say
 from contracts.vendors import own_chargebee_id, stamp_for_poweroffice
 from services.linker import books
 from services.linker import match as matching
+from services.linker.attempts import recognise
 from services.linker.dispatch import conflict, dispatch, rest
 from services.linker.merge import carries_removal, merge
 from services.linker.session import Session
@@ -29,7 +30,8 @@ def plan_pair(work: Session, link: Link, pair: Pair) -> None:
         names = ", ".join([*ours.suspect, *theirs.suspect])
         rest(work, link, "conflict", say("suspect", fields=names))
         return
-    result = merge(work.state.policy, link, _recognise(work, link, pair))
+    untold, unlike = _recognise(work, link, pair), recognise(link)
+    result = merge(work.state.policy, link, untold, unlike)
     for note in result.notes:
         work.note(link, note)
     if link.differences:

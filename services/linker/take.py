@@ -98,7 +98,7 @@ def take_reply(work: Session, link: Link, flight: Flight, outcome: Outcome) -> b
             return False
         link.problem = None
     elif (side := side_of(link, outcome.target)) is not None:
-        writes.remember(side, flight.command, outcome)
+        _tell_covered(work, link, side, flight, outcome)
     if outcome.deleted:
         _take_deletion(link, outcome)
     return True
@@ -157,11 +157,15 @@ def _take_data(
         # is.
         gone = {} if link.entity == "order" else {"archived": True}
         set_seen(link.entity, side, {**returned.data, **gone})
-    write = writes.remember(side, command, outcome)
+    _tell_covered(work, link, side, flight, outcome)
+    return True
+
+
+def _tell_covered(work: Session, link: Link, side: Side, flight: Flight, outcome: Outcome) -> None:
+    write = writes.remember(side, flight, outcome)
     for version, fields in flight.during:
         if write is not None:
-            late.covered(work, link, target, write, version, fields)
-    return True
+            late.covered(work, link, outcome.target, write, version, fields)
 
 
 def _give_up(work: Session, holder: Link, link: Link, target: System) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from contracts.messages import Author, Command, Outcome, Side, Write
+from contracts.messages import Author, Command, Flight, Outcome, Side, Write
 
 MAX_WRITES = 8
 SUSPECT_FOR_S = 600
@@ -17,9 +17,11 @@ SUSPECT_FOR_S = 600
 Judgement = Literal["edit", "late", "suspect"]
 
 
-def remember(side: Side, command: Command, outcome: Outcome) -> Write | None:
+def remember(side: Side, flight: Flight, outcome: Outcome) -> Write | None:
     """Keep an answered update; None where it wrote nothing: then it covered nothing, though a
-    request of it that was given up may still come."""
+    request of it that was given up may still come. What was read meanwhile may show that all or a
+    part of such a request got through."""
+    command = flight.command
     if command.op != "update":
         return None
     version, data = outcome.version, outcome.data
@@ -32,7 +34,7 @@ def remember(side: Side, command: Command, outcome: Outcome) -> Write | None:
             Write(planned="", returned="", expected={}, written=command.fields, at=outcome.at),
         )
     if version is None or data is None or not names:
-        return None
+        return _seen_to_arrive(side, flight, outcome)
     left = {*command.fields} - {*names}
     written = {name: command.fields[name] for name in names}
     returned = {name: data.get(name) for name in names}
@@ -49,6 +51,34 @@ def remember(side: Side, command: Command, outcome: Outcome) -> Write | None:
         written=written,
         at=outcome.at,
         returned_as={name: value for name, value in returned.items() if value != written[name]},
+    )
+    _keep(side, write)
+    return write
+
+
+def _seen_to_arrive(side: Side, flight: Flight, outcome: Outcome) -> Write | None:
+    command = flight.command
+    planned = command.target_version or ""
+    arrived = [
+        version
+        for version, fields in flight.during
+        if version > planned
+        and (
+            flight.authors.get(version) == "tandem"
+            or any(
+                fields.get(name) == value and value != command.expected.get(name)
+                for name, value in command.fields.items()
+            )
+        )
+    ]
+    if not arrived or (outcome.result == "applied" and not outcome.maybe_applied):
+        return None
+    write = Write(
+        planned=planned,
+        returned=max(arrived),
+        expected=command.expected,
+        written=command.fields,
+        at=outcome.at,
     )
     _keep(side, write)
     return write

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from contracts.messages import Command, Outcome, Problem, Result
 from contracts.said import say
 from contracts.values import text
@@ -21,7 +23,7 @@ from services.poweroffice_adapter.guard import (
     typed,
     without,
 )
-from services.poweroffice_adapter.mapping import MAPPING, Held, Path, Reading, value_at
+from services.poweroffice_adapter.mapping import MAPPING, Held, Path, Reading, time_of, value_at
 from services.poweroffice_adapter.outcomes import gone, outcome_of, twins_met
 from services.poweroffice_adapter.records import REFERENCE, Records
 from services.poweroffice_adapter.refusals import held_back, of_reference
@@ -152,12 +154,20 @@ class Writer(Records):
             if (apart or not self.means.tests) and self._paused(read_at_s):
                 continue
             tested = values
+            # Of a repeated command nothing is seen, and the record has moved: somebody may have
+            # taken the first attempt back.
+            again = (
+                command.look_first
+                and changes.keys() == wanted.keys()
+                and held.reading.newest_at > time_of(command.target_version)
+            )
             try:
                 if apart:
                     held, noted = await self.write_apart(command, held, wanted, priority), True
                 if not properties:
                     return self._ended(command, held, skipped)
-                return await self._patch(command, held, properties, priority, skipped)
+                outcome = await self._patch(command, held, properties, priority, skipped)
+                return msgspec.structs.replace(outcome, again=again)
             except Refused as error:
                 if error.status not in (400, 404, *((409,) if apart else ())):
                     raise

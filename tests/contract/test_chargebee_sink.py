@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import pytest
 
+from contracts.entities import EntityName
 from contracts.messages import Outcome
 from runtime.rate_limiter import READ, RateLimiter
 from runtime.transport import VendorTransport
@@ -314,6 +315,39 @@ def test_an_outcome_says_whether_anything_was_written(address: str) -> None:
             assert not (
                 await here.apply("product", "update", target_id="go-9", fields={"unit": "EA"})
             ).wrote
+
+    run(scenario())
+
+
+def test_a_repeated_write_says_that_its_first_attempt_may_have_been_taken_back(
+    address: str,
+) -> None:
+    """Nobody saw the first one answered, and the record has moved since it was planned."""
+
+    async def scenario() -> None:
+        async with world(address) as here:
+            await someone(here)
+            made = await here.apply("product", "create", stamp="go-9", fields=PRODUCT)
+            known = await here.apply("customer", "verify", target_id="c1")
+            cases: tuple[tuple[EntityName, str, str, Outcome], ...] = (
+                ("customer", "c1", "phone", known),
+                ("product", "go-9", "unit", made),
+            )
+            for entity, id, name, before in cases:
+                held = (before.data or {})[name]
+                facts = {
+                    "target_id": id,
+                    "target_version": before.version,
+                    "fields": {name: "2"},
+                    "expected": {name: held},
+                }
+                assert not (await here.apply(entity, "update", **facts, look_first=True)).again
+                assert not (await here.apply(entity, "update", **facts, look_first=True)).again
+                await here.apply(
+                    entity, "update", target_id=id, fields={name: held}, expected={name: "2"}
+                )
+                taken_back = await here.apply(entity, "update", **facts, look_first=True)
+                assert (taken_back.result, taken_back.again) == ("applied", True)
 
     run(scenario())
 

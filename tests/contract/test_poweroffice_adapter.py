@@ -1000,6 +1000,31 @@ def test_a_lost_reply_to_an_update_is_applied_when_repeated(address: str) -> Non
     play(address, scene)
 
 
+def test_a_repeated_write_says_that_its_first_attempt_may_have_been_taken_back(
+    address: str,
+) -> None:
+    """Nobody saw the first one answered, and the record has moved since it was planned."""
+
+    async def scene(w: World) -> None:
+        id = await w.make_customer()
+        known = await w.apply("customer", "verify", target_id=id)
+        update = {
+            "target_id": id,
+            "target_version": known.version,
+            "fields": {"email": "ny@fjordvik.no"},
+            "expected": {"email": "post@fjordvik.no"},
+            "look_first": True,
+        }
+        assert not (await w.apply("customer", "update", **update)).again
+        assert not (await w.apply("customer", "update", **update)).again  # nothing to be written
+        back = {"fields": update["expected"], "expected": update["fields"]}
+        await w.apply("customer", "update", target_id=id, **back)
+        taken_back = await w.apply("customer", "update", **update)
+        assert (taken_back.result, taken_back.again) == ("applied", True)
+
+    play(address, scene)
+
+
 def test_run_snapshots_polls_and_ends_when_the_keys_are_refused(address: str) -> None:
     async def scene(w: World) -> None:
         await w.make_customer()

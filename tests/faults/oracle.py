@@ -265,7 +265,8 @@ def _told_lost(edit: Edit, told: Told, keys: Iterable[str]) -> bool:
         and (
             edit.value in set(leaves(each["losing"]))
             if edit.value
-            else each["link"] in keys and each["losing"] in (None, "")
+            else (each["link"] in keys and each["field"] == edit.field)
+            and each["losing"] in (None, "")
         )
         for each in told.lost
     )

@@ -82,7 +82,8 @@ def _story(system: System, log: list[Edit], passed: Iterable[Passed]) -> list[_S
 def _told_back(value: str, followed: str | None, journal: list[dict[str, Any]]) -> bool:
     for each in journal:
         if each.get("rule") in TOLD_RULES:
-            named = set(leaves([each.get("value"), each.get("losing")]))
+            sides = [each.get("value"), each.get("losing")]
+            named = {*leaves(sides), *("" for side in sides if side is None)}
             if value in named and followed in named:
                 return True
     return False

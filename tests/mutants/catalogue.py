@@ -174,7 +174,7 @@ MUTANTS = (
     Mutant(
         "a late write covers nothing",
         _LATE,
-        "        writes.came_late(side, before, version, found)",
+        "        writes.came_late(side, before, version, {**found, **again})",
         "        pass",
     ),
     Mutant("what is suspect is carried", _PAIR, "if ours.suspect or theirs.suspect:", "if False:"),
@@ -738,5 +738,42 @@ MUTANTS = (
         _SINGLE,
         "    link.twins += [side.id for side in named",
         "    link.twins += [side.id for side in () and named",
+    ),
+    Mutant(
+        "an unanswered creation is forgotten",
+        _ANSWERS,
+        "        tried(link, flight)",
+        "        pass",
+    ),
+    Mutant(
+        "a blank that may have been emptied is filled",
+        _MERGE,
+        "is_gap=name not in unlike",
+        "is_gap=True",
+    ),
+    Mutant(
+        "what an unanswered write covered is forgotten",
+        _WRITES,
+        "return _seen_to_arrive(side, flight, outcome)",
+        "return None",
+    ),
+    Mutant(
+        "a stray request that changes nothing covers nothing",
+        _LATE,
+        'is_stray = made_by == "tandem" and not flying',
+        "is_stray = False",
+    ),
+    Mutant(
+        "an emptied field is no edit for a late request",
+        _LATE,
+        "return name in side.base and covered",
+        "return covered is not None and name in side.base and covered",
+    ),
+    Mutant("a repeated write covers nothing", _ANSWERS, "if outcome.again:", "if False:"),
+    Mutant(
+        "a write in doubt was never taken back",
+        _MERGE,
+        "name in held.base or (is_unmarked and has_moved(held.doubted_at, held.version))",
+        "name in held.base",
     ),
 )

@@ -20,6 +20,7 @@ SUITE = (
     "tests/unit/test_twins.py",
     "tests/unit/test_upgrades.py",
     "tests/unit/test_lost_edits.py",
+    "tests/unit/test_emptied_fields.py",
     "tests/unit/test_findings.py",
     "tests/property/test_twins.py",
     "tests/property/test_linker_machine.py",

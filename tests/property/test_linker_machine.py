@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from contracts.settings.values import Owner
 from tests.examples import TIMES, examples
-from tests.property.world import IN_USE, World
+from tests.property.world import World
 from tests.waiting import CAP_S
 
 EXAMPLES = 2_000
@@ -71,7 +71,7 @@ def history(seed: int, owner: Owner, carries: bool, breakers: bool, names: bool)
     world.settle()
     world.check()
     planned, at_rest = world.planned, resting(world)
-    released = any(vendor.mapping > IN_USE[system] for system, vendor in world.vendors.items())
+    released = world.has_released
     world.read_everything_again()
     world.settle()
     world.crash()

@@ -131,6 +131,25 @@ def test_a_value_that_comes_back() -> None:
     assert judged(Shelf(), Told(journal=[late]), passed=story).flip_backs == []
 
 
+def test_a_value_that_comes_back_over_an_emptied_field() -> None:
+    """It is told where an entry names both, the blank one too."""
+    patch = b'[{"op":"replace","path":"/FirstName","value":"Fornavn1"}]'
+    log, story = [LOG[0], edit(2, "poweroffice", "")], [passed(1.7, patch), passed(3, patch)]
+    told = {"rule": "overwritten", "value": "Fornavn1", "losing": None}
+    assert len(judged(Shelf(), log=log, passed=story).flip_backs) == 1
+    assert judged(Shelf(), Told(journal=[told]), log, story).flip_backs == []
+
+
+def test_an_emptied_field_that_lost_is_told_by_its_field() -> None:
+    """Its value names it no more than any other blank one."""
+    shelf = Shelf()
+    log = [LOG[1], edit(3, "chargebee", "")]
+    lost = {"system": "chargebee", "link": MARK, "field": "first_name", "losing": None}
+    assert len(judged(shelf, log=log).lost) == 1
+    assert judged(shelf, Told(lost=[lost]), log).lost == []
+    assert len(judged(shelf, Told(lost=[{**lost, "field": "phone"}]), log).lost) == 1
+
+
 def test_a_write_of_what_stands() -> None:
     """A lost reply is no reason to write once more."""
     patch = b'[{"op":"replace","path":"/FirstName","value":"Fornavn1"}]'

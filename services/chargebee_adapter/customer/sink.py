@@ -15,6 +15,7 @@ from services.chargebee_adapter.guard import (
     required,
     restamp,
     typed,
+    written_again,
 )
 from services.chargebee_adapter.outcomes import Written
 from services.chargebee_adapter.refusals import is_duplicate
@@ -61,6 +62,7 @@ class Customers:
             steps, skipped = self._plan(command, raw)
             if steps.is_stale:
                 return Written("stale", canonical.customer(raw), steps.done)
+            again = written_again(command, canonical.customer(raw), steps)
             if params := writes.update(steps.to_write):
                 asked_at = self._clock()
                 raw = await api.post("customer", path("customers", customer_id), params)
@@ -81,7 +83,7 @@ class Customers:
                 raw = await api.post(
                     "customer", path("customers", customer_id, "update_billing_info"), params
                 )
-        return Written("applied", canonical.customer(raw), skipped=skipped)
+        return Written("applied", canonical.customer(raw), skipped=skipped, again=again)
 
     async def stamp(self, api: ChargebeeClient, command: Command) -> Written:
         """Write Go's id into `meta_data` where it is free; without a stamp take it away."""

@@ -24,6 +24,7 @@ from services.chargebee_adapter.guard import (
     present,
     required,
     typed,
+    written_again,
 )
 from services.chargebee_adapter.limits import PO_NUMBER_MAX, too_long
 from services.chargebee_adapter.mapping import Reading, id_of
@@ -107,6 +108,7 @@ class Orders:
             steps = plan(current, wanted, typed(command, command.expected))
             if steps.is_stale:
                 return Written("stale", reading, steps.done)
+            again = written_again(command, reading, steps)
             names = {"order_date": "order_date", "delivery_date": "shipping_date"}
             params: dict[str, Any] = {
                 names[name]: noon(day, self._zone) for name, day in steps.to_write.items()
@@ -117,7 +119,7 @@ class Orders:
                 # An edit of an order moves nothing of its invoice, which was read just before.
                 raw = await api.post("order", path("orders", order_id), params)
                 reading = await self._reading(api, raw, invoice)
-        return Written("applied", reading)
+        return Written("applied", reading, again=again)
 
     async def stamp(self, api: ChargebeeClient, command: Command) -> Written:
         """Orders carry their reference in Go, or are born there with an own id."""

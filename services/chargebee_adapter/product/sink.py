@@ -23,6 +23,7 @@ from services.chargebee_adapter.guard import (
     required,
     restamp,
     typed,
+    written_again,
 )
 from services.chargebee_adapter.mapping import OWN_PREFIX, Reading, id_of
 from services.chargebee_adapter.outcomes import Written
@@ -94,6 +95,7 @@ class Products:
             steps, skipped = self._plan(command, whole)
             if steps.is_stale:
                 return Written("stale", self._seen(whole), steps.done)
+            again = written_again(command, self._catalogue.reading(whole), steps)
             if params := self._item_params(whole, steps):
                 whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
                 self._catalogue.remember(whole)  # its event may come before the price is written
@@ -104,7 +106,7 @@ class Products:
                         return Written("stale", self._seen(whole), steps.done)
             if "price" in steps.to_write:
                 whole = await self._reprice(api, whole, steps.to_write["price"])
-        return Written("applied", self._seen(whole), skipped=skipped)
+        return Written("applied", self._seen(whole), skipped=skipped, again=again)
 
     async def _update_half(
         self, api: ChargebeeClient, command: Command, known: Whole, half: Half
@@ -119,12 +121,13 @@ class Products:
             steps, skipped = self._plan(command, whole)
             if steps.is_stale:
                 return Written("stale", self._seen(whole), steps.done, unread=unread)
+            again = written_again(command, self._catalogue.reading(whole), steps)
             if "price" in steps.to_write:
                 whole = await self._reprice(api, whole, steps.to_write["price"])
             elif params := self._item_params(whole, steps):
                 raw = await api.post("item", path("items", id_of(whole.item)), params)
                 whole = Whole(raw, whole.prices)
-        return Written("applied", self._seen(whole), skipped=skipped, unread=unread)
+        return Written("applied", self._seen(whole), skipped=skipped, unread=unread, again=again)
 
     async def _half_read(self, api: ChargebeeClient, known: Whole, half: Half) -> Whole | None:
         """A known product with its item, or its one ledger price, as that stands now; None where

@@ -200,6 +200,7 @@ def _part(work: Session, link: Link) -> dict[str, str]:
         facts.take_back(work.state, facts.Joined, f"{link.entity}/{system}/{side.id}")
     for side in (ours, theirs):
         side.base, side.unset, side.writes = {}, list(FIELDS[link.entity]), []
+    link.attempts = []
     work.journal(
         link, "unlinked", f"Chargebee {ours.id} and Go {theirs.id} are parted", "poweroffice"
     )

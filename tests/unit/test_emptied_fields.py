@@ -1,0 +1,172 @@
+"""Somebody empties a field: an edit like any other, also where a write of ours got no answer."""
+
+from typing import Any
+
+from contracts.messages import Command, JournalEntry, Outcome, Problem
+from tests.unit.bench import KARI, NOW, Bench
+
+EMPTIED = {**KARI, "phone": None}
+NEW = {**KARI, "phone": "+47 2"}
+EDITED = {**KARI, "phone": "+47 7"}
+
+
+def told(bench: Bench, *rules: str) -> list[tuple[str, object, object]]:
+    """What the journal says of the phone by these rules: rule, value that stands, value that
+    lost."""
+    entries: list[JournalEntry] = [entry for entry in bench.journal if entry.rule in rules]
+    return [(entry.rule, entry.value, entry.losing) for entry in entries if entry.field == "phone"]
+
+
+def unanswered(command: Command) -> Outcome:
+    """The vendor went away under a command, which may have got through."""
+    return Outcome(
+        tenant="t",
+        entity="customer",
+        link=command.link,
+        seq=command.seq,
+        target=command.target,
+        result="parked",
+        at=NOW,
+        error=Problem(code="unreachable", message="not now"),
+        maybe_applied=True,
+    )
+
+
+def test_a_field_emptied_while_its_creation_was_unanswered_stays_empty() -> None:
+    """The creation got through with the phone; its answer did not."""
+    for again in ("adopted", "seen"):
+        bench = Bench()
+        bench.open()
+        (create,) = bench.see("chargebee", "kari", 1, KARI)
+        if again == "adopted":
+            bench.see("chargebee", "kari", 2, EMPTIED)
+            (carried,) = bench.answer(create, "5", 1, KARI, "adopted")
+        else:
+            bench.say(unanswered(create))
+            (second,) = bench.see("chargebee", "kari", 2, EMPTIED)
+            assert bench.see("poweroffice", "5", 1, KARI, stamp="cb-kari") == []
+            bench.say(unanswered(second))
+            (carried,) = bench.tell("vendor_reachable", system="poweroffice")
+        assert (carried.target, carried.fields, carried.expected) == (
+            "poweroffice",
+            {"phone": None},
+            {"phone": "+47 1"},
+        )
+        assert bench.answer(carried, "5", 2, EMPTIED) == []
+        assert bench.link("kari").attempts == []
+
+
+def test_a_field_edited_while_its_creation_was_unanswered_is_carried() -> None:
+    """The older value that the creation carried is nobody's edit."""
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("chargebee", "kari", 1, KARI)
+    bench.see("chargebee", "kari", 2, NEW)
+    (carried,) = bench.answer(create, "5", 1, KARI, "adopted")
+    assert (carried.target, carried.fields) == ("poweroffice", {"phone": "+47 2"})
+    assert bench.link("kari").differences == []
+
+
+def test_a_field_that_was_emptied_in_the_record_we_made_is_not_filled_again() -> None:
+    """Before the answer of its creation was seen: or the vendor could not take it, so it is listed,
+    and nothing is written."""
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("chargebee", "kari", 1, KARI)
+    assert bench.answer(create, "5", 2, EMPTIED, "adopted") == []
+    assert bench.link("kari").differences == ["phone"]
+    assert told(bench, "difference") == [("difference", "+47 1", None)]
+
+
+def test_a_gap_in_the_record_we_made_is_filled() -> None:
+    """Its creation carried no phone; one was entered before the answer was seen."""
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("chargebee", "kari", 1, EMPTIED)
+    bench.see("chargebee", "kari", 2, KARI)
+    (carried,) = bench.answer(create, "5", 1, EMPTIED, "adopted")
+    assert (carried.target, carried.fields) == ("poweroffice", {"phone": "+47 1"})
+
+
+def test_an_emptied_field_that_a_late_request_covers_is_told() -> None:
+    """By our own key, and where nobody names the author."""
+    for author, rule in (("tandem", "overwritten"), (None, "suspect")):
+        bench = Bench()
+        bench.linked_pair()
+        for number, value in ((2, "+47 2"), (3, "+47 3")):
+            (update,) = bench.see(
+                "poweroffice", "5", number, {**KARI, "phone": value}, stamp="cb-kari"
+            )
+            bench.answer(update, "kari", number + 5, {**KARI, "phone": value})
+        (carried,) = bench.see("chargebee", "kari", 9, EMPTIED, made_by="others")
+        assert carried.fields == {"phone": None}
+        bench.see("chargebee", "kari", 10, {**KARI, "phone": "+47 2"}, made_by=author)
+        assert [losing for _, _, losing in told(bench, rule) if losing is None] == [None]
+
+
+def test_what_a_request_covered_that_nobody_saw_answered_is_told() -> None:
+    """Its own event came while its command was under way, that of the edit later; whether the
+    command was parked, refused in part, or was stale when it was carried out again."""
+    unreachable = Problem(code="unreachable", message="not now")
+    refused = Problem(code="refused", message="not like this")
+    answers: tuple[dict[str, Any], ...] = (
+        {"result": "parked", "error": unreachable, "maybe_applied": True},
+        {"result": "rejected", "error": refused},
+        {"result": "stale", "id": "kari", "version": f"{7:013d}", "data": EDITED},
+    )
+    for answer in answers:
+        bench = Bench()
+        bench.linked_pair()
+        (update,) = bench.see("poweroffice", "5", 2, NEW, stamp="cb-kari")
+        bench.see("chargebee", "kari", 9, NEW, made_by="tandem")
+        bench.say(
+            Outcome(
+                tenant="t",
+                entity="customer",
+                link="kari",
+                seq=update.seq,
+                target="chargebee",
+                at=NOW,
+                **answer,
+            )
+        )
+        bench.see("chargebee", "kari", 7, EDITED, made_by="others")
+        assert told(bench, "overwritten") == [("overwritten", "+47 2", "+47 7")], answer
+
+
+def test_a_late_request_that_writes_what_stands_may_have_covered_an_edit() -> None:
+    """Nothing seems to have moved; the event of the edit comes later."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, NEW, stamp="cb-kari")
+    bench.answer(update, "kari", 7, NEW)
+    assert bench.see("chargebee", "kari", 9, NEW, made_by="tandem") == []
+    bench.see("chargebee", "kari", 8, EMPTIED, made_by="others")
+    assert told(bench, "overwritten") == [("overwritten", "+47 2", None)]
+
+
+def test_a_write_that_may_have_been_taken_back_before_it_was_repeated_is_told() -> None:
+    """The adapter says so: the record had moved, and held what was expected."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, NEW, stamp="cb-kari")
+    assert bench.answer(update, "kari", 9, NEW, again=True) == []
+    assert told(bench, "overwritten") == [("overwritten", "+47 2", "+47 1")]
+
+
+def test_a_write_in_doubt_that_may_have_been_taken_back_is_told() -> None:
+    """It was parked, and the record has moved since without showing it; where it has not moved,
+    there is nothing to tell."""
+    for version, tells in (
+        (2, [("conflict", "+47 2", "+47 1")]),
+        (1, []),
+    ):
+        bench = Bench()
+        bench.linked_pair()
+        (update,) = bench.see("chargebee", "kari", 2, NEW)
+        bench.say(unanswered(update))
+        bench.see("poweroffice", "5", version, KARI, stamp="cb-kari")
+        bench.tell("vendor_reachable", system="poweroffice")
+        again = bench.commands[-1]
+        assert (again.fields, again.look_first) == ({"phone": "+47 2"}, True)
+        assert told(bench, "conflict") == tells
