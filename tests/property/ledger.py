@@ -299,31 +299,35 @@ class Ledger:
             found += [("poweroffice", each) for each in sale.theirs]
         return found
 
-    def poll(self, *, everything: bool = False) -> None:
-        """Publish what has changed, or some of it."""
+    def poll(self) -> None:
+        """Publish some of what has changed."""
+        pending = [pair for pair in self.documents() if pair[1].known != pair[1].version]
+        self.random.shuffle(pending)
+        for system, doc in pending[: self.random.randrange(4)]:
+            self.publish(system, doc)
+        for note in [each for each in self.notes if each.version][:1]:
+            self.publish_note(note)
+
+    def read(self, *, everything: bool) -> None:
+        """Publish all that has changed, or everything once more."""
         pending = [
-            (system, doc)
-            for system, doc in self.documents()
-            if everything or doc.known != doc.version
+            pair for pair in self.documents() if everything or pair[1].known != pair[1].version
         ]
         self.random.shuffle(pending)
-        for system, doc in pending if everything else pending[: self.random.randrange(4)]:
+        for system, doc in pending:
             self.publish(system, doc)
-        notes = [each for each in self.notes if everything or each.version]
-        for note in notes if everything else notes[:1]:
-            note.version = 0
-            body = {
-                **self.content("poweroffice", Doc(note.id, [], [], "sent", note.number)),
-                "credit_of": note.of,
-            }
-            total = amount(-note.hundredths)
-            self.see(
-                "order",
-                "poweroffice",
-                note.id,
-                {**body, "net": total, "tax": "0", "total": total},
-                1,
-            )
+        for note in [each for each in self.notes if everything or each.version]:
+            self.publish_note(note)
+
+    def publish_note(self, note: Note) -> None:
+        note.version = 0
+        body = {
+            **self.content("poweroffice", Doc(note.id, [], [], "sent", note.number)),
+            "credit_of": note.of,
+        }
+        total = amount(-note.hundredths)
+        amounts = {"net": total, "tax": "0", "total": total}
+        self.see("order", "poweroffice", note.id, {**body, **amounts}, 1)
 
     # -- the sinks
 
@@ -468,8 +472,10 @@ class Ledger:
             self.hand_over()
         elif chance < 0.95:
             self.crash()
-        elif chance < 0.97:
+        elif chance < 0.965:
             self.settle_one()
+        elif chance < 0.985:
+            self.turn_a_switch()
         else:
             self.archived = not self.archived
             self.see(
@@ -602,21 +608,46 @@ class Ledger:
                 )
                 return
 
+    def turn_a_switch(self) -> None:
+        """An operator pauses a direction of the orders, observes, or turns everything on again."""
+        kind = self.random.choice(("pause", "observe", "on"))
+        if kind == "pause":
+            self.tell("pause", entity="order", target=self.random.choice(SYSTEMS))
+        elif kind == "observe":
+            self.tell("mode", mode="observe")
+        else:
+            self.switch_on()
+
+    def switch_on(self) -> None:
+        """All that holds anything back."""
+        self.tell("resume")
+        self.tell("mode", mode="sync")
+
     def come_to_rest(self) -> None:
-        """Everything is published, carried out and answered."""
+        """Everything is published, carried out and answered, first with the switches as they are.
+        With all of them on nobody has to ask again for what a pause had stopped."""
         if self.archived:
             self.archived = False
             self.see("customer", "poweroffice", "5", CUSTOMER, 3, stamp="cb-kari")
         self.tell("release", entity="order", batch="paid")
+        self.read(everything=True)
+        self.drain()
+        self.switch_on()
+        self.drain()
+        self.read(everything=True)
+        assert not self.commands, f"an unchanged reading planned {self.commands}"
+        self.drain()
+
+    def drain(self) -> None:
+        """Publish what has changed, carry out and answer until nothing is left."""
         for _ in range(60):
-            self.poll(everything=True)
+            self.read(everything=False)
             while self.commands:
                 self.execute(self.commands.pop(0), lose=False)
             self.hand_over()
-            if not (self.commands or self.outcomes or self.inbox):
-                unseen = [doc for _, doc in self.documents() if doc.known != doc.version]
-                if not unseen:
-                    return
+            is_quiet = not (self.commands or self.outcomes or self.inbox)
+            if is_quiet and all(doc.known == doc.version for _, doc in self.documents()):
+                return
         raise AssertionError("it never comes to rest")
 
     # -- what the accountant says

@@ -5,7 +5,8 @@ An accountant's ledger in hundredths, which shares no code with the product, say
 findings must stand and how much is at stake: every sale is invoiced at most once or a finding says
 so, every difference beyond rounding has one, none stands without its fact, and no document is made
 twice. Replies are lost and commands carried out again, orders are adopted, generated late and
-reopened, drafts are edited and sent before anybody looks, the linker crashes.
+reopened, drafts are edited and sent before anybody looks, the linker crashes, operators pause and
+observe; once everything is on again nothing has to be asked for twice.
 
 A run has the same examples each time. TANDEM_PROVE=N (`make prove`) draws N times as many anew.
 """
