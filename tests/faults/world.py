@@ -4,8 +4,6 @@ editor, and the judgement at the end."""
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from tests.faults.disks import Disk
 from tests.faults.oracle import Seen, Told, Verdict, judge
 from tests.faults.proxy import FaultProxy
 from tests.faults.weather import CALM, Weather
+from tests.system import forked
 from tests.system.rig import SERVICES, Rig
 from tests.waiting import wait_for
 
@@ -178,24 +177,14 @@ class World:
 
     def tandem(self, *arguments: str) -> tuple[int, str]:
         """The exit code of the command and what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "services.console.cli", *arguments],
-            env=self.rig.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = forked.run("services.console.cli", arguments, self.rig.environment())
         return done.returncode, done.stdout + done.stderr
 
     def asked(self, *arguments: str) -> Any:
         """The JSON that a reading command prints."""
-        done = subprocess.run(
-            [sys.executable, "-m", "services.console.cli", *arguments, "--json"],
-            env=self.rig.environment(),
-            capture_output=True,
-            check=False,
-        )
-        assert done.returncode in (0, 3), f"{arguments}: {done.stderr.decode()}"
+        command = [*arguments, "--json"]
+        done = forked.run("services.console.cli", command, self.rig.environment())
+        assert done.returncode in (0, 3), f"{arguments}: {done.stderr}"
         return json.loads(done.stdout)
 
     # -- the end

@@ -4,8 +4,6 @@ HTTP vendor."""
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +30,7 @@ from runtime.kafka import Kafka
 from services.linker.decide import Message
 from services.linker.store import Store
 from tests.property.world import World
+from tests.system import forked
 from tests.system.rest import open_transactions
 from tests.system.rig import free_port
 from tests.waiting import PATIENCE_S, until, wait_for
@@ -50,7 +49,7 @@ class LinkerRig:
     ) -> None:
         self.directory, self.prefix = directory, prefix
         self.kafka = Kafka(KafkaSettings(bootstrap=bootstrap, topic_prefix=prefix, partitions=2))
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, forked.Process] = {}
         self.ports: dict[str, int] = {}
         self._slots: dict[str, str] = {}
         policies = (
@@ -117,15 +116,8 @@ order = "{owner}"
                 "POWEROFFICE__SUBSCRIPTION_KEY",
             ):
                 variables[f"TANDEM_TENANTS__{tenant.upper()}__{key}"] = "unused"
-        with (self.directory / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", program, *arguments],
-                env={**os.environ, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        log, environment = self.directory / f"{name}.log", {**os.environ, **variables}
+        self.processes[name] = forked.start(program, list(arguments), environment, log)
 
     def wait_ready(self, name: str) -> None:
         """Until it takes messages; fails with its log when it ended."""

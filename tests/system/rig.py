@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
@@ -25,6 +24,7 @@ from contracts.settings import KafkaSettings, load
 from runtime.kafka import Kafka
 from runtime.ports import HeldPort, hold_one
 from services.console.base import LEFT
+from tests.system import forked
 from tests.system.rest import until_at_rest
 from tests.waiting import PATIENCE, PATIENCE_S, wait_for
 
@@ -49,9 +49,7 @@ def free_port() -> int:
 
 def tandem(rig: "Rig", *arguments: str, code: int = 0, **variables: str) -> str:
     """What the command prints, its complaints last; fails when it ends with another exit code."""
-    command = [sys.executable, "-m", "services.console.cli", *arguments]
-    environment = {**rig.environment(), **variables}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = forked.run("services.console.cli", arguments, {**rig.environment(), **variables})
     assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr
 
@@ -100,7 +98,7 @@ class Rig:
         )
         names = ("chargebee", "poweroffice", *SERVICES)
         self.ports = {name: free_port() for name in names}
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, forked.Process] = {}
         if host is not None:
             self.ports |= {name: host.ports[name] for name in SERVICES}
             host.guests.append(self)
@@ -275,15 +273,8 @@ poweroffice.read_lag_s = 0.1
         }
 
     def _start(self, module: str, name: str, arguments: list[str]) -> None:
-        with (self.directory / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        log = self.directory / f"{name}.log"
+        self.processes[name] = forked.start(module, arguments, self.environment(), log)
 
     def create_topics(self) -> None:
         """As `tandem topics create`, which is what a person runs before the services; once."""
@@ -327,9 +318,8 @@ poweroffice.read_lag_s = 0.1
 
     def status(self) -> dict[str, Any]:
         """What `tandem status --json` prints."""
-        command = [sys.executable, "-m", "services.console.cli", "status", "--json"]
-        done = subprocess.run(command, env=self.environment(), capture_output=True, check=False)
-        assert done.returncode in (0, LEFT), done.stderr.decode()
+        done = forked.run("services.console.cli", ["status", "--json"], self.environment())
+        assert done.returncode in (0, LEFT), done.stderr
         found: dict[str, Any] = msgspec.json.decode(done.stdout)
         return found
 
