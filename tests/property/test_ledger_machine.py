@@ -22,7 +22,7 @@ from tests.examples import TIMES, examples
 from tests.property.ledger import Ledger
 from tests.waiting import CAP_S
 
-EXAMPLES = 2_000
+EXAMPLES = 800
 STEPS = 60
 systems: st.SearchStrategy[System] = st.sampled_from(["chargebee", "poweroffice"])
 choices: st.SearchStrategy[Literal["hold", "carry"]] = st.sampled_from(["hold", "carry"])
