@@ -9,6 +9,7 @@ unauthenticated `/_sim/` endpoints. The application tells the log what only it k
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from time import time
 from typing import Any, Final, get_args
@@ -144,13 +145,10 @@ class Faults:
         self._due = [fault for fault in self._due if fault.count > 0]
         return struck
 
-    async def pause(self, delay_s: float) -> None:
-        """Wait for so long, or until the faults are cleared."""
-        try:
-            async with asyncio.timeout(delay_s):
-                await self._cleared.wait()
-        except TimeoutError:
-            return
+    @property
+    def cleared(self) -> asyncio.Event:
+        """Set when the faults of this moment are cleared."""
+        return self._cleared
 
     def listed(self) -> list[dict[str, Any]]:
         return [asdict(fault) for fault in self._due]
@@ -173,6 +171,13 @@ class Faults:
         if fault.status is not None and not 400 <= int(fault.status) <= 599:
             raise ValueError("status should be from 400 to 599")
         return fault
+
+
+async def _pause(delay_s: float, cleared: asyncio.Event) -> None:
+    """Wait for so long, or until the faults are cleared."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(delay_s):
+            await cleared.wait()
 
 
 class SimulatorGate:
@@ -225,16 +230,17 @@ class SimulatorGate:
     async def _answer(self, fault: Fault | None, scope: Scope, receive: Receive, send: Send) -> int:
         if fault is None:
             return await self._run(self._app, scope, receive, send)
+        cleared = self._faults.cleared  # which they may be while the request is still coming in
         if fault.kind == "drop_reply_after_commit":
             status = await self._run(self._app, scope, receive, _swallow)
-            await self._faults.pause(fault.delay_s)
+            await _pause(fault.delay_s, cleared)
             await drop_connection(receive, send)
             return status
         if fault.delay_s:
             receive = await _whole(
                 receive
             )  # a request that has come in is carried out, whoever is gone by then
-        await self._faults.pause(fault.delay_s)
+        await _pause(fault.delay_s, cleared)
         match fault.kind:
             case "drop_before":
                 await drop_connection(receive, send)
