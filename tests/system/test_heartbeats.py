@@ -137,5 +137,8 @@ def test_a_second_slot_and_services_of_another_prefix(rig: Rig) -> None:
         "one process" in said
     )
     rig.add_customer(id="kari", first_name="Kari", last_name="Nordmann")
-    (line,) = wait_for("it is overtaken", lambda: complaints(status(rig)))
-    assert line == "! linker: partition 0 was taken over by another process"
+    (line,) = wait_for("one of them is overtaken", lambda: complaints(status(rig)))
+    # Whichever began its transaction first.
+    assert line.removeprefix("! linker").removeprefix(" 0/2") == (
+        ": partition 0 was taken over by another process"
+    )
