@@ -25,6 +25,7 @@ class _Step:
     values: dict[tuple[str, str], str]  # (mark, field) -> value
     is_own: bool
     by: str
+    is_new: bool = False  # it made a record, in which nothing stood before
 
 
 def written_twice(
@@ -48,7 +49,7 @@ def written_twice(
                 )
             for place, value in moved.items():
                 before = now.get(place)
-                is_back = step.is_own and value in gone.get(place, ())
+                is_back = step.is_own and not step.is_new and value in gone.get(place, ())
                 if is_back and not _told_back(value, before, journal):
                     flip_backs.append(
                         f"{place[1]} of {place[0]} in {system} went from {before!r} back to "
@@ -74,9 +75,20 @@ def _story(system: System, log: list[Edit], passed: Iterable[Passed]) -> list[_S
             if meant:
                 values = {(edit.mark, edit.field): edit.value for edit in meant}
                 steps.append(
-                    _Step(write.at, values, is_own=True, by=f"{write.kind} ({write.fault})")
+                    _Step(
+                        write.at,
+                        values,
+                        is_own=True,
+                        by=f"{write.kind} ({write.fault})",
+                        is_new=_is_creation(write.kind),
+                    )
                 )
     return sorted(steps, key=lambda step: step.at)
+
+
+def _is_creation(kind: str) -> bool:
+    """Of a kind of request as `kind_of` names it: a POST to a list."""
+    return kind.startswith("POST /") and kind.count("/") == 1
 
 
 def _told_back(value: str, followed: str | None, journal: list[dict[str, Any]]) -> bool:

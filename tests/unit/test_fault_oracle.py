@@ -13,6 +13,7 @@ from tests.faults.proxy import Passed
 from tests.faults.weather import Weather, fault_of, is_listing, kind_of
 
 MARK = "m0001x"
+PATCH = b'[{"op":"replace","path":"/FirstName","value":"Fornavn%d"}]'
 PERSON = {
     "id": MARK,
     "first_name": "Fornavn2",
@@ -117,11 +118,10 @@ def passed(at: float, body: bytes, status: int = 200) -> Passed:
 
 def test_a_value_that_comes_back() -> None:
     """Chargebee's older value is written over Go's newer one, which then stands again."""
-    patch = b'[{"op":"replace","path":"/FirstName","value":"Fornavn%d"}]'
-    story = [passed(1.7, patch % 1), passed(3, patch % 1), passed(4, patch % 2)]
+    story = [passed(1.7, PATCH % 1), passed(3, PATCH % 1), passed(4, PATCH % 2)]
     assert len(judged(Shelf(), passed=story).flip_backs) == 2
     assert judged(Shelf(), passed=story[:1]).flip_backs == []
-    refused = [passed(1.7, patch % 1), passed(3, patch % 1, 400)]
+    refused = [passed(1.7, PATCH % 1), passed(3, PATCH % 1, 400)]
     assert judged(Shelf(), passed=refused).flip_backs == []
     quoted = Passed(
         3, "poweroffice", "POST /SalesOrders/Complete", "", b'{"Description":"Fornavn1"}', 201, None
@@ -129,6 +129,14 @@ def test_a_value_that_comes_back() -> None:
     assert judged(Shelf(), passed=[quoted]).flip_backs == []
     late = {"rule": "late_write", "value": "Fornavn2", "losing": "Fornavn1"}
     assert judged(Shelf(), Told(journal=[late]), passed=story).flip_backs == []
+
+
+def test_a_second_record_brings_no_value_back() -> None:
+    """A twin that was edited before anybody read it is another party, and made on the other side;
+    whether it may be there twice is counted."""
+    body = b'{"FirstName":"Fornavn1"}'
+    made = Passed(3, "poweroffice", "POST /Customers", "/v2/Customers", body, 201, None)
+    assert judged(Shelf(), passed=[passed(1.7, PATCH % 1), made]).flip_backs == []
 
 
 def test_a_value_that_comes_back_over_an_emptied_field() -> None:
