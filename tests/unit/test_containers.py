@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ OBSERVERS = ("prometheus", "grafana", "kafka-ui")
 Service = dict[str, Any]
 
 
+@cache
 def _yaml(path: Path) -> dict[str, Any]:
+    """Parsed once: most tests read every file, and none changes what it has read."""
     held: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return held
 

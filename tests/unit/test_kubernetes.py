@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,13 @@ Object = dict[str, Any]
 
 
 def _read(path: Path) -> list[Object]:
-    return [each for each in yaml.safe_load_all(path.read_text(encoding="utf-8")) if each]
+    return _objects_of(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _objects_of(text: str) -> list[Object]:
+    """Parsed once: most tests read every file, and none changes what it has read."""
+    return [each for each in yaml.safe_load_all(text) if each]
 
 
 def _kustomization(directory: Path) -> Object:
