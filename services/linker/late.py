@@ -85,20 +85,10 @@ def judge_moved(
         judgement = writes.judge(side, name, value, made_by, work.now)
         if judgement != "edit":
             found[name] = value
-            is_edit = name in before and _was_edited(side, name, before[name], stands)
-            if judgement == "late":
-                if is_edit:
-                    text = (
-                        f"an edit of {name} in {system} was overwritten by a request of ours that "
-                        f"came late"
-                    )
-                    work.journal(link, "overwritten", text, system, name, stands, before[name])
-                _restore(work, link, system, side, name, stands)
-            else:
-                if is_edit:
-                    text = f"an old value of ours covers an edit of {name} in {system}"
-                    work.journal(link, "suspect", text, system, name, value, before[name])
-                _suspect(work, link, system, side, name, stands)
+            if name in before and _was_edited(side, name, before[name], stands):
+                _tell_edit(work, link, system, name, judgement, before[name], stands)
+            settle = _restore if judgement == "late" else _suspect
+            settle(work, link, system, side, name, stands)
     if found or again:
         writes.came_late(side, before, version, {**found, **again})
 
@@ -149,6 +139,23 @@ def _suspect(work: Session, link: Link, system: System, side: Side, name: str, s
         f"what it is"
     )
     work.journal(link, "suspect", text, system, name, held, stands)
+
+
+def _tell_edit(
+    work: Session,
+    link: Link,
+    system: System,
+    name: str,
+    judgement: writes.Judgement,
+    covered: Any,
+    stands: Any,
+) -> None:
+    if judgement == "late":
+        text = f"an edit of {name} in {system} was overwritten by a request of ours that came late"
+        work.journal(link, "overwritten", text, system, name, stands, covered)
+    else:
+        text = f"an old value of ours covers an edit of {name} in {system}"
+        work.journal(link, "suspect", text, system, name, None, covered)
 
 
 def _was_edited(side: Side, name: str, covered: Any, stands: Any) -> bool:
