@@ -211,11 +211,11 @@ class Side(msgspec.Struct, kw_only=True, omit_defaults=True):
     `seen`; `unset` the fields without a base; `doubt` the fields that a command of ours may have
     written without telling: what is seen there may be our own write, so the other side's value is
     written again until an answer settles it, and `doubted_at` is the version at which the first of
-    those commands was planned; `remapped` the agreed values that a newer mapping
-    reads differently: what the other side holds was made from them; `late` the fields that a
-    request of our own reached after newer values were agreed, which are written again; `suspect`
-    those that may be such, or a person's: nobody named the author, so a person decides; `unlike`
-    stands for `seen` on the topic (`contracts.links`)."""
+    those commands was planned, "" once one of the fields has changed since; `remapped` the agreed
+    values that a newer mapping reads differently: what the other side holds was made from them;
+    `late` the fields that a request of our own reached after newer values were agreed, which are
+    written again; `suspect` those that may be such, or a person's: nobody named the author, so a
+    person decides; `unlike` stands for `seen` on the topic (`contracts.links`)."""
 
     id: str
     version: str

@@ -135,7 +135,9 @@ def _doubt(link: Link, command: Command) -> None:
     """All or some of it may have been written (a customer of Chargebee takes two requests)."""
     side = side_of(link, command.target)
     if side is not None:
-        side.doubted_at = side.doubted_at if side.doubt else command.target_version or ""
+        if not side.doubt:
+            shows = any((side.seen or {}).get(n) != held for n, held in command.expected.items())
+            side.doubted_at = "" if shows else command.target_version or ""
         side.doubt = [
             *side.doubt,
             *(

@@ -190,10 +190,8 @@ def _doubtful(policy: Policy, link: Link, name: str, result: Merge) -> None:
         held.doubt.remove(name)
         return
     # A record that has moved and shows nothing of our commands: somebody may have taken them back.
-    is_unmarked = not any(each in held.base for each in held.doubt)
-    was_edited = value != losing and (
-        name in held.base or (is_unmarked and has_moved(held.doubted_at, held.version))
-    )
+    may_be_back = has_moved(held.doubted_at, held.version)
+    was_edited = value != losing and (name in held.base or may_be_back)
     if was_edited and owner(policy, link, name) == "ask":
         held.doubt.remove(name)
         _ask(link, name, (a.seen or {}).get(name), (b.seen or {}).get(name), result)

@@ -169,6 +169,8 @@ def set_seen(
     for name in FIELDS[entity]:
         value, before = data.get(name), (old or {}).get(name)
         is_edit = value != before and not (reread is None or name in reread)
+        if is_edit and name in side.doubt:
+            side.doubted_at = ""  # our command, or an edit that is told: either way it shows
         if is_edit:
             side.late, side.suspect = _without(side.late, name), _without(side.suspect, name)
         if name in side.unset:

@@ -1,10 +1,13 @@
 """What happens to records, documents and topics while people edit. Each ends with the judgement."""
 
 import time
+from functools import partial
 
 from contracts.settings import KafkaSettings
 from contracts.topics import TOPICS
 from runtime.kafka import Kafka
+from services.linker.state import sides as sides_of
+from tests.faults.desk import Record
 from tests.faults.oracle import Verdict
 from tests.faults.weather import CALM, MILD, Weather
 from tests.faults.world import World
@@ -48,13 +51,21 @@ def map_lost(world: World) -> Verdict:
 
 
 def twins(world: World) -> Verdict:
-    """The same party is entered in both systems at once, again and again."""
+    """The same party is entered in both systems at once, again and again. Nobody edits it before
+    both have been read: what was never seen to be alike is two parties."""
     world.start(customers=2)
     world.weather(MILD)
     for _ in range(12):
-        world.allowed.add(world.editor.twin().mark)
+        twin = world.editor.twin()
+        world.allowed.add(twin.mark)
+        wait_for(f"{twin.mark} is known on both sides", partial(_is_known, world, twin))
         world.play(1)
     return world.judged()
+
+
+def _is_known(world: World, twin: Record) -> bool:
+    sides = [side for link in world.rig.links().values() for _, side in sides_of(link)]
+    return {*twin.ids.values()} <= {side.id for side in sides}
 
 
 def edited_twin(world: World) -> Verdict:

@@ -773,7 +773,7 @@ MUTANTS = (
     Mutant(
         "a write in doubt was never taken back",
         _MERGE,
-        "name in held.base or (is_unmarked and has_moved(held.doubted_at, held.version))",
-        "name in held.base",
+        "may_be_back = has_moved(held.doubted_at, held.version)",
+        "may_be_back = False",
     ),
 )

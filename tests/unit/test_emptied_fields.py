@@ -157,10 +157,8 @@ def test_a_write_that_may_have_been_taken_back_before_it_was_repeated_is_told() 
 def test_a_write_in_doubt_that_may_have_been_taken_back_is_told() -> None:
     """It was parked, and the record has moved since without showing it; where it has not moved,
     there is nothing to tell."""
-    for version, tells in (
-        (2, [("conflict", "+47 2", "+47 1")]),
-        (1, []),
-    ):
+    lost = [("conflict", "+47 2", "+47 1")]
+    for version, tells in ((2, lost), (1, [])):
         bench = Bench()
         bench.linked_pair()
         (update,) = bench.see("chargebee", "kari", 2, NEW)
@@ -170,3 +168,21 @@ def test_a_write_in_doubt_that_may_have_been_taken_back_is_told() -> None:
         again = bench.commands[-1]
         assert (again.fields, again.look_first) == ({"phone": "+47 2"}, True)
         assert told(bench, "conflict") == tells
+
+
+def test_a_write_of_which_a_part_is_seen_explains_why_the_record_has_moved() -> None:
+    """Before its refusal, or after it: nobody is told of an edit of the rest."""
+    ours = {**NEW, "email": "ny@eksempel.no"}
+    for early in (True, False):
+        bench = Bench()
+        bench.linked_pair()
+        (update,) = bench.see("poweroffice", "5", 2, ours, stamp="cb-kari")
+        part = {**KARI, "email": "ny@eksempel.no"}
+        if early:
+            bench.see("chargebee", "kari", 9, part, made_by="tandem")
+        bench.say(unanswered(update))
+        if not early:
+            bench.see("chargebee", "kari", 9, part, made_by="tandem")
+        bench.tell("vendor_reachable", system="chargebee")
+        assert bench.commands[-1].fields["phone"] == "+47 2"
+        assert told(bench, "conflict") == []
