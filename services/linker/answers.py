@@ -58,8 +58,7 @@ def _conclude(work: Session, link: Link, flight: Flight, outcome: Outcome) -> No
         case "applied":
             _agree(link, flight, outcome, tuple(command.fields))
             _judge_newer(work, link, flight, outcome)
-            if outcome.again:
-                late.written_again(work, link, command)
+            late.written_again(work, link, command, outcome)
             _hold_back(work, link, command, outcome)
             done = (
                 "done" if outcome.wrote else "held back" if outcome.skipped else "needed no write"
@@ -96,6 +95,7 @@ def _conclude(work: Session, link: Link, flight: Flight, outcome: Outcome) -> No
             plan(work, link)
         case "stale":
             _agree(link, flight, outcome, outcome.done)
+            late.written_again(work, link, command, outcome)
             text = f"{command.target} held other values than expected; planned again"
             work.journal(
                 link,

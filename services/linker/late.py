@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from contracts.entities import FIELDS, System, other
-from contracts.messages import Author, Command, Link, Observed, Side, Write
+from contracts.messages import Author, Command, Link, Observed, Outcome, Side, Write
 from contracts.vendors import CAPABILITIES, vendor_part
 from services.linker import writes
 from services.linker.session import Session
@@ -36,13 +36,20 @@ def covered(
         work.journal(link, "overwritten", text, system, name, stands, value, entry=entry)
 
 
-def written_again(work: Session, link: Link, command: Command) -> None:
-    """A command was carried out again, since nobody knows what became of its first attempt; the
-    record had moved meanwhile, as it does when somebody takes that attempt back."""
+def written_again(work: Session, link: Link, command: Command, outcome: Outcome) -> None:
+    """Tell of the fields in which somebody may have taken back a first attempt of which nobody
+    knows what became: the record had moved meanwhile and held what was expected, or it shows a part
+    of what a vendor writes whole."""
+    whole = CAPABILITIES[command.target].guards_writes
+    if not (outcome.again or (outcome.result == "stale" and outcome.done and whole)):
+        return
     for name, before in command.expected.items():
+        stands = outcome.again or (outcome.data or {}).get(name) == before
+        if name in outcome.done or not stands:
+            continue
         text = (
             f"our write of {name} in {command.target}, whose answer was lost, may have been taken "
-            f"back; it was written again"
+            f"back; it is written again"
         )
         value = command.fields.get(name)
         work.journal(link, "overwritten", text, command.target, name, value, before)

@@ -769,7 +769,12 @@ MUTANTS = (
         "return name in side.base and covered",
         "return covered is not None and name in side.base and covered",
     ),
-    Mutant("a repeated write covers nothing", _ANSWERS, "if outcome.again:", "if False:"),
+    Mutant(
+        "a repeated write covers nothing",
+        _LATE,
+        "if not (outcome.again or ",
+        "if not (",
+    ),
     Mutant(
         "a write in doubt was never taken back",
         _MERGE,

@@ -829,8 +829,8 @@ class World:
         ):
             return True  # its event came after a newer one: see docs/reliability.md
         ours = [(when, held) for when, held, by in shown if when < entered and by == "tandem"]
-        since, written = ours[-1] if ours else (0, None)
-        if ours and written == value:
+        since = ours[-1][0] if ours and not self.rebuilt else 0
+        if ours and ours[-1][1] == value:
             return True
         own, vendor = self.vendors[system], self.vendors[other(system)]
         asked = (each for each in self.sent if (each.target, each.target_id) == (system, at[1]))

@@ -186,3 +186,22 @@ def test_a_write_of_which_a_part_is_seen_explains_why_the_record_has_moved() -> 
         bench.tell("vendor_reachable", system="chargebee")
         assert bench.commands[-1].fields["phone"] == "+47 2"
         assert told(bench, "conflict") == []
+
+
+def test_a_patch_of_which_a_part_is_seen_was_whole_before() -> None:
+    """Go writes all of a patch or nothing: what is missing of it was taken back. Chargebee takes
+    two requests, of which the second may never have come."""
+    ours = {**NEW, "email": "ny@eksempel.no"}
+    part = {**KARI, "email": "ny@eksempel.no"}
+    lost = [("overwritten", "+47 2", "+47 1")]
+    for system, id, tells in (("poweroffice", "5", lost), ("chargebee", "kari", [])):
+        bench = Bench()
+        bench.linked_pair()
+        (update,) = (
+            bench.see("chargebee", "kari", 2, ours)
+            if system == "poweroffice"
+            else bench.see("poweroffice", "5", 2, ours, stamp="cb-kari")
+        )
+        (again,) = bench.answer(update, id, 9, part, "stale", done=("email",))
+        assert again.fields == {"phone": "+47 2"}
+        assert told(bench, "overwritten") == tells
