@@ -823,6 +823,8 @@ class World:
         if (system, at, name, value) in self.behind and shown[-1][2] == "tandem":
             return True  # nobody was told of it, and a request of ours came late
         after = [when for when, _, _ in shown if when > entered][:1]
+        if self.rebuilt and any(when in after and by == "tandem" for when, _, by in shown):
+            return True  # a map that is made anew does not know what we have written
         read = [data for *whose, data in self.overtaken if whose == [system, at]]
         if self.late.intersection(after) and any(
             _plain(data[name]) == _plain(value) for data in read
