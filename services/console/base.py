@@ -6,8 +6,10 @@ import getpass
 import logging
 import socket
 import sqlite3
+import threading
 from collections.abc import Callable, Collection, Coroutine
 from pathlib import Path
+from signal import SIG_IGN, SIGINT, getsignal
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn, TypeVar
 
 import typer
@@ -31,6 +33,7 @@ from services.console.model import ReadModel
 from services.console.signals import send_signal
 from services.console.terminal import tell
 
+SAID_AGAIN_S = 1.0
 FAILED, UNUSABLE, LEFT, INTERRUPTED = 1, 2, 3, 130
 INTERRUPTED_WORDS = "interrupted; what was sent to the services is carried out there"
 EXIT_CODES = {
@@ -147,7 +150,7 @@ def run(
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     bootstrap = held.kafka.bootstrap
     try:
-        return asyncio.run(work)
+        return asyncio.run(_unless_interrupted(work))
     except KeyboardInterrupt:
         words, code = interrupted
         if words:
@@ -173,6 +176,28 @@ def run(
         stop(model_file.told(error, directory))
     except OSError as error:
         stop(f"Kafka at {bootstrap} or a file cannot be used: {_words(error)}")
+
+
+async def _unless_interrupted(work: Coroutine[Any, Any, _T]) -> _T:
+    """Do it until Ctrl-C, which is said again for as long as it is not heard: a library may swallow
+    a cancellation that comes together with an answer. A second Ctrl-C ends it at once. Raises
+    KeyboardInterrupt."""
+    loop, interrupted = asyncio.get_running_loop(), asyncio.Event()
+    if threading.current_thread() is not threading.main_thread() or getsignal(SIGINT) is SIG_IGN:
+        return await work
+    loop.add_signal_handler(SIGINT, interrupted.set)
+    task, told = asyncio.ensure_future(work), asyncio.ensure_future(interrupted.wait())
+    try:
+        await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        told.cancel()
+        loop.remove_signal_handler(SIGINT)
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=SAID_AGAIN_S)
+    if task.cancelled():
+        raise KeyboardInterrupt
+    return task.result()
 
 
 def _unreachable(held: Settings, error: Exception) -> str:

@@ -81,12 +81,7 @@ def untaken(rig: "Rig") -> list[str]:
         for system in SYSTEMS
         if f"barrier/{entity}/{system}" not in controls
     ]
-    words += [
-        f"{entity} {link.key} is in flight"
-        for entity in ENTITIES
-        for link in rig.links(entity).values()
-        if link.flight
-    ]
+    words += [f"{link.entity} {link.key} is in flight" for link in rig.every_link() if link.flight]
     taken = controls.get(f"position/p{rig.partition:02d}", {})
     return words + asyncio.run(_lag(rig.kafka, rig.partition, taken))
 

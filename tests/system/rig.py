@@ -535,13 +535,16 @@ poweroffice.read_lag_s = 0.1
                 found += [msgspec.json.decode(value)] if value is not None else []
         return found
 
-    def links(self, entity: EntityName = "customer") -> dict[str, Link]:
-        """The newest state of every link of an entity."""
+    def every_link(self) -> list[Link]:
+        """The newest state of every link."""
         newest = dict(self._collect("links"))
-        decoded = [
+        return [
             msgspec.json.decode(value, type=Link) for value in newest.values() if value is not None
         ]
-        return {link.key: link for link in decoded if link.entity == entity}
+
+    def links(self, entity: EntityName = "customer") -> dict[str, Link]:
+        """The newest state of every link of an entity."""
+        return {link.key: link for link in self.every_link() if link.entity == entity}
 
     def journal(self) -> list[JournalEntry]:
         return [

@@ -4,6 +4,7 @@ not done."""
 import contextlib
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -371,3 +372,35 @@ def test_a_pipe_is_not_asked() -> None:
         timeout=PATIENCE_S,
     )
     assert done.stdout == "None\n"
+
+
+def test_ctrl_c_is_heard_though_a_library_swallows_a_cancellation() -> None:
+    """As one may whose answer comes at the same moment."""
+    program = """
+import asyncio, sys
+from contracts.settings import Settings
+from services.console.base import run
+
+async def work():
+    print("working", flush=True)
+    try:
+        await asyncio.sleep(1e9)
+    except asyncio.CancelledError:
+        print("swallowed", flush=True)
+    await asyncio.sleep(1e9)
+
+run(Settings(), work())
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=PATIENCE_S)
+    assert told == "swallowed\n"
+    assert process.returncode != 0
