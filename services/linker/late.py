@@ -1,7 +1,7 @@
 """Edits and old writes that meet: what a write of ours covered, and what a request of ours put back
 late. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from contracts.entities import FIELDS, System, other
@@ -23,13 +23,19 @@ def overtaken(work: Session, link: Link, event: Observed) -> None:
 
 
 def covered(
-    work: Session, link: Link, system: System, write: Write, version: str, fields: dict[str, Any]
+    work: Session,
+    link: Link,
+    system: System,
+    write: Write,
+    version: str,
+    fields: dict[str, Any],
+    shown: Collection[str] = (),
 ) -> None:
     """Tell of the edits that a write of ours covered; `fields` are what a reading of this version
-    showed."""
+    showed, `shown` names those of which an earlier one has shown what we wrote."""
     side = side_of(link, system)
     for name, value, stands in (
-        writes.covered(side, write, version, fields) if side is not None else ()
+        writes.covered(side, write, version, fields, shown) if side is not None else ()
     ):
         text = f"an edit of {name} in {system} was overwritten by our write"
         entry = f"overwritten-{version}-{name}"

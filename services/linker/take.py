@@ -162,10 +162,12 @@ def _take_data(
 
 
 def _tell_covered(work: Session, link: Link, side: Side, flight: Flight, outcome: Outcome) -> None:
-    write = writes.remember(side, flight, outcome)
-    for version, fields in flight.during:
-        if write is not None:
-            late.covered(work, link, outcome.target, write, version, fields)
+    if (write := writes.remember(side, flight, outcome)) is None:
+        return
+    shown: set[str] = set()  # fields of which an earlier reading has shown what we wrote
+    for version, fields in sorted(flight.during, key=lambda each: each[0]):
+        late.covered(work, link, outcome.target, write, version, fields, shown)
+        shown |= {name for name, value in fields.items() if writes.held_by(write, name, value)}
 
 
 def _give_up(work: Session, holder: Link, link: Link, target: System) -> bool:

@@ -5,7 +5,7 @@ Chargebee has no precondition: between a sink's read and its write somebody may 
 whose process was killed may arrive after newer values were agreed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -114,18 +114,19 @@ def held_by(write: Write, name: str, value: Any) -> bool:
 
 
 def covered(
-    side: Side, write: Write, version: str, fields: Mapping[str, Any]
+    side: Side, write: Write, version: str, fields: Mapping[str, Any], shown: Collection[str]
 ) -> Iterator[tuple[str, Any, Any]]:
     """The edits of a reading from between a sink's planning and its write: field, value that was
-    covered, and what stands now. Neither what was expected, nor what we wrote, nor what still
-    stands was lost."""
+    covered, and what stands now. Neither what we wrote, nor what still stands was lost, nor what
+    was expected, unless our write was `shown` before: then somebody took it back."""
     if not write.planned < version < write.returned:
         return
     for name, value in fields.items():
         stands = (side.seen or {}).get(name)
         if (
             name in write.expected
-            and value not in (write.expected[name], stands)
+            and value != stands
+            and (value != write.expected[name] or name in shown)
             and not held_by(write, name, value)
         ):
             yield name, value, stands

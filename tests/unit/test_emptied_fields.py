@@ -205,3 +205,14 @@ def test_a_patch_of_which_a_part_is_seen_was_whole_before() -> None:
         (again,) = bench.answer(update, id, 9, part, "stale", done=("email",))
         assert again.fields == {"phone": "+47 2"}
         assert told(bench, "overwritten") == tells
+
+
+def test_a_write_taken_back_between_two_attempts_is_told_by_what_was_read_meanwhile() -> None:
+    """The first is shown, then the value before it, and the last attempt covers that."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, NEW, stamp="cb-kari")
+    bench.see("chargebee", "kari", 7, NEW, made_by="tandem")
+    bench.see("chargebee", "kari", 8, KARI, made_by="others")
+    bench.answer(update, "kari", 9, NEW)
+    assert told(bench, "overwritten") == [("overwritten", "+47 2", "+47 1")]
