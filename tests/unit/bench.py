@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from contracts.entities import SYSTEMS, EntityName, System
 from contracts.mappings import newest
 from contracts.messages import (
@@ -9,10 +11,11 @@ from contracts.messages import (
     JournalEntry,
     Link,
     Observed,
-    Outcome,
+    Result,
     Side,
     Signal,
     SnapshotCompleted,
+    answer_to,
 )
 from services.linker.decide import Message, decide
 from services.linker.session import Tombstone
@@ -143,37 +146,17 @@ class Bench:
             held = self.store.child().get(command.entity, command.link)
             side = side_of(held, command.target) if held is not None else None
             stamp = side.stamp if side is not None else None
-        return self.say(
-            Outcome(
-                tenant="t",
-                entity=command.entity,
-                link=command.link,
-                seq=command.seq,
-                target=command.target,
-                result=result,
-                at=NOW,
-                id=id,
-                version=f"{version:013d}",
-                data=data,
-                stamp=stamp,
-                **more,
-            )
-        )
+        shown = {"id": id, "version": f"{version:013d}", "data": data, "stamp": stamp}
+        return self.end(command, result, **shown, **more)
+
+    def end(self, command: Command, result: Result, **facts: Any) -> list[Command]:
+        """Reply with how the command ended, and with what `facts` add; without them no record is
+        shown."""
+        return self.say(msgspec.structs.replace(answer_to(command, result, NOW), **facts))
 
     def met(self, create: Command, *twins: str) -> list[Command]:
         """Reply that the target holds records that look like the one to be created."""
-        return self.say(
-            Outcome(
-                tenant="t",
-                entity=create.entity,
-                link=create.link,
-                seq=create.seq,
-                target=create.target,
-                result="stale",
-                at=NOW,
-                twins=twins,
-            )
-        )
+        return self.end(create, "stale", twins=twins)
 
     def link(self, key: str, entity: EntityName = "customer") -> Link:
         link = self.store.child().get(entity, key)

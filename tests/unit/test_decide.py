@@ -276,17 +276,7 @@ def test_parked_commands_go_on_when_the_vendor_answers_again() -> None:
     bench = Bench()
     bench.open()
     (create,) = bench.see("chargebee", "kari", 1, KARI)
-    parked = Outcome(
-        tenant="t",
-        entity="customer",
-        link="kari",
-        seq=create.seq,
-        target="poweroffice",
-        result="parked",
-        at=NOW,
-        maybe_applied=True,
-    )
-    assert bench.say(parked) == []
+    assert bench.end(create, "parked", maybe_applied=True) == []
     assert bench.link("kari").state == "parked"
     later = "2026-11-23T12:30:00.000000Z"
     (again,) = bench.say(
@@ -309,16 +299,7 @@ def test_a_park_that_arrives_after_the_vendor_came_back_is_not_stranded() -> Non
             tenant="t", id="r", kind="vendor_reachable", at=later, args={"system": "poweroffice"}
         )
     )
-    parked = Outcome(
-        tenant="t",
-        entity="customer",
-        link="kari",
-        seq=create.seq,
-        target="poweroffice",
-        result="parked",
-        at=NOW,
-    )
-    (again,) = bench.say(parked)
+    (again,) = bench.end(create, "parked")
     assert again.seq == create.seq + 1
 
 
@@ -328,17 +309,7 @@ def test_what_an_adapter_parks_for_our_own_switch_is_held_by_the_linker() -> Non
     bench.open()
     (create,) = bench.see("chargebee", "kari", 1, KARI)
     assert bench.tell("pause", entity="customer", target="poweroffice") == []
-    parked = Outcome(
-        tenant="t",
-        entity="customer",
-        link="kari",
-        seq=create.seq,
-        target="poweroffice",
-        result="parked",
-        at=NOW,
-        error=Problem(code="paused", message="paused"),
-    )
-    assert bench.say(parked) == []
+    assert bench.end(create, "parked", error=Problem(code="paused", message="paused")) == []
     assert (bench.link("kari").state, bench.link("kari").batch) == ("held", "paused")
     (again,) = bench.tell("resume")
     assert (again.op, again.seq) == ("create", 2)
@@ -511,17 +482,7 @@ def test_numbers_go_on_when_two_links_become_one() -> None:
     bench = Bench()
     bench.open()
     (create,) = bench.see("poweroffice", "5", 1, KARI)
-    refused = Outcome(
-        tenant="t",
-        entity="customer",
-        link=create.link,
-        seq=create.seq,
-        target="chargebee",
-        result="rejected",
-        at=NOW,
-        error=Problem(code="x", message="x"),
-    )
-    bench.say(refused)
+    bench.end(create, "rejected", error=Problem(code="x", message="x"))
     (stamp,) = bench.see("chargebee", "kari", 1, KARI)
     assert (stamp.link, stamp.seq) == ("kari", create.seq + 1)
 
@@ -592,18 +553,7 @@ def test_a_refusal_of_a_record_that_changed_meanwhile_is_not_final() -> None:
         bench.see("poweroffice", "5", 2, {**KARI, "email": "ny@eksempel.no"}, stamp="cb-kari") == []
     )
     problem = Problem(code="invalid", message="no")
-    (again,) = bench.say(
-        Outcome(
-            tenant="t",
-            entity="customer",
-            link="kari",
-            seq=first.seq,
-            target="poweroffice",
-            result="rejected",
-            at=NOW,
-            error=problem,
-        )
-    )
+    (again,) = bench.end(first, "rejected", error=problem)
     assert (again.target, again.fields) == ("chargebee", {"email": "ny@eksempel.no"})
     assert bench.link("kari").state == "linked"
 

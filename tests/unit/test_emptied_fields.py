@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from contracts.messages import Command, JournalEntry, Outcome, Problem
-from tests.unit.bench import KARI, NOW, Bench
+from contracts.messages import Command, JournalEntry, Problem, Result
+from tests.unit.bench import KARI, Bench
 
 EMPTIED = {**KARI, "phone": None}
 NEW = {**KARI, "phone": "+47 2"}
 EDITED = {**KARI, "phone": "+47 7"}
+UNREACHABLE = Problem(code="unreachable", message="not now")
 
 
 def told(bench: Bench, *rules: str) -> list[tuple[str, object, object]]:
@@ -17,19 +18,9 @@ def told(bench: Bench, *rules: str) -> list[tuple[str, object, object]]:
     return [(entry.rule, entry.value, entry.losing) for entry in entries if entry.field == "phone"]
 
 
-def unanswered(command: Command) -> Outcome:
+def unanswered(bench: Bench, command: Command) -> None:
     """The vendor went away under a command, which may have got through."""
-    return Outcome(
-        tenant="t",
-        entity="customer",
-        link=command.link,
-        seq=command.seq,
-        target=command.target,
-        result="parked",
-        at=NOW,
-        error=Problem(code="unreachable", message="not now"),
-        maybe_applied=True,
-    )
+    bench.end(command, "parked", error=UNREACHABLE, maybe_applied=True)
 
 
 def test_a_field_emptied_while_its_creation_was_unanswered_stays_empty() -> None:
@@ -42,10 +33,10 @@ def test_a_field_emptied_while_its_creation_was_unanswered_stays_empty() -> None
             bench.see("chargebee", "kari", 2, EMPTIED)
             (carried,) = bench.answer(create, "5", 1, KARI, "adopted")
         else:
-            bench.say(unanswered(create))
+            unanswered(bench, create)
             (second,) = bench.see("chargebee", "kari", 2, EMPTIED)
             assert bench.see("poweroffice", "5", 1, KARI, stamp="cb-kari") == []
-            bench.say(unanswered(second))
+            unanswered(bench, second)
             (carried,) = bench.tell("vendor_reachable", system="poweroffice")
         assert (carried.target, carried.fields, carried.expected) == (
             "poweroffice",
@@ -107,31 +98,21 @@ def test_an_emptied_field_that_a_late_request_covers_is_told() -> None:
 def test_what_a_request_covered_that_nobody_saw_answered_is_told() -> None:
     """Its own event came while its command was under way, that of the edit later; whether the
     command was parked, refused in part, or was stale when it was carried out again."""
-    unreachable = Problem(code="unreachable", message="not now")
     refused = Problem(code="refused", message="not like this")
-    answers: tuple[dict[str, Any], ...] = (
-        {"result": "parked", "error": unreachable, "maybe_applied": True},
-        {"result": "rejected", "error": refused},
-        {"result": "stale", "id": "kari", "version": f"{7:013d}", "data": EDITED},
+    shown = {"id": "kari", "version": f"{7:013d}", "data": EDITED}
+    answers: tuple[tuple[Result, dict[str, Any]], ...] = (
+        ("parked", {"error": UNREACHABLE, "maybe_applied": True}),
+        ("rejected", {"error": refused}),
+        ("stale", shown),
     )
-    for answer in answers:
+    for result, facts in answers:
         bench = Bench()
         bench.linked_pair()
         (update,) = bench.see("poweroffice", "5", 2, NEW, stamp="cb-kari")
         bench.see("chargebee", "kari", 9, NEW, made_by="tandem")
-        bench.say(
-            Outcome(
-                tenant="t",
-                entity="customer",
-                link="kari",
-                seq=update.seq,
-                target="chargebee",
-                at=NOW,
-                **answer,
-            )
-        )
+        bench.end(update, result, **facts)
         bench.see("chargebee", "kari", 7, EDITED, made_by="others")
-        assert told(bench, "overwritten") == [("overwritten", "+47 2", "+47 7")], answer
+        assert told(bench, "overwritten") == [("overwritten", "+47 2", "+47 7")], result
 
 
 def test_a_late_request_that_writes_what_stands_may_have_covered_an_edit() -> None:
@@ -162,7 +143,7 @@ def test_a_write_in_doubt_that_may_have_been_taken_back_is_told() -> None:
         bench = Bench()
         bench.linked_pair()
         (update,) = bench.see("chargebee", "kari", 2, NEW)
-        bench.say(unanswered(update))
+        unanswered(bench, update)
         bench.see("poweroffice", "5", version, KARI, stamp="cb-kari")
         bench.tell("vendor_reachable", system="poweroffice")
         again = bench.commands[-1]
@@ -180,7 +161,7 @@ def test_a_write_of_which_a_part_is_seen_explains_why_the_record_has_moved() -> 
         part = {**KARI, "email": "ny@eksempel.no"}
         if early:
             bench.see("chargebee", "kari", 9, part, made_by="tandem")
-        bench.say(unanswered(update))
+        unanswered(bench, update)
         if not early:
             bench.see("chargebee", "kari", 9, part, made_by="tandem")
         bench.tell("vendor_reachable", system="chargebee")

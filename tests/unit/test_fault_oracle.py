@@ -141,8 +141,10 @@ def test_a_second_record_brings_no_value_back() -> None:
 
 def test_a_value_that_comes_back_over_an_emptied_field() -> None:
     """It is told where an entry names both, the blank one too."""
-    patch = b'[{"op":"replace","path":"/FirstName","value":"Fornavn1"}]'
-    log, story = [LOG[0], edit(2, "poweroffice", "")], [passed(1.7, patch), passed(3, patch)]
+    log, story = (
+        [LOG[0], edit(2, "poweroffice", "")],
+        [passed(1.7, PATCH % 1), passed(3, PATCH % 1)],
+    )
     told = {"rule": "overwritten", "value": "Fornavn1", "losing": None}
     assert len(judged(Shelf(), log=log, passed=story).flip_backs) == 1
     assert judged(Shelf(), Told(journal=[told]), log, story).flip_backs == []
@@ -160,8 +162,8 @@ def test_an_emptied_field_that_lost_is_told_by_its_field() -> None:
 
 def test_a_write_of_what_stands() -> None:
     """A lost reply is no reason to write once more."""
-    patch = b'[{"op":"replace","path":"/FirstName","value":"Fornavn1"}]'
-    assert len(judged(Shelf(), passed=[passed(1.7, patch), passed(1.8, patch)]).needless) == 1
+    story = [passed(1.7, PATCH % 1), passed(1.8, PATCH % 1)]
+    assert len(judged(Shelf(), passed=story).needless) == 1
 
 
 def test_one_seed_gives_one_schedule() -> None:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from contracts.messages import JournalEntry, Outcome, Problem
-from tests.unit.bench import KARI, NOW, WHEEL, Bench
+from contracts.messages import JournalEntry, Problem
+from tests.unit.bench import KARI, WHEEL, Bench
 
 NEW = {**KARI, "phone": "+47 2", "address": {**KARI["address"], "line1": "Nygata 7"}}
 
@@ -325,18 +325,7 @@ def test_a_conflict_whose_command_was_parked_is_told_once() -> None:
     (first,) = bench.see("chargebee", "kari", 2, phone("+47 2"))
     (again,) = bench.answer(first, "5", 2, phone("+47 3"), "stale")
     parked = Problem(code="paused", message="customer to poweroffice is paused")
-    (third,) = bench.say(
-        Outcome(
-            tenant="t",
-            entity="customer",
-            link="kari",
-            seq=again.seq,
-            target="poweroffice",
-            result="parked",
-            at=NOW,
-            error=parked,
-        )
-    )
+    (third,) = bench.end(again, "parked", error=parked)
     assert third.fields == {"phone": "+47 2"}
     assert len({entry.entry for entry in told(bench, "conflict")}) == 1
 
@@ -347,18 +336,8 @@ def test_what_both_sides_hold_is_neither_late_nor_suspect() -> None:
     bench = Bench()
     bench.linked_pair()
     (update,) = bench.see("poweroffice", "5", 2, phone("+47 2"), stamp="cb-kari")
-    bench.say(
-        Outcome(
-            tenant="t",
-            entity="customer",
-            link="kari",
-            seq=update.seq,
-            target="chargebee",
-            result="parked",
-            at=NOW,
-            maybe_applied=True,
-            error=Problem(code="timeout", message="no answer"),
-        )
+    bench.end(
+        update, "parked", maybe_applied=True, error=Problem(code="timeout", message="no answer")
     )
     bench.see("chargebee", "kari", 2, phone("+47 2"), made_by="tandem")
     assert told(bench, "late_write") == []
@@ -373,18 +352,8 @@ def test_a_persons_edit_over_an_unanswered_write_is_an_edit_where_it_has_a_name(
     bench = Bench()
     bench.linked_pair()
     (update,) = bench.see("poweroffice", "5", 2, phone("+47 2"), stamp="cb-kari")
-    bench.say(
-        Outcome(
-            tenant="t",
-            entity="customer",
-            link="kari",
-            seq=update.seq,
-            target="chargebee",
-            result="parked",
-            at=NOW,
-            maybe_applied=True,
-            error=Problem(code="timeout", message="no answer"),
-        )
+    bench.end(
+        update, "parked", maybe_applied=True, error=Problem(code="timeout", message="no answer")
     )
     (carried,) = bench.see("chargebee", "kari", 3, phone("+47 7"), made_by="others")
     assert (carried.target, carried.fields) == ("poweroffice", {"phone": "+47 7"})
@@ -433,20 +402,13 @@ def test_what_an_answer_did_not_read_stays_as_it_was_seen() -> None:
     (update,) = bench.see("poweroffice", "7", 2, {**WHEEL, "name": "Stort hjul"}, "product")
     dearer = {**WHEEL, "price": {"amount": "99", "currency": "NOK"}}
     bench.see("chargebee", "hjul", 8, dearer, "product", stamp="go-7")
-    (follows,) = bench.say(
-        Outcome(
-            tenant="t",
-            entity="product",
-            link=update.link,
-            seq=update.seq,
-            target="chargebee",
-            result="applied",
-            at=NOW,
-            id="hjul",
-            version=f"{9:013d}",
-            data={**WHEEL, "name": "Stort hjul"},
-            unread=("price", "code", "stamp"),
-        )
+    (follows,) = bench.end(
+        update,
+        "applied",
+        id="hjul",
+        version=f"{9:013d}",
+        data={**WHEEL, "name": "Stort hjul"},
+        unread=("price", "code", "stamp"),
     )
     assert (follows.target, follows.fields) == ("poweroffice", {"price": dearer["price"]})
     side = bench.side("chargebee", "hjul", "product")
