@@ -169,7 +169,15 @@ class KafkaWorld(World):
         )
 
     def deliver(self, message: Message) -> None:
+        if isinstance(message, Observed):
+            self._note_overtaken(message)
         self.out.append(message)
+
+    def _note_overtaken(self, event: Observed) -> None:
+        """What the linker knows when it reads an event is not seen from here: it takes its topics
+        in any order, so whatever comes may come after something newer."""
+        if event.data is not None:
+            self.overtaken.append((event.system, (event.entity, event.id), event.data))
 
     def crash(self) -> None:
         """The driver kills the process."""
@@ -197,6 +205,7 @@ class KafkaWorld(World):
         self.seen[at] = command
         self.planned += 1
         self.commands.append(command)
+        self.sent.append(command)
 
     @property
     def is_busy(self) -> bool:

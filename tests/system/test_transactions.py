@@ -94,7 +94,9 @@ async def until_taken(transactions: PartitionTransactions, number: int, kafka: K
 
 
 async def expect(kafka: Kafka, batches: int) -> None:
-    """Exactly so many batches are visible, every record of them once."""
+    """Exactly so many batches are visible, every record of them once. Kafka answers a commit before
+    every partition shows it."""
+    await until("no transaction is open", lambda: nothing_open(kafka))
     assert await visible(kafka) == sum(
         (Counter(each.key for each in batch(n)) for n in range(1, batches + 1)), Counter()
     )
