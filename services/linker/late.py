@@ -173,5 +173,10 @@ def _tell_edit(
 
 def _was_edited(side: Side, name: str, covered: Any, stands: Any) -> bool:
     """Whether a value that a request of ours covered was an edit that the other side does not hold
-    yet; an emptied field is one too."""
-    return name in side.base and covered not in (side.base[name], stands)
+    yet; an emptied field is one too. A field that shows again what was agreed has no base."""
+    agreed = side.base.get(name, (side.seen or {}).get(name))
+    return name not in side.unset and covered not in (
+        agreed,
+        side.remapped.get(name, agreed),
+        stands,
+    )

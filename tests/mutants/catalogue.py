@@ -766,8 +766,14 @@ MUTANTS = (
     Mutant(
         "an emptied field is no edit for a late request",
         _LATE,
-        "return name in side.base and covered",
-        "return covered is not None and name in side.base and covered",
+        "return name not in side.unset and covered",
+        "return covered is not None and name not in side.unset and covered",
+    ),
+    Mutant(
+        "a late request that brings back what was agreed covers no edit",
+        _LATE,
+        "return name not in side.unset and covered",
+        "return name in side.base and name not in side.unset and covered",
     ),
     Mutant(
         "a repeated write covers nothing",

@@ -126,6 +126,21 @@ def test_a_late_request_that_writes_what_stands_may_have_covered_an_edit() -> No
     assert told(bench, "overwritten") == [("overwritten", "+47 2", None)]
 
 
+def test_a_late_request_that_brings_the_agreed_value_back_covers_an_edit() -> None:
+    """Both sides hold what was agreed again, as though nobody had edited. The edit waits for its
+    direction, or is under way."""
+    for paused in (True, False):
+        bench = Bench()
+        bench.linked_pair()
+        (update,) = bench.see("poweroffice", "5", 2, NEW, stamp="cb-kari")
+        bench.answer(update, "kari", 7, NEW)
+        if paused:
+            bench.tell("pause", target="poweroffice")
+        bench.see("chargebee", "kari", 8, EDITED, made_by="others")
+        bench.see("chargebee", "kari", 9, NEW, made_by="tandem")
+        assert told(bench, "overwritten") == [("overwritten", "+47 2", "+47 7")], paused
+
+
 def test_a_write_that_may_have_been_taken_back_before_it_was_repeated_is_told() -> None:
     """The adapter says so: the record had moved, and held what was expected."""
     bench = Bench()
