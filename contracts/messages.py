@@ -196,7 +196,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 class Write(msgspec.Struct, kw_only=True, array_like=True):
     """One finished write: the version it was planned at, the version it returned, what the written
     fields held before, what was written, what the vendor made of it where that is something else,
-    and when it finished (ISO 8601)."""
+    and when it finished (ISO 8601). `between` says of readings from between the two versions, in
+    whatever order they came: by field the first that showed what was written, and the last that
+    showed what was held before, "" for none."""
 
     planned: str
     returned: str
@@ -204,6 +206,7 @@ class Write(msgspec.Struct, kw_only=True, array_like=True):
     written: dict[str, Any] = {}
     returned_as: dict[str, Any] = {}
     at: str = ""
+    between: dict[str, tuple[str, str]] = {}
 
 
 class Side(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -58,7 +58,7 @@ def _conclude(work: Session, link: Link, flight: Flight, outcome: Outcome) -> No
         case "applied":
             _agree(link, flight, outcome, tuple(command.fields))
             _judge_newer(work, link, flight, outcome)
-            late.written_again(work, link, command, outcome)
+            late.written_again(work, link, flight, outcome)
             _hold_back(work, link, command, outcome)
             done = (
                 "done" if outcome.wrote else "held back" if outcome.skipped else "needed no write"
@@ -95,7 +95,7 @@ def _conclude(work: Session, link: Link, flight: Flight, outcome: Outcome) -> No
             plan(work, link)
         case "stale":
             _agree(link, flight, outcome, outcome.done)
-            late.written_again(work, link, command, outcome)
+            late.written_again(work, link, flight, outcome)
             text = f"{command.target} held other values than expected; planned again"
             work.journal(
                 link,

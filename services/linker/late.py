@@ -1,57 +1,54 @@
 """Edits and old writes that meet: what a write of ours covered, and what a request of ours put back
 late. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from contracts.entities import FIELDS, System, other
-from contracts.messages import Author, Command, Link, Observed, Outcome, Side, Write
+from contracts.messages import Author, Flight, Link, Observed, Outcome, Side, Write
 from contracts.vendors import CAPABILITIES, vendor_part
 from services.linker import writes
 from services.linker.session import Session
 from services.linker.state import side_of
 
 
-def overtaken(work: Session, link: Link, event: Observed) -> None:
-    """A reading older than what is known, looked through for edits that a write of ours covered."""
+def overtaken(work: Session, link: Link, event: Observed) -> bool:
+    """A reading older than what is known, looked through for edits that a write of ours covered;
+    whether there was anything in it to remember."""
     side = side_of(link, event.system)
     if side is None or event.data is None:
-        return
+        return False
+    known = [dict(write.between) for write in side.writes]
     for write in side.writes:
         fields = {name: event.data.get(name) for name in write.expected}
         covered(work, link, event.system, write, event.version, fields)
+    return known != [write.between for write in side.writes]
 
 
 def covered(
-    work: Session,
-    link: Link,
-    system: System,
-    write: Write,
-    version: str,
-    fields: dict[str, Any],
-    shown: Collection[str] = (),
+    work: Session, link: Link, system: System, write: Write, version: str, fields: dict[str, Any]
 ) -> None:
     """Tell of the edits that a write of ours covered; `fields` are what a reading of this version
-    showed, `shown` names those of which an earlier one has shown what we wrote."""
+    showed."""
     side = side_of(link, system)
-    for name, value, stands in (
-        writes.covered(side, write, version, fields, shown) if side is not None else ()
-    ):
-        text = f"an edit of {name} in {system} was overwritten by our write"
-        entry = f"overwritten-{version}-{name}"
-        work.journal(link, "overwritten", text, system, name, stands, value, entry=entry)
+    for found in writes.covered(side, write, version, fields) if side is not None else ():
+        text = f"an edit of {found.name} in {system} was overwritten by our write"
+        entry = f"overwritten-{found.version}-{found.name}"
+        work.journal(
+            link, "overwritten", text, system, found.name, found.stands, found.value, entry=entry
+        )
 
 
-def written_again(work: Session, link: Link, command: Command, outcome: Outcome) -> None:
+def written_again(work: Session, link: Link, flight: Flight, outcome: Outcome) -> None:
     """Tell of the fields in which somebody may have taken back a first attempt of which nobody
     knows what became: the record had moved meanwhile and held what was expected, or it shows a part
-    of what a vendor writes whole."""
-    whole = CAPABILITIES[command.target].guards_writes
-    if not (outcome.again or (outcome.result == "stale" and outcome.done and whole)):
-        return
+    of what a vendor writes whole, or a reading meanwhile showed what the attempt wrote."""
+    command, data = flight.command, outcome.data or {}
+    is_whole = bool(outcome.done) and CAPABILITIES[command.target].guards_writes
     for name, before in command.expected.items():
-        stands = outcome.again or (outcome.data or {}).get(name) == before
-        if name in outcome.done or not stands:
+        is_back = outcome.result == "stale" and data.get(name) == before
+        was_written = is_whole or writes.was_shown(flight, name, outcome.version or "")
+        if name in outcome.done or not (outcome.again or (is_back and was_written)):
             continue
         text = (
             f"our write of {name} in {command.target}, whose answer was lost, may have been taken "
@@ -96,10 +93,12 @@ def judge_moved(
                 each for each in side.doubt if each != name
             ]  # what is seen there has an author
         judgement = writes.judge(side, name, value, made_by, work.now)
-        if judgement != "edit":
+        if judgement == "edit":
+            continue
+        if name in before and _was_edited(side, name, before[name], stands):
+            _tell_edit(work, link, system, name, judgement, before[name], stands)
+        if judgement != "back":
             found[name] = value
-            if name in before and _was_edited(side, name, before[name], stands):
-                _tell_edit(work, link, system, name, judgement, before[name], stands)
             settle = _restore if judgement == "late" else _suspect
             settle(work, link, system, side, name, stands)
     if found or again:
@@ -165,6 +164,12 @@ def _tell_edit(
 ) -> None:
     if judgement == "late":
         text = f"an edit of {name} in {system} was overwritten by a request of ours that came late"
+        work.journal(link, "overwritten", text, system, name, stands, covered)
+    elif judgement == "back":
+        text = (
+            f"an edit of {name} in {system} was taken back, or overwritten by a request of ours "
+            f"that came late: nobody named the author"
+        )
         work.journal(link, "overwritten", text, system, name, stands, covered)
     else:
         text = f"an old value of ours covers an edit of {name} in {system}"

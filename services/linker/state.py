@@ -182,6 +182,8 @@ def set_seen(
                 side.base[name] = before
             elif value != before:
                 side.remapped.setdefault(name, before)
+        elif side.base[name] == value and name in side.doubt:
+            side.base[name] = before  # perhaps our own write, and then somebody took it back
         elif side.base[name] == value:
             del side.base[name]
 

@@ -71,9 +71,8 @@ def observed(work: Session, event: Observed) -> None:
         before = _looks(side) if link.state == "rejected" else None
         seen, version = side.seen, side.version
         folded = fold(event.entity, side, event)
-        if folded == "older":
-            late.overtaken(work, link, event)
-        elif folded == "newer" and seen is not None and event.data is not None:
+        noted = folded == "older" and late.overtaken(work, link, event)
+        if folded == "newer" and seen is not None and event.data is not None:
             late.judge_moved(work, link, event.system, seen, version, event.made_by)
         if folded == "newer" and before is not None and _looks(side) == before:
             # Only read again, as Go's source does after every attempt to write: no reason to try
@@ -81,7 +80,7 @@ def observed(work: Session, event: Observed) -> None:
             work.state.put(link)
             return
         if folded in ("older", "same") and not late.author_told(work, link, side, event):
-            if in_flight:
+            if in_flight or noted:
                 work.state.put(link)
             return
     link.cause = work.cause
@@ -162,12 +161,9 @@ def _take_data(
 
 
 def _tell_covered(work: Session, link: Link, side: Side, flight: Flight, outcome: Outcome) -> None:
-    if (write := writes.remember(side, flight, outcome)) is None:
-        return
-    shown: set[str] = set()  # fields of which an earlier reading has shown what we wrote
-    for version, fields in sorted(flight.during, key=lambda each: each[0]):
-        late.covered(work, link, outcome.target, write, version, fields, shown)
-        shown |= {name for name, value in fields.items() if writes.held_by(write, name, value)}
+    for write in writes.remember(side, flight, outcome):
+        for version, fields in flight.during:
+            late.covered(work, link, outcome.target, write, version, fields)
 
 
 def _give_up(work: Session, holder: Link, link: Link, target: System) -> bool:

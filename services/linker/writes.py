@@ -5,37 +5,45 @@ Chargebee has no precondition: between a sink's read and its write somebody may 
 whose process was killed may arrive after newer values were agreed.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from contracts.messages import Author, Command, Flight, Outcome, Side, Write
 
 MAX_WRITES = 8
 SUSPECT_FOR_S = 600
 
-Judgement = Literal["edit", "late", "suspect"]
+Judgement = Literal["edit", "back", "late", "suspect"]
 
 
-def remember(side: Side, flight: Flight, outcome: Outcome) -> Write | None:
-    """Keep an answered update; None where it wrote nothing: then it covered nothing, though a
-    request of it that was given up may still come. What was read meanwhile may show that all or a
-    part of such a request got through."""
+def remember(side: Side, flight: Flight, outcome: Outcome) -> list[Write]:
+    """Keep an answered update. What wrote nothing covered nothing, though a request of it that was
+    given up may still come: what was read meanwhile may show that all or a part of such a request
+    got through."""
     command = flight.command
     if command.op != "update":
-        return None
-    version, data = outcome.version, outcome.data
-    names = () if version is None or data is None else _carried(command, outcome)
-    if names != tuple(command.fields) and (
-        outcome.result in ("stale", "rejected") or outcome.maybe_applied
-    ):
+        return []
+    names = () if outcome.version is None or outcome.data is None else _carried(command, outcome)
+    left = [name for name in command.fields if name not in names]
+    known = outcome.result == "applied" and not outcome.maybe_applied
+    if left and (outcome.result in ("stale", "rejected") or outcome.maybe_applied):
         _keep(
             side,
             Write(planned="", returned="", expected={}, written=command.fields, at=outcome.at),
         )
-    if version is None or data is None or not names:
-        return _seen_to_arrive(side, flight, outcome)
-    left = {*command.fields} - {*names}
+    kept = []
+    if names:
+        kept.append(_answered(side, command, outcome, names))
+    if left and not known and (arrived := _seen_to_arrive(side, flight, outcome, left)) is not None:
+        kept.append(arrived)
+    for write in kept:
+        _keep(side, write)
+    return kept
+
+
+def _answered(side: Side, command: Command, outcome: Outcome, names: tuple[str, ...]) -> Write:
+    version, data = outcome.version or "", outcome.data or {}
     written = {name: command.fields[name] for name in names}
     returned = {name: data.get(name) for name in names}
     planned = command.target_version or ""
@@ -44,44 +52,68 @@ def remember(side: Side, flight: Flight, outcome: Outcome) -> Write | None:
         planned = max(
             (each.returned for each in side.writes if each.returned < version), default=""
         )
-    write = Write(
+    return Write(
         planned=planned,
         returned=version,
-        expected={name: held for name, held in command.expected.items() if name not in left},
+        expected={
+            name: held
+            for name, held in command.expected.items()
+            if name in names or name not in command.fields
+        },
         written=written,
         at=outcome.at,
         returned_as={name: value for name, value in returned.items() if value != written[name]},
     )
-    _keep(side, write)
-    return write
 
 
-def _seen_to_arrive(side: Side, flight: Flight, outcome: Outcome) -> Write | None:
+def _seen_to_arrive(side: Side, flight: Flight, outcome: Outcome, names: list[str]) -> Write | None:
+    """What the readings meanwhile show to have come of these fields of a command, whose answer says
+    nothing of them, or of one before it that had no answer either."""
     command = flight.command
+    given_up = [write for write in side.writes if not write.returned]
     planned = command.target_version or ""
+    wanted = {name: command.fields[name] for name in names}
     arrived = [
         version
         for version, fields in flight.during
         if version > planned
         and (
             flight.authors.get(version) == "tandem"
-            or any(
-                fields.get(name) == value and value != command.expected.get(name)
-                for name, value in command.fields.items()
-            )
+            or any(_shows(command, fields, name, given_up) for name in wanted)
         )
     ]
-    if not arrived or (outcome.result == "applied" and not outcome.maybe_applied):
+    if not arrived:
         return None
-    write = Write(
+    return Write(
         planned=planned,
         returned=max(arrived),
-        expected=command.expected,
-        written=command.fields,
+        expected={
+            name: held
+            for name, held in command.expected.items()
+            if name in wanted or name not in command.fields
+        },
+        written=wanted,
         at=outcome.at,
     )
-    _keep(side, write)
-    return write
+
+
+def was_shown(flight: Flight, name: str, until: str) -> bool:
+    """Whether a reading since the command was planned and before a version shows what it writes
+    into a field."""
+    planned = flight.command.target_version or ""
+    return any(
+        planned < version < until and _shows(flight.command, fields, name)
+        for version, fields in flight.during
+    )
+
+
+def _shows(
+    command: Command, fields: Mapping[str, Any], name: str, others: Iterable[Write] = ()
+) -> bool:
+    value = fields.get(name)
+    if name not in fields or value == command.expected.get(name):
+        return False
+    return value == command.fields.get(name) or any(held_by(each, name, value) for each in others)
 
 
 def _carried(command: Command, outcome: Outcome) -> tuple[str, ...]:
@@ -113,23 +145,46 @@ def held_by(write: Write, name: str, value: Any) -> bool:
     )
 
 
-def covered(
-    side: Side, write: Write, version: str, fields: Mapping[str, Any], shown: Collection[str]
-) -> Iterator[tuple[str, Any, Any]]:
-    """The edits of a reading from between a sink's planning and its write: field, value that was
-    covered, and what stands now. Neither what we wrote, nor what still stands was lost, nor what
-    was expected, unless our write was `shown` before: then somebody took it back."""
+class Covered(NamedTuple):
+    """An edit that a write of ours covered: the version that a reading showed it at, and what
+    stands there now."""
+
+    name: str
+    version: str
+    value: Any
+    stands: Any
+
+
+def covered(side: Side, write: Write, version: str, fields: Mapping[str, Any]) -> Iterator[Covered]:
+    """The edits that a reading from between a sink's planning and its write tells of. Neither what
+    we wrote nor what still stands was lost. Nor was what had been expected, unless our write was
+    shown before it: then somebody took back a first attempt, and a second one covered that."""
     if not write.planned < version < write.returned:
         return
     for name, value in fields.items():
         stands = (side.seen or {}).get(name)
-        if (
-            name in write.expected
-            and value != stands
-            and (value != write.expected[name] or name in shown)
-            and not held_by(write, name, value)
-        ):
-            yield name, value, stands
+        if name not in write.expected:
+            continue
+        before = write.expected[name]
+        if held_by(write, name, value) or value == before:
+            back = _taken_back(write, name, version, is_ours=held_by(write, name, value))
+            if back and before != stands:
+                yield Covered(name, back, before, stands)
+        elif value != stands:
+            yield Covered(name, version, value, stands)
+
+
+def _taken_back(write: Write, name: str, version: str, *, is_ours: bool) -> str:
+    """Note that a reading showed what we wrote, or what was held before. The version at which our
+    write is now known to have been taken back; "" where it is not, or was known."""
+    ours, before = write.between.get(name, ("", ""))
+    known = bool(ours) and ours < before
+    if is_ours:
+        ours = min(ours or version, version)
+    else:
+        before = max(before, version)
+    write.between[name] = (ours, before)
+    return before if not known and ours and ours < before else ""
 
 
 def judge(side: Side, name: str, value: Any, made_by: Author | None, now: str) -> Judgement:
@@ -138,7 +193,8 @@ def judge(side: Side, name: str, value: Any, made_by: Author | None, now: str) -
 
     An earlier command wrote it, or tried to, and not the last one. Where the vendor names the
     author that decides; otherwise it is suspect for SUSPECT_FOR_S seconds, after which a person who
-    enters an old value again is more likely.
+    enters an old value again is more likely. What the last command wrote is `back`: it is what was
+    agreed, whoever put it there.
     """
     writers = [write for write in side.writes if held_by(write, name, value)]
     if made_by == "tandem":
@@ -146,13 +202,12 @@ def judge(side: Side, name: str, value: Any, made_by: Author | None, now: str) -
         # is enough.
         unanswered = any(not write.returned and name in write.written for write in side.writes)
         return "late" if writers or unanswered else "edit"
-    if not writers or made_by == "others":
+    if not writers or made_by == "others" or _seconds(writers[-1].at, now) > SUSPECT_FOR_S:
         return "edit"
     last = next(
         (each for each in reversed(side.writes) if each.returned and name in each.written), None
     )
-    recent = _seconds(writers[-1].at, now) <= SUSPECT_FOR_S
-    return "suspect" if last not in writers and recent else "edit"
+    return "back" if last in writers else "suspect"
 
 
 def _seconds(since: str, now: str) -> float:

@@ -82,7 +82,16 @@ MUTANTS = (
         "if False:",
     ),
     Mutant(
-        "the base is forgotten when an edit is seen", _STATE, "side.base[name] = before", "pass"
+        "the base is forgotten when an edit is seen",
+        _STATE,
+        "                side.base[name] = before\n",
+        "                pass\n",
+    ),
+    Mutant(
+        "a write in doubt that was shown and taken back is no edit",
+        _STATE,
+        "elif side.base[name] == value and name in side.doubt:",
+        "elif False:",
     ),
     Mutant(
         "the base of a written field is what was sent",
@@ -133,14 +142,38 @@ MUTANTS = (
     Mutant(
         "our own write is told as an edit",
         _WRITES,
-        "            and not held_by(write, name, value)\n        ):",
-        "        ):",
+        "        if held_by(write, name, value) or value == before:",
+        "        if value == before:",
     ),
     Mutant(
         "what still stands is told as lost",
         _WRITES,
-        "            and value != stands\n",
-        "",
+        "        elif value != stands:",
+        "        else:",
+    ),
+    Mutant(
+        "what was taken back still stands and is told",
+        _WRITES,
+        "            if back and before != stands:",
+        "            if back:",
+    ),
+    Mutant(
+        "a write is taken back only in the order of its readings",
+        _WRITES,
+        'return before if not known and ours and ours < before else ""',
+        'return before if not is_ours and ours and ours < before else ""',
+    ),
+    Mutant(
+        "a write that was taken back is told with each reading",
+        _WRITES,
+        "    known = bool(ours) and ours < before\n",
+        "    known = False\n",
+    ),
+    Mutant(
+        "what an older reading showed is forgotten",
+        _TAKE,
+        "if in_flight or noted:",
+        "if in_flight:",
     ),
     Mutant(
         "what wrote nothing covers edits",
@@ -166,11 +199,13 @@ MUTANTS = (
     Mutant(
         "a person cannot enter an old value again",
         _WRITES,
-        'if not writers or made_by == "others":',
-        "if not writers:",
+        'if not writers or made_by == "others" or ',
+        "if not writers or ",
     ),
-    Mutant("a suspicion is an edit", _WRITES, 'return "suspect" if last', 'return "edit" if last'),
-    Mutant("a suspicion never ends", _WRITES, "<= SUSPECT_FOR_S", "<= 10**9"),
+    Mutant(
+        "a suspicion is an edit", _WRITES, 'in writers else "suspect"', 'in writers else "edit"'
+    ),
+    Mutant("a suspicion never ends", _WRITES, "> SUSPECT_FOR_S", "> 10**9"),
     Mutant(
         "a late write covers nothing",
         _LATE,
@@ -754,8 +789,32 @@ MUTANTS = (
     Mutant(
         "what an unanswered write covered is forgotten",
         _WRITES,
-        "return _seen_to_arrive(side, flight, outcome)",
-        "return None",
+        "    if not arrived:\n",
+        "    if True:\n",
+    ),
+    Mutant(
+        "of a command a part of which was done nothing else can have come",
+        _WRITES,
+        "if left and not known and",
+        "if left and not names and not known and",
+    ),
+    Mutant(
+        "what an earlier command without an answer wrote is not known again",
+        _WRITES,
+        "any(_shows(command, fields, name, given_up) for name in wanted)",
+        "any(_shows(command, fields, name) for name in wanted)",
+    ),
+    Mutant(
+        "a reading of what was written and taken back tells nothing",
+        _LATE,
+        "was_written = is_whole or ",
+        "was_written = is_whole and ",
+    ),
+    Mutant(
+        "our last value covers no edit where nobody names the author",
+        _WRITES,
+        'return "back" if last',
+        'return "edit" if last',
     ),
     Mutant(
         "a stray request that changes nothing covers nothing",
@@ -778,8 +837,8 @@ MUTANTS = (
     Mutant(
         "a repeated write covers nothing",
         _LATE,
-        "if not (outcome.again or ",
-        "if not (",
+        "or not (outcome.again or (is_back",
+        "or not ((is_back",
     ),
     Mutant(
         "a write in doubt was never taken back",

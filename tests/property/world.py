@@ -57,6 +57,10 @@ class Vendor:
         self.authors: dict[Name, Author] = {}
         self.mapping = IN_USE[system]
         self.shown: dict[tuple[Name, str], list[tuple[int, Any, Author]]] = defaultdict(list)
+        self.moved_at: dict[tuple[Name, int], int] = {}  # when each version came about
+        # By when they were made, our own writes: when the other side's state came about that they
+        # carry.
+        self.carried: dict[int, int] = {}
 
     def norm(self, name: str, value: Any) -> Any:
         if name == "address":
@@ -72,7 +76,13 @@ class Vendor:
         return (value[:6] if self.system == "chargebee" else value.strip().lower()) or None
 
     def put(
-        self, at: Name, fields: dict[str, Any], *, moves: bool = True, by: Author = "others"
+        self,
+        at: Name,
+        fields: dict[str, Any],
+        *,
+        moves: bool = True,
+        by: Author = "others",
+        carries: int | None = None,
     ) -> None:
         self.authors[at] = by
         held = self.records.setdefault(at, {})
@@ -83,6 +93,9 @@ class Vendor:
         if moves or at not in self.versions:
             self.clock += 1
             self.versions[at] = self.clock
+            self.moved_at[at, self.clock] = self.world.clock
+        if carries is not None:
+            self.carried[self.world.clock] = carries
         self.world.inbox.append(self.event(at))
 
     def version(self, at: Name) -> str:
@@ -166,9 +179,7 @@ class World:
         self.random, self.tenant, self.is_quiet = random.Random(seed), tenant, False
         self.rebuilt = False
         self.unseen, self.rebuilding, self.names_authors = False, "", names_authors
-        self.stuck: list[
-            tuple[Name, dict[str, Any]]
-        ] = []  # requests of ours that are still under way
+        self.stuck: list[Command] = []  # requests of ours that are still under way
         self.observation = self.number = self.planned = self.signals = self.clock = 0
         self.inbox: list[Message] = []
         self.commands: list[Command] = []
@@ -193,8 +204,9 @@ class World:
         self.finished: dict[tuple[EntityName, str], Outcome] = {}
         self.attempted: set[tuple[EntityName, str, int]] = set()  # carried out, with the reply lost
         self.sent: list[Command] = []
+        self.carries: dict[tuple[EntityName, str, int], int] = {}
         self.edits: list[tuple[System, Name, str, Any]] = []
-        self.late: set[int] = set()  # when requests of ours came late
+        self.late: set[int] = set()  # when requests of ours came of which no answer tells
         self.overtaken: list[tuple[System, Name, dict[str, Any]]] = []
         self.behind: list[tuple[System, Name, str, Any]] = []
         self.parted: dict[tuple[EntityName, str, str], str] = {}
@@ -229,6 +241,7 @@ class World:
                 self.planned += 1
                 self.commands.append(output)
                 self.sent.append(output)
+                self._note_carried(output)
             elif isinstance(output, JournalEntry):
                 self.journal.append(output)
             elif isinstance(output, Signal):
@@ -285,7 +298,7 @@ class World:
         ):
             # The process is killed with the request under way: it may arrive whenever it likes.
             self.attempted.add((*key, command.seq))
-            self.stuck.append(((command.entity, command.target_id or ""), command.fields))
+            self.stuck.append(command)
             return False
         may_park = known or (*key, command.seq) not in self.attempted
         parks = self.random.random() < 0.1 and may_park
@@ -304,6 +317,16 @@ class World:
             command.fields
         )
 
+    def _is_unclear(self, at: Name) -> bool:
+        """Whether a record may hold what was written unseen and is not known: once it is deleted,
+        no answer tells any more."""
+        return any(
+            (each.entity, each.target_id) == at
+            and (each.entity, each.link, each.seq) in self.attempted
+            and not self._is_known(each)
+            for each in self.commands
+        )
+
     def apply(self, command: Command) -> Outcome:
         vendor = self.vendors[command.target]
         if command.op == "create":
@@ -315,7 +338,7 @@ class World:
                 return self.answer(command, at, "adopted")
             vendor.created.append(at)
             vendor.stamps[at] = command.stamp
-            vendor.put(at, vendor.stored(command.fields), by="tandem")
+            self.write(command, at, vendor.stored(command.fields))
             return self.answer(command, at, "applied")
         at = (command.entity, command.target_id or "")
         held = vendor.records[at]
@@ -333,7 +356,7 @@ class World:
             return self.answer(command, at, "stale", same)
         if command.op == "stamp":
             vendor.stamps[at] = command.stamp
-            vendor.put(at, {}, by="tandem")
+            self.write(command, at, {})
             return self.answer(command, at, "applied")
         if command.op == "update" and len(same) == len(command.fields):
             # Of a repeated command an earlier attempt may have written, as the sinks say.
@@ -355,7 +378,8 @@ class World:
             # Refused after a part of it: a customer of Chargebee takes two requests.
             part = dict(list(wanted.items())[: self.random.randrange(2)])
             if part and command.target == "chargebee" and self._is_known(command):
-                vendor.put(at, part, by="tandem")
+                self.write(command, at, part)
+                self.late.add(self.clock)
             return self.refuse(command, "not like this")
         repeated = (command.entity, command.link, command.seq) in self.attempted
         again = (
@@ -363,17 +387,36 @@ class World:
             and not same
             and has_moved(command.target_version, moved_at)
         )
-        vendor.put(at, wanted, moves=vendor.moves(set(wanted)), by="tandem")
+        self.write(command, at, wanted)
         return msgspec.structs.replace(self.answer(command, at, "applied"), again=again)
 
     def arrive_late(self) -> None:
         """A request that was under way when its process was killed reaches Chargebee, whatever it
         holds by now."""
-        at, fields = self.stuck.pop(self.random.randrange(len(self.stuck)))
-        vendor = self.vendors["chargebee"]
+        command = self.stuck.pop(self.random.randrange(len(self.stuck)))
+        at, vendor = (command.entity, command.target_id or ""), self.vendors["chargebee"]
         if at not in vendor.deleted:
-            vendor.put(at, vendor.stored(fields), by="tandem")
+            self.write(command, at, vendor.stored(command.fields))
             self.late.add(self.clock)
+
+    def write(self, command: Command, at: Name, fields: dict[str, Any]) -> None:
+        """Put what a command carries into a record, as our own key does."""
+        vendor = self.vendors[command.target]
+        number = (command.entity, command.link, command.seq)
+        moves = command.op != "update" or vendor.moves(set(fields))
+        vendor.put(at, fields, moves=moves, by="tandem", carries=self.carries.get(number))
+
+    def _note_carried(self, command: Command) -> None:
+        """Keep when the state that a command carries came about: what is entered on its target
+        since then is no older."""
+        source = other(command.target)
+        link = self.store.child().get(command.entity, command.link)
+        side = side_of(link, source) if link is not None else None
+        if side is not None:
+            version = int(side.version[1:9])  # also of a forged one
+            when = self.vendors[source].moved_at.get(((command.entity, side.id), version))
+            if when is not None:
+                self.carries[command.entity, command.link, command.seq] = when
 
     def answer(
         self,
@@ -456,7 +499,7 @@ class World:
     def end(self, system: System, at: Name) -> None:
         """Delete, archive, bring back, cancel or send a record."""
         vendor, record = self.vendors[system], self.vendors[system].records[at]
-        if at in vendor.deleted or record.get("status") == "sent":
+        if at in vendor.deleted or record.get("status") == "sent" or self._is_unclear(at):
             return
         if at[0] == "order" and system == "poweroffice" and self.random.random() < 0.5:
             vendor.put(at, {"status": "sent"})
@@ -823,6 +866,8 @@ class World:
         if (system, at, name, value) in self.behind and shown[-1][2] == "tandem":
             return True  # nobody was told of it, and a request of ours came late
         after = [when for when, _, _ in shown if when > entered][:1]
+        if self._is_unrecognised(system, at, name, value):
+            return True
         if self.rebuilt and any(when in after and by == "tandem" for when, _, by in shown):
             return True  # a map that is made anew does not know what we have written
         read = [data for *whose, data in self.overtaken if whose == [system, at]]
@@ -831,7 +876,8 @@ class World:
         ):
             return True  # its event came after a newer one: see docs/reliability.md
         ours = [(when, held) for when, held, by in shown if when < entered and by == "tandem"]
-        since = ours[-1][0] if ours and not self.rebuilt else 0
+        written = ours[-1][0] if ours and not self.rebuilt else 0
+        since = self.vendors[system].carried.get(written, written)
         if ours and ours[-1][1] == value:
             return True
         own, vendor = self.vendors[system], self.vendors[other(system)]
@@ -844,6 +890,19 @@ class World:
         return any(
             held == vendor.norm(name, value) or own.norm(name, held) == value
             for held in before + later
+        )
+
+    def _is_unrecognised(self, system: System, at: Name, name: str, value: Any) -> bool:
+        """Whether a write of ours without an answer, of which the vendor made another value, was
+        taken back: see docs/reliability.md."""
+        vendor = self.vendors[system]
+        return any(
+            (each.target, each.entity, each.target_id) == (system, *at)
+            and (each.entity, each.link, each.seq) in self.attempted
+            and name in each.fields
+            and each.expected.get(name) == value
+            and vendor.kept(each.fields)[name] != each.fields[name]
+            for each in self.sent
         )
 
     def _told(self) -> dict[tuple[str, str, str | None], list[Any]]:

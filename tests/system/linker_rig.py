@@ -12,6 +12,7 @@ import httpx
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from contracts.entities import other
 from contracts.messages import (
     Command,
     Control,
@@ -206,6 +207,18 @@ class KafkaWorld(World):
         self.planned += 1
         self.commands.append(command)
         self.sent.append(command)
+        self._note_carried(command)
+
+    def _note_carried(self, command: Command) -> None:
+        """The linker's state is not seen from here; the cause names the newest reading that it had,
+        or says nothing of it."""
+        source, (_, *cause) = other(command.target), command.cause.split("/")
+        when = 0
+        if len(cause) == 4 and cause[:2] == [source, command.entity]:
+            version = int(cause[3][1:9])
+            at = ((command.entity, cause[2]), version)
+            when = self.vendors[source].moved_at.get(at, 0)
+        self.carries[command.entity, command.link, command.seq] = when
 
     @property
     def is_busy(self) -> bool:

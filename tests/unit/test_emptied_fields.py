@@ -3,11 +3,12 @@
 from typing import Any
 
 from contracts.messages import Command, JournalEntry, Problem, Result
-from tests.unit.bench import KARI, Bench
+from tests.unit.bench import KARI, NOW, Bench
 
 EMPTIED = {**KARI, "phone": None}
 NEW = {**KARI, "phone": "+47 2"}
 EDITED = {**KARI, "phone": "+47 7"}
+LATER = "2026-12-31T00:00:00.000000Z"
 UNREACHABLE = Problem(code="unreachable", message="not now")
 
 
@@ -212,3 +213,89 @@ def test_a_write_taken_back_between_two_attempts_is_told_by_what_was_read_meanwh
     bench.see("chargebee", "kari", 8, KARI, made_by="others")
     bench.answer(update, "kari", 9, NEW)
     assert told(bench, "overwritten") == [("overwritten", "+47 2", "+47 1")]
+
+
+def test_a_write_taken_back_between_two_attempts_is_told_in_whatever_order_it_is_read() -> None:
+    """Both attempts lost their answers, and a third found what they wrote; the readings of what was
+    between come afterwards."""
+    ours, back = (6, NEW), (7, KARI)
+    for first, second in ((ours, back), (back, ours)):
+        bench = Bench()
+        bench.linked_pair()
+        (update,) = bench.see("poweroffice", "5", 2, NEW, stamp="cb-kari")
+        bench.answer(update, "kari", 9, NEW)
+        for version, shown in (first, second, second):
+            assert bench.see("chargebee", "kari", version, shown) == []
+        assert told(bench, "overwritten") == [("overwritten", "+47 2", "+47 1")]
+
+
+def test_a_part_that_was_taken_back_is_told_by_what_was_read_meanwhile() -> None:
+    """Chargebee takes two requests: a reading shows that the second of a first attempt had come
+    too."""
+    ours = {**NEW, "email": "ny@eksempel.no"}
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, ours, stamp="cb-kari")
+    bench.see("chargebee", "kari", 7, ours)
+    back = {**ours, "phone": "+47 1"}
+    (again,) = bench.answer(update, "kari", 9, back, "stale", done=("email",))
+    assert again.fields == {"phone": "+47 2"}
+    assert told(bench, "overwritten") == [("overwritten", "+47 2", "+47 1")]
+
+
+def test_an_edit_that_the_second_part_covers_is_told() -> None:
+    """The command was carried out again before the second request of its first attempt came."""
+    ours = {**NEW, "email": "ny@eksempel.no"}
+    edited = {**ours, "phone": "+47 7"}
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, ours, stamp="cb-kari")
+    bench.see("chargebee", "kari", 7, edited)
+    bench.see("chargebee", "kari", 8, ours)
+    bench.answer(update, "kari", 7, edited, "stale", done=("email",))
+    assert told(bench, "overwritten") == [("overwritten", "+47 2", "+47 7")]
+
+
+def test_a_refused_part_that_is_read_under_the_next_command_covers_an_edit() -> None:
+    """Nobody names the authors; the reading of the edit comes last."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, NEW, stamp="cb-kari")
+    newer = {**KARI, "phone": "+47 3"}
+    bench.see("poweroffice", "5", 3, newer, stamp="cb-kari")
+    bench.end(update, "rejected", error=Problem(code="refused", message="not like this"))
+    (again,) = bench.tell("redrive")
+    assert again.fields == {"phone": "+47 3"}
+    bench.see("chargebee", "kari", 8, NEW)
+    bench.answer(again, "kari", 8, NEW, "stale")
+    bench.see("chargebee", "kari", 7, EDITED)
+    assert ("overwritten", "+47 2", "+47 7") in told(bench, "overwritten")
+
+
+def test_a_write_in_doubt_that_is_seen_and_taken_back_is_an_edit() -> None:
+    """The record showed what we had written, then what had been agreed before."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("chargebee", "kari", 2, NEW)
+    bench.see("poweroffice", "5", 2, NEW, stamp="cb-kari")
+    unanswered(bench, update)
+    bench.see("poweroffice", "5", 3, KARI, stamp="cb-kari")
+    bench.tell("vendor_reachable", system="poweroffice")
+    assert bench.commands[-1].fields == {"phone": "+47 2"}
+    assert told(bench, "conflict") == [("conflict", "+47 2", "+47 1")]
+
+
+def test_an_edit_that_gives_way_to_our_last_value_without_an_author_is_told() -> None:
+    """Somebody took it back, or a second attempt of ours came late; the value is what was agreed,
+    so that nobody has to decide. Long after our write it was a person."""
+    for now, lost in ((NOW, [("overwritten", "+47 2", "+47 7")]), (LATER, [])):
+        bench = Bench()
+        bench.linked_pair()
+        (update,) = bench.see("poweroffice", "5", 2, NEW, stamp="cb-kari")
+        bench.answer(update, "kari", 7, NEW)
+        bench.tell("pause", target="poweroffice")
+        bench.now = now
+        bench.see("chargebee", "kari", 8, EDITED)
+        bench.see("chargebee", "kari", 9, NEW)
+        assert told(bench, "overwritten") == lost
+        assert bench.link("kari").differences == []
