@@ -11,6 +11,7 @@ stay in the user's cache.
 import argparse
 import ctypes
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -38,10 +39,11 @@ KAFKA_VERSION = "4.1.1"
 # Without an slf4j binding Kafka ends without a word, for instance when its port is taken.
 ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
 DEFAULT_DATA = Path(".tandem/kafka")
-CONFIG = "server.properties"
+CONFIG, CLASSES = "server.properties", "classes.jsa"
 JAVA_MIN = 17
 JAVA_OPTIONS = (
     "-XX:+ExitOnOutOfMemoryError",
+    "-XX:+UseSerialGC",  # of a heap this small the parallel collectors cost more than they save
     "-Djava.awt.headless=true",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
@@ -124,6 +126,7 @@ class EmbeddedKafka:
         self.log_path = self.data_dir / "kafka.log"
         self._say = on_progress or (lambda line: None)
         self._process: subprocess.Popen[bytes] | None = None
+        self._archive: Path | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -171,12 +174,18 @@ class EmbeddedKafka:
             raise CannotStart(
                 f"{words}. Name another directory for Kafka's data (--data)."
             ) from None
-        command = [str(java), f"-Xmx{self.heap}", *JAVA_OPTIONS, "-cp", str(jars / "*")]
-        cluster_id = self._format_once(command)
+        options = [f"-Xmx{self.heap}", *JAVA_OPTIONS, "-cp", str(jars / "*")]
+        self._archive = _class_archive(java, jars)
+        # Java reads Kafka's classes from the archive, or makes one when it ends: half of a start.
+        known = self._archive.exists()
+        read = [f"-XX:SharedArchiveFile={self._archive}"] if known else []
+        make = [] if known else [f"-XX:ArchiveClassesAtExit={CLASSES}"]
+        cluster_id = self._format_once([str(java), *read, *options])
         self._say(f"Starting Kafka {KAFKA_VERSION} at {self.bootstrap}")
         log_from = self.log_path.stat().st_size
+        command = [str(java), *read, *make, *options, "kafka.Kafka", CONFIG]
         try:
-            self._process = _spawn([*command, "kafka.Kafka", CONFIG], self.data_dir, self.log_path)
+            self._process = _spawn(command, self.data_dir, self.log_path)
             self._await_answer(cluster_id, timeout_s, log_from)
         except BaseException:
             self.kill()
@@ -189,10 +198,25 @@ class EmbeddedKafka:
         try:
             self._process.terminate()
             self._process.wait(timeout_s)
+            self._keep_classes()
         except subprocess.TimeoutExpired:
             self._say(f"Kafka did not stop within {timeout_s:.0f} s and was killed")
         finally:
             self.kill()
+
+    def _keep_classes(self) -> None:
+        """Put the archive that Java has made of Kafka's classes where the next start finds it. It
+        is Java's to say whether it can use one: without, it starts as it did."""
+        made = self.data_dir / CLASSES
+        if self._archive is None or not made.exists():
+            return
+        try:
+            with tempfile.TemporaryDirectory(dir=self._archive.parent) as scratch:
+                whole = Path(shutil.copyfile(made, Path(scratch, made.name)))
+                whole.rename(self._archive)
+        except OSError as error:
+            self._say(f"{self._archive} could not be written: {error.strerror}")
+        made.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """SIGKILL, as a power cut would. The data stays; start() recovers it."""
@@ -333,6 +357,14 @@ def kafka_jars(on_progress: Callable[[str], None]) -> Path:
                 shutil.copyfile(jar, complete / jar.name)
             complete.rename(jars)
     return jars
+
+
+def _class_archive(java: Path, jars: Path) -> Path:
+    """Where the archive of Kafka's classes of this Java is, beside the jars; a Java that was
+    replaced makes its own."""
+    program = java.resolve()
+    made = f"{program} {program.stat().st_mtime_ns} {jars.resolve()}"
+    return jars.with_name(f"{jars.name}-{hashlib.sha256(made.encode()).hexdigest()[:12]}.jsa")
 
 
 def _resolve_jars(scratch: Path, on_progress: Callable[[str], None]) -> list[Path]:

@@ -14,6 +14,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from runtime import embedded_kafka
 from runtime.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError
 from runtime.ports import HOST
 from tests.waiting import wait_for
@@ -98,6 +99,31 @@ def test_records_outlive_stop_and_kill(tmp_path: Path) -> None:
         second.start()
         assert second.bootstrap == bootstrap
         assert asyncio.run(first_record(second.bootstrap, "kept")) == (b"key", b"once")
+
+
+def test_it_keeps_its_classes_for_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an orderly stop; what Java cannot use, or cannot be written, stops nobody."""
+    kept = tmp_path / "cache" / "classes.jsa"
+    monkeypatch.setattr(embedded_kafka, "_class_archive", lambda java, jars: kept)
+    broker = EmbeddedKafka(tmp_path / "data", port=0, controller_port=0)
+    broker.start()
+    broker.stop()
+    assert not kept.exists()  # there is no such directory
+    kept.parent.mkdir()
+    broker.start()
+    broker.stop()
+    assert kept.stat().st_size > 1_000_000
+    assert not list(broker.data_dir.glob("*.jsa"))
+    broker.start()
+    mapped = Path(f"/proc/{broker.pid}/maps").read_text("utf-8")
+    broker.stop()
+    assert str(kept) in mapped
+    kept.write_bytes(b"not an archive" * 1000)
+    broker.start()
+    assert broker.running
+    broker.stop()
 
 
 @pytest.mark.parametrize("setting", ["port", "controller_port"])
