@@ -241,7 +241,7 @@ poweroffice.base_url = "{self.url("poweroffice")}/v2"
 poweroffice.token_url = "{self.url("poweroffice")}/OAuth/Token"
 poweroffice.requests_per_second = 1000
 poweroffice.poll_min_s = 0.2
-poweroffice.poll_max_s = 0.2
+poweroffice.poll_max_s = 0.6
 poweroffice.sweep_s = {self.sweep_s}
 poweroffice.read_lag_s = 0.1
 {self._settings}
