@@ -112,7 +112,7 @@ def _rest(rig: Rig) -> None:
 def _asked(rig: Rig, system: System) -> Counter[str]:
     """What was asked of a vendor because of the edit."""
     found = Counter[str]()
-    for each in rig.requests(system)["log"]:
+    for each in rig.requests(system, log=True)["log"]:
         name = f"{each['method']} {each['path']}"
         if name in BESIDE or (name in POLLED[system] and not _is_look(each)):
             continue

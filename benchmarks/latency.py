@@ -119,7 +119,7 @@ class _Scene(Rig):
 
 def log(rig: Rig, system: System = "poweroffice") -> list[dict[str, object]]:
     """The newest requests of the sync to a simulator."""
-    return list(rig.requests(system)["log"])
+    return list(rig.requests(system, log=True)["log"])
 
 
 def _edited(

@@ -332,7 +332,9 @@ def control_routes(log: RequestLog, faults: Faults, params_name: str = "params")
     names log contents."""
 
     async def requests(request: Request) -> Response:
-        return JSONResponse(log.report(request.query_params.get("user"), params_name))
+        asked = request.query_params
+        counts_only = asked.get("log") == "0"
+        return JSONResponse(log.report(asked.get("user"), params_name, counts_only=counts_only))
 
     async def clear(request: Request) -> Response:
         log.clear()

@@ -530,6 +530,7 @@ def test_the_request_log_tells_users_apart_and_counts_writes(go: Api, person: Ap
     theirs = go.sim("/requests?user=person")
     assert theirs["writes"] == 1 and theirs["counts"]["PATCH /Customers/{id}"] == 1
     assert theirs["log"][-1]["body"][0]["path"] == "/Name" and theirs["log"][-1]["status"] == 200
+    assert go.sim("/requests?user=person&log=0") == {**theirs, "log": []}
 
 
 def test_reads_may_lag_behind_writes(go: Api) -> None:

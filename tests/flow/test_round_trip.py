@@ -241,7 +241,7 @@ class World:
 
     async def _requests(self, name: str) -> dict[str, Any]:
         answer = await self.person.get(
-            f"{self.addresses[name]}/_sim/requests", params={"user": "tandem"}
+            f"{self.addresses[name]}/_sim/requests", params={"user": "tandem", "log": "0"}
         )
         found: dict[str, Any] = answer.json()
         return found

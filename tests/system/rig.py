@@ -360,10 +360,12 @@ poweroffice.read_lag_s = 0.1
 
     # -- simulators
 
-    def requests(self, name: str) -> dict[str, Any]:
-        """The sync's own requests to a simulator."""
+    def requests(self, name: str, *, log: bool = False) -> dict[str, Any]:
+        """The sync's own requests to a simulator, counted; and one by one, newest last, under
+        `log`."""
+        asked = {"user": "tandem"} if log else {"user": "tandem", "log": "0"}
         answer: dict[str, Any] = self.control.get(
-            f"{self.url(name)}/_sim/requests?user=tandem"
+            f"{self.url(name)}/_sim/requests", params=asked
         ).json()
         return answer
 
