@@ -16,7 +16,7 @@ PATIENCE = float(os.environ.get("TANDEM_PATIENCE", "1"))
 PATIENCE_S = 300.0 * PATIENCE  # of one wait
 CAP_S = 6 * PATIENCE_S  # of one test, however many waits it has
 NEVER_S = 100 * CAP_S  # a delay that something else ends
-FIRST_PAUSE_S, MAX_PAUSE_S = 0.02, 1.0
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.05, 1.0
 MAX_SEEN_CHARS = 2000
 _T = TypeVar("_T")
 

@@ -241,7 +241,7 @@ poweroffice.base_url = "{self.url("poweroffice")}/v2"
 poweroffice.token_url = "{self.url("poweroffice")}/OAuth/Token"
 poweroffice.requests_per_second = 1000
 poweroffice.poll_min_s = 0.2
-poweroffice.poll_max_s = 0.6
+poweroffice.poll_max_s = 0.2
 poweroffice.sweep_s = {self.sweep_s}
 poweroffice.read_lag_s = 0.1
 {self._settings}
@@ -573,7 +573,7 @@ poweroffice.read_lag_s = 0.1
 
         asyncio.run(run())
 
-    def quiet(self, *, polls: int = 10) -> int:
+    def quiet(self, *, polls: int = 3) -> int:
         """Wait until nothing moves any more, with so many polls of Go in between; returns the
         writes of the sync."""
         return until_at_rest(self, polls)

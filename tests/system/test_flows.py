@@ -251,7 +251,7 @@ def test_a_held_first_backfill_goes_on_when_a_person_releases_it(rig: Rig) -> No
     wait_for(
         "three are held", lambda: [link.state for link in rig.links().values()] == ["held"] * 3
     )
-    assert rig.quiet(polls=3) == 0
+    assert rig.quiet() == 0
     tandem = [sys.executable, "-m", "services.console.cli"]
     wrong = subprocess.run(
         [*tandem, "held", "release", "customer", "-t", "nobody"],

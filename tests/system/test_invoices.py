@@ -79,7 +79,7 @@ def test_invoices_cross_follow_and_come_to_rest(invoices_rig: Rig) -> None:
     rig = invoices_rig
     rig.start()
     parties(rig)
-    writes = rig.quiet(polls=3)
+    writes = rig.quiet()
 
     first, second, goods = (
         bill(rig, "kari", "pro-NOK", 2),
@@ -137,7 +137,7 @@ def test_invoices_cross_follow_and_come_to_rest(invoices_rig: Rig) -> None:
     }
     assert "writes 0\n" in tandem(rig, "replay", "--from", "1h")
     assert "different 0, missing 0, extra 0" in tandem(rig, "reconcile")
-    assert rig.quiet(polls=3) == writes
+    assert rig.quiet() == writes
 
 
 def test_another_source_is_refused_in_words_until_the_start_moves_past_what_is_linked(
@@ -149,7 +149,7 @@ def test_another_source_is_refused_in_words_until_the_start_moves_past_what_is_l
     parties(rig)
     order = rig.add_order("kari", {"ruter-NOK": 1})
     linked(rig, "order", order["id"])
-    writes = rig.quiet(polls=3)
+    writes = rig.quiet()
 
     def restart(**variables: str) -> None:
         rig.stop("linker", "chargebee_adapter", "poweroffice_adapter")

@@ -30,7 +30,7 @@ def running(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ri
 def rig(running: Rig) -> Rig:
     """Services that have come to rest; each test brings records of its own."""
     running.settings("chargebee", orders_for_imported_invoices=False)
-    running.quiet(polls=3)
+    running.quiet()
     return running
 
 
@@ -139,7 +139,7 @@ def send_go_order(
 def test_an_item_becomes_a_product_and_edits_cross_both_ways(rig: Rig) -> None:
     """One creation; then name, price and description each way with one write each. An archived item
     still renews, so it is only reported by default."""
-    before = rig.quiet(polls=3)
+    before = rig.quiet()
     rig.add_item("lampe", 44950, description="Dimbar", unit="hour")
     path = f"/Products/{go_id(linked(rig, 'product', 'lampe'))}"
     product = rig.go.get(path).json()
@@ -182,7 +182,7 @@ def test_an_item_becomes_a_product_and_edits_cross_both_ways(rig: Rig) -> None:
 
 def test_a_product_becomes_a_charge_with_a_price_and_its_code_as_sku(rig: Rig) -> None:
     """Item and price under own ids; edits of both sides reach the right half of them."""
-    before = rig.quiet(polls=3)
+    before = rig.quiet()
     families = len(rig.chargebee_list("/item_families", "item_family"))
     number = add_go_product(rig, "4410", 199, Description="Fra lager", UnitOfMeasureCode="EA")
     own = f"go-{number}"
@@ -226,7 +226,7 @@ def test_an_order_arrives_as_a_draft_that_says_it_is_invoiced(rig: Rig) -> None:
     person = add_person(rig, "kunde-a")
     linked(rig, "product", "stol")
     linked(rig, "product", "putex")
-    before = rig.quiet(polls=3)
+    before = rig.quiet()
     order = rig.add_order(person, {"stol-NOK": 2, "putex-NOK": 3}, po_number="PO-77")
     link = linked(rig, "order", order["id"])
     draft = complete(rig, link)
@@ -302,7 +302,7 @@ def test_an_order_waits_for_its_customer(rig: Rig) -> None:
 
     link = wait_for("the order waits and says why", waiting)
     assert link.waiting_on == ["customer|chargebee|navnlos"]
-    before = rig.quiet(polls=3)
+    before = rig.quiet()
     rig.act("/customers/navnlos", "customer", last_name="Nordmann")
     linked(rig, "order", order["id"])
     assert rig.quiet() == before + 2
@@ -325,7 +325,7 @@ def test_a_sent_order_of_go_becomes_an_invoice_and_an_order_once(rig: Rig) -> No
     customer = add_go_person(rig, "Sending")
     product = add_go_product(rig, "5510", 1000)
     linked(rig, "product", f"go-{product}")
-    before, count = rig.quiet(polls=3), go_orders(rig)
+    before, count = rig.quiet(), go_orders(rig)
     order = send_go_order(
         rig,
         customer,
@@ -375,7 +375,7 @@ def test_the_order_that_chargebee_generates_for_an_import_is_adopted(rig: Rig) -
     rig.add_item("pakke", 7500, is_shippable="true")
     product = go_id(linked(rig, "product", "pakke"))
     customer = add_go_person(rig, "Generert")
-    before, count = rig.quiet(polls=3), go_orders(rig)
+    before, count = rig.quiet(), go_orders(rig)
     order = send_go_order(rig, customer, [{"ProductId": int(product), "Quantity": 4}])
     link = linked(rig, "order", f"go-{order['Id']}")
     assert rig.quiet() == before + 2
@@ -392,7 +392,7 @@ def test_drafts_and_orders_before_the_start_stay_where_they_are(rig: Rig) -> Non
     customer = add_go_person(rig, "Gammel")
     product = add_go_product(rig, "6610", 10)
     linked(rig, "product", f"go-{product}")
-    before, known = rig.quiet(polls=3), set(rig.links("order"))
+    before, known = rig.quiet(), set(rig.links("order"))
     orders = len(rig.chargebee_list("/orders", "order"))
     line = {"LineType": "Normal", "ProductId": int(product), "Quantity": 1}
     draft = rig.go_post(

@@ -41,7 +41,7 @@ def linked_world(rig: Rig) -> list[dict[str, Any]]:
     for _ in range(2):
         order = rig.add_order("kari", {"hjul-NOK": 2})
         link_when(rig, order["id"], "linked", "order")
-    rig.quiet(polls=5)
+    rig.quiet()
     return rig.go_list("/SalesOrders")
 
 
@@ -71,23 +71,23 @@ def test_the_map_anew_from_its_topic_and_from_both_systems(rig: Rig) -> None:
     assert tandem(rig, "rebuild") == (
         "6 links read anew from their topic; 0 differed from what was held\n"
     )
-    writes, before = rig.quiet(polls=5), records(rig)
+    writes, before = rig.quiet(), records(rig)
     send(rig, orders[0])
     said = tandem(rig, "rebuild", "--from-vendors")
     assert "6 pairs linked; 0 no longer, 0 newly; nothing was created\n" in said
     assert tandem(rig, "links", "export") == exported
     assert not any(link.differences for link in rig.links("order").values())
     assert tandem(rig, "status").count("Mode observe") == 1
-    assert (rig.quiet(polls=5), records(rig)) == (writes, before)
+    assert (rig.quiet(), records(rig)) == (writes, before)
     tandem(rig, "mode", "sync")
-    assert (rig.quiet(polls=5), records(rig)) == (writes, before)
+    assert (rig.quiet(), records(rig)) == (writes, before)
     assert "refused: a rebuild" not in tandem(rig, "runs", "list")
     rig.chargebee.post("/customers/kari", data={"phone": "+47 99"}).raise_for_status()
     wait_for(
         "edits cross again",
         lambda: "+47 99" in [each.get("PhoneNumber") for each in rig.go_customers()],
     )
-    assert rig.quiet(polls=5) == writes + 1
+    assert rig.quiet() == writes + 1
 
 
 def test_with_the_topics_lost_references_and_an_export_bring_the_map_back(
@@ -96,7 +96,7 @@ def test_with_the_topics_lost_references_and_an_export_bring_the_map_back(
     """Orders were sent after the export; the pair that only an operator knew is in the file."""
     orders = linked_world(rig)
     exported = tandem(rig, "links", "export")
-    writes, before = rig.quiet(polls=5), records(rig)
+    writes, before = rig.quiet(), records(rig)
     for name in SERVICES:
         rig.stop(name)
     send(rig, orders[0])
@@ -111,7 +111,7 @@ def test_with_the_topics_lost_references_and_an_export_bring_the_map_back(
     assert "6 pairs linked;" in said
     assert tandem(rig, "links", "export") == exported
     tandem(rig, "mode", "sync")
-    assert (rig.quiet(polls=10), records(rig)) == (writes, before)
+    assert (rig.quiet(), records(rig)) == (writes, before)
     assert {link.state for link in rig.links("order").values()} == {"linked", "sent"}
     assert "--import goes with --from-vendors" in tandem(
         rig, "rebuild", "--import", str(pairs), code=2

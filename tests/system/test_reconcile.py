@@ -41,7 +41,7 @@ def converged(rig: Rig) -> int:
         link_when(rig, name, "linked", "product")
     order = rig.add_order(PEOPLE[0], {f"{WARES[0]}-NOK": 2})
     link_when(rig, order["id"], "linked", "order")
-    return rig.quiet(polls=5)
+    return rig.quiet()
 
 
 def test_k_fields_changed_behind_the_back_are_reported_and_repaired_as_k(
@@ -51,7 +51,7 @@ def test_k_fields_changed_behind_the_back_are_reported_and_repaired_as_k(
     left."""
     writes = converged(rig)
     assert "different 0, missing 0, extra 0" in tandem(rig, "reconcile")
-    assert rig.quiet(polls=3) == writes
+    assert rig.quiet() == writes
     changed = change(rig, random.Random(7))
     table, page = tmp_path / "drift.csv", tmp_path / "drift.html"
     said = tandem(rig, "reconcile", "--csv", str(table), "--html", str(page), code=3)
@@ -76,11 +76,11 @@ def test_k_fields_changed_behind_the_back_are_reported_and_repaired_as_k(
         "chargebee/order": 1,
         "poweroffice/order": 1,
     }
-    assert rig.quiet(polls=3) == writes
+    assert rig.quiet() == writes
     repaired = tandem(rig, "reconcile", "--repair")
     assert f"different {len(changed)}, missing 0, extra 0" in repaired
     assert repaired.endswith("different 0, missing 0, extra 0; unlinked for a reason 0; listed 0\n")
-    assert rig.quiet(polls=5) == writes + len(changed)
+    assert rig.quiet() == writes + len(changed)
     assert tandem(rig, "plan") == "nothing is planned\n"
 
 
@@ -126,18 +126,18 @@ def test_a_bad_mapping_release_is_repaired_exactly_where_it_was_wrong(rig: Rig) 
         link_when(rig, f"k{number}", "linked")
     rig.act("/customers/k4", "customer", last_name="Med ny alder")
     wait_for("the edit crossed", lambda: "Med ny alder" in names(rig))
-    writes = rig.quiet(polls=5)
+    writes = rig.quiet()
     assert sorted(phones(rig)) == ["", "+47 9000000", "+47 9000000", "+47 9000000", "+47 9000000"]
     rig.stop("chargebee_adapter")
     rig.start_as("chargebee_adapter", "tests.system.release", "good")
-    assert rig.quiet(polls=10) == writes
+    assert rig.quiet() == writes
     said = tandem(rig, "reconcile", "--entity", "customer", code=3)
     assert [line.split(":")[0] for line in said.splitlines() if line.startswith("different")] == [
         f"different customer k{number}" for number in range(4)
     ]
-    assert rig.quiet(polls=3) == writes
+    assert rig.quiet() == writes
     tandem(rig, "reconcile", "--entity", "customer", "--repair")
-    assert rig.quiet(polls=5) == writes + 4
+    assert rig.quiet() == writes + 4
     assert sorted(phones(rig)) == ["", *(f"+47 9000000{number}" for number in range(4))]
 
 

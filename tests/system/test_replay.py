@@ -39,7 +39,7 @@ def converged(rig: Rig) -> tuple[dict[str, Any], int]:
     link_when(rig, "hjul", "linked", "product")
     order = rig.add_order("kari", {"hjul-NOK": 2})
     link_when(rig, order["id"], "linked", "order")
-    return order, rig.quiet(polls=5)
+    return order, rig.quiet()
 
 
 def go_customer(rig: Rig, name: str) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def test_a_replay_writes_nothing_to_what_converged_and_repairs_exactly_what_did_
     assert "    found Rundt, taken for \n" in dry
     assert re.search(r"dry run done: .*different 2; writes 0\n$", dry), dry
     assert rig.requests("poweroffice")["counts"]["GET /Products/{id}"] > reads
-    assert rig.quiet(polls=5) == writes
+    assert rig.quiet() == writes
     assert go_customer(rig, "Kari").get("PhoneNumber") is None
 
     other = tandem(rig, "replay", "--from", "1h", "--id", "ola", "--side", "chargebee", "--json")
@@ -79,7 +79,7 @@ def test_a_replay_writes_nothing_to_what_converged_and_repairs_exactly_what_did_
     }
     repaired = tandem(rig, "replay", "--from", "1h")
     assert re.search(r"different 2; writes 2\n$", repaired), repaired
-    assert rig.quiet(polls=5) == writes + 2
+    assert rig.quiet() == writes + 2
     assert go_customer(rig, "Kari")["PhoneNumber"] == "+47 99"
     assert rig.chargebee.get("/items/hjul").json()["item"]["description"] == "Rundt"
     story = tandem(
@@ -103,7 +103,7 @@ def test_the_whole_log_replayed_by_offset_writes_nothing_and_a_deleted_record_is
     said = tandem(rig, "replay", "--from", "0", "--entity", "customer", "--id", "per")
     assert "customer per: deleted in poweroffice is not what it was taken for" in said
     assert link_when(rig, "per", "ignored").poweroffice.deleted  # type: ignore[union-attr]
-    assert rig.quiet(polls=5) == writes
+    assert rig.quiet() == writes
 
 
 def test_a_replay_can_rest_go_on_and_be_cancelled(rig: Rig) -> None:
