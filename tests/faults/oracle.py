@@ -6,7 +6,7 @@ is written here a second time, from the vendors' descriptions.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from tests.faults.books import SYSTEMS, Books, Kind, System, mark_of
 from tests.faults.desk import FIELDS, Edit, Record
 from tests.faults.proxy import Passed
-from tests.faults.story import leaves, written_twice
+from tests.faults.story import blanks, leaves, written_twice
 
 LISTS = ("rejected", "ambiguous", "waiting", "conflicts", "stuck", "differing", "duplicates")
 # Lists of `tandem status` that say why a record is not on the other side.
@@ -101,7 +101,7 @@ def judge(
     seen: Seen,
     told: Told,
     *,
-    passed: Iterable[Passed] = (),
+    passed: Sequence[Passed] = (),
     expected: Iterable[str] = (),
     allowed: Iterable[str] = (),
 ) -> Verdict:
@@ -118,7 +118,7 @@ def judge(
             _order(record, seen, told, verdict)
         for name in FIELDS[record.kind]:
             if (edits := by_place.get((record.mark, name))) is not None:
-                _field(record, name, edits, seen, told, verdict)
+                _field(record, name, edits, seen, told, verdict, passed)
     _listings(records, seen, told, wanted | set(allowed), verdict)
     needless, flip_backs = written_twice(log, passed, told.journal)
     verdict.needless += needless
@@ -231,7 +231,13 @@ def entered(name: str, value: str) -> str | None:
 
 
 def _field(
-    record: Record, name: str, edits: list[Edit], seen: Seen, told: Told, verdict: Verdict
+    record: Record,
+    name: str,
+    edits: list[Edit],
+    seen: Seen,
+    told: Told,
+    verdict: Verdict,
+    passed: Sequence[Passed],
 ) -> None:
     held = {
         system: value_in(system, record.kind, rows[0], name)
@@ -252,11 +258,28 @@ def _field(
     newest = {edit.system: edit for edit in edits}
     others = [edit for edit in newest.values() if edit.system != last.system]
     stands = [edit for edit in others if entered(name, edit.value) == ours]
-    if not stands or not _told_lost(last, told, seen.keys(record)):
+    is_told = _told_lost(last, told, seen.keys(record))
+    if not stands or not (is_told or _is_ours_too(last, record, seen, passed)):
         verdict.lost.append(
             f"{what}: {last.system} was given {last.value!r} (edit {last.number}), both hold "
             f"{ours!r}"
         )
+
+
+def _is_ours_too(edit: Edit, record: Record, seen: Seen, passed: Iterable[Passed]) -> bool:
+    """Whether somebody emptied a field that the product was about to empty as well, since it had
+    been emptied on the other side: then nothing was entered that would be another value, and the
+    other side's next one follows. No other values are ever the same."""
+    rows = seen.of(edit.system, record.kind, record.mark)
+    ids = [str(row.get("Id", row.get("id"))) for row in rows]
+    return not edit.value and any(
+        write.system == edit.system
+        and write.status < 300
+        and write.at >= edit.began
+        and edit.field in blanks(write)
+        and any(write.target.partition("?")[0].endswith(f"/{id}") for id in ids)
+        for write in passed
+    )
 
 
 def _told_lost(edit: Edit, told: Told, keys: Iterable[str]) -> bool:

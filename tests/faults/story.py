@@ -13,6 +13,7 @@ from tests.faults.desk import Edit
 from tests.faults.proxy import Passed
 
 TOLD_RULES = ("late_write", "overwritten", "conflict", "restored", "suspect")
+GO_BLANKS = {"/PhoneNumber": "phone", "/Description": "description"}
 # Writes of the records themselves: a document quotes the name that a product had when it was made.
 OF_RECORDS = ("customers", "items", "item_prices", "Customers", "Products")
 
@@ -126,6 +127,21 @@ def _written(write: Passed) -> Iterator[tuple[str, str]]:
         for name, value in body.items():
             for leaf in leaves(value):
                 yield ("price" if name == "UnitPrice" else "text", leaf)
+
+
+def blanks(write: Passed) -> set[str]:
+    """The fields that a request empties."""
+    text = write.body.decode("utf-8", "replace")
+    if write.system == "chargebee":
+        pairs = parse_qsl(text, keep_blank_values=True)
+        return {name for name, value in pairs if not value}
+    try:
+        body = json.loads(text or "null")
+    except ValueError:
+        return set()
+    steps = body if isinstance(body, list) else []
+    paths = {step["path"] for step in steps if step.get("value") in (None, "")}
+    return {name for path, name in GO_BLANKS.items() if path in paths}
 
 
 def leaves(value: Any) -> Iterator[str]:

@@ -2,6 +2,7 @@
 none."""
 
 import copy
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -110,6 +111,42 @@ def test_an_edit_that_lost_must_be_told() -> None:
     for system, name in (("chargebee", "first_name"), ("poweroffice", "FirstName")):
         shelf.rows[cast(System, system)][0][name] = "Fornavn9"
     assert len(judged(shelf, Told(lost=[lost])).lost) == 1
+
+
+def test_a_field_that_the_product_was_emptying_too() -> None:
+    """Emptied in Go, and then in Chargebee before that had crossed; a newer value of Go follows."""
+    shelf = Shelf()
+    shelf.rows["chargebee"][0]["phone"] = shelf.rows["poweroffice"][0]["PhoneNumber"] = "+47 3"
+    entries: list[tuple[System, str]] = [
+        ("chargebee", "+47 1"),
+        ("poweroffice", ""),
+        ("poweroffice", "+47 3"),
+        ("chargebee", ""),
+    ]
+    log = [
+        Edit(number, number, number + 0.5, system, MARK, "phone", value)
+        for number, (system, value) in enumerate(entries, 1)
+    ]
+
+    def emptied(at: float, body: bytes, id: str = MARK) -> Passed:
+        target = f"/api/v2/customers/{id}"
+        return Passed(at, "chargebee", "POST /customers/{id}", target, body, 200, None)
+
+    assert judged(shelf, log=log, passed=[emptied(4.6, b"phone=&email=a")]).lost == []
+    for other in (
+        [],
+        [emptied(3.9, b"phone=")],
+        [emptied(4.6, b"phone=1&email=")],
+        [emptied(4.6, b"phone=", "m0002x")],
+    ):
+        assert len(judged(shelf, log=log, passed=other).lost) == 1
+    patch = b'[{"op":"replace","path":"/PhoneNumber","value":null}]'
+    swapped: list[Edit] = [
+        replace(each, system="poweroffice" if each.system == "chargebee" else "chargebee")
+        for each in log
+    ]
+    assert judged(shelf, log=swapped, passed=[passed(4.6, patch)]).lost == []
+    assert len(judged(shelf, log=swapped).lost) == 1
 
 
 def passed(at: float, body: bytes, status: int = 200) -> Passed:
