@@ -893,15 +893,15 @@ class World:
         )
 
     def _is_unrecognised(self, system: System, at: Name, name: str, value: Any) -> bool:
-        """Whether a write of ours without an answer, of which the vendor made another value, was
-        taken back: see docs/reliability.md."""
+        """Whether a write of ours without an answer was taken back, of which the vendor made
+        another value, or none of whose traces is a new version: see docs/reliability.md."""
         vendor = self.vendors[system]
         return any(
             (each.target, each.entity, each.target_id) == (system, *at)
             and (each.entity, each.link, each.seq) in self.attempted
             and name in each.fields
             and each.expected.get(name) == value
-            and vendor.kept(each.fields)[name] != each.fields[name]
+            and (vendor.kept(each.fields)[name] != each.fields[name] or not vendor.moves({name}))
             for each in self.sent
         )
 

@@ -107,23 +107,23 @@ def test_it_keeps_its_classes_for_the_next_start(
     """After an orderly stop; what Java cannot use, or cannot be written, stops nobody."""
     kept = tmp_path / "cache" / "classes.jsa"
     monkeypatch.setattr(embedded_kafka, "_class_archive", lambda java, jars: kept)
-    broker = EmbeddedKafka(tmp_path / "data", port=0, controller_port=0)
-    broker.start()
-    broker.stop()
-    assert not kept.exists()  # there is no such directory
     kept.parent.mkdir()
-    broker.start()
-    broker.stop()
+    kept.write_bytes(b"not an archive" * 1000)
+    told: list[str] = []
+    broker = EmbeddedKafka(
+        tmp_path / "data", port=0, controller_port=0, on_progress=lambda line: told.append(line)
+    )
+    with broker:
+        kept.unlink()
+    with broker:
+        assert not kept.exists()
     assert kept.stat().st_size > 1_000_000
     assert not list(broker.data_dir.glob("*.jsa"))
-    broker.start()
-    mapped = Path(f"/proc/{broker.pid}/maps").read_text("utf-8")
-    broker.stop()
-    assert str(kept) in mapped
-    kept.write_bytes(b"not an archive" * 1000)
-    broker.start()
-    assert broker.running
-    broker.stop()
+    with broker:
+        assert str(kept) in Path(f"/proc/{broker.pid}/maps").read_text("utf-8")
+        kept.replace(broker.data_dir / "classes.jsa")
+        kept.parent.rmdir()
+    assert told[-1] == f"{kept} could not be written: No such file or directory"
 
 
 @pytest.mark.parametrize("setting", ["port", "controller_port"])
