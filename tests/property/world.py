@@ -823,14 +823,14 @@ class World:
         for name in EDITED[link.entity]:
             x, y = a.records[ours][name], b.records[theirs][name]
             same = a.norm(name, y) == x or b.norm(name, x) == y or name in link.differences
-            same = same or (name == "address" and x is None and self._left_blank(link))
+            same = same or (x is None and self._left_blank(link, name))
             assert same, f"{name} diverged: {x!r} {y!r} {link}"
 
-    def _left_blank(self, link: Link) -> bool:
-        """Whether the journal says that Chargebee's blank address was not filled (ADR 0001)."""
+    def _left_blank(self, link: Link, name: str) -> bool:
+        """Whether the journal says that a blank of Chargebee was not filled (ADR 0001)."""
+        told = ("not_filled", link.entity, link.key, name)
         return any(
-            entry.rule == "not_filled" and (entry.entity, entry.link) == (link.entity, link.key)
-            for entry in self.journal
+            (entry.rule, entry.entity, entry.link, entry.field) == told for entry in self.journal
         )
 
     def _no_edit_lost(self, ids: dict[tuple[System, Name], Link]) -> None:
