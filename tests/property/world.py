@@ -863,12 +863,13 @@ class World:
         nothing."""
         shown = self.vendors[system].shown[at, name]
         entered = max(when for when, held, by in shown if held == value and by == "others")
-        if (system, at, name, value) in self.behind and shown[-1][2] == "tandem":
-            return True  # nobody was told of it, and a request of ours came late
         after = [when for when, _, _ in shown if when > entered][:1]
+        is_covered = any(when in after and by == "tandem" for when, _, by in shown)
+        if (system, at, name, value) in self.behind and is_covered:
+            return True  # nobody was told of it, and a request of ours came late
         if self._is_unrecognised(system, at, name, value):
             return True
-        if self.rebuilt and any(when in after and by == "tandem" for when, _, by in shown):
+        if self.rebuilt and is_covered:
             return True  # a map that is made anew does not know what we have written
         read = [data for *whose, data in self.overtaken if whose == [system, at]]
         if self.late.intersection(after) and any(
