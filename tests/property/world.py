@@ -164,7 +164,10 @@ class Vendor:
 class World:
     """Everything under way between two vendors. `owner` wins conflicts, `carries_removals` lets
     deletions cross, `breakers` holds every few commands until the operator releases them,
-    `names_authors` says who made a version."""
+    `names_authors` says who made a version; a linker that `knows_releases` knows what the adapters'
+    newer mappings read anew."""
+
+    knows_releases = True
 
     def __init__(
         self,
@@ -869,6 +872,9 @@ class World:
             return True  # nobody was told of it, and a request of ours came late
         if self._is_unrecognised(system, at, name, value):
             return True
+        own = self.vendors[system]
+        if not self.knows_releases and own.mapping > IN_USE[system] and not own.moves({name}):
+            return True  # taken for another spelling: see docs/reliability.md
         if self.rebuilt and is_covered:
             return True  # a map that is made anew does not know what we have written
         read = [data for *whose, data in self.overtaken if whose == [system, at]]
@@ -881,7 +887,7 @@ class World:
         since = self.vendors[system].carried.get(written, written)
         if ours and ours[-1][1] == value:
             return True
-        own, vendor = self.vendors[system], self.vendors[other(system)]
+        vendor = self.vendors[other(system)]
         asked = (each for each in self.sent if (each.target, each.target_id) == (system, at[1]))
         if any(name in each.fields and own.kept(each.fields)[name] == value for each in asked):
             return True

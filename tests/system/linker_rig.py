@@ -162,6 +162,8 @@ class KafkaWorld(World):
     """The machine's world of one tenant whose linker is the real one: what it delivers waits in
     `out`."""
 
+    knows_releases = False
+
     def __init__(self, tenant: str, seed: int, *, owner: Any, removals: bool) -> None:
         self.out: list[Message] = []
         self.seen: dict[tuple[str, str, int], Command] = {}
