@@ -5,7 +5,7 @@ Chargebee has no precondition: between a sink's read and its write somebody may 
 whose process was killed may arrive after newer values were agreed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -55,11 +55,7 @@ def _answered(side: Side, command: Command, outcome: Outcome, names: tuple[str, 
     return Write(
         planned=planned,
         returned=version,
-        expected={
-            name: held
-            for name, held in command.expected.items()
-            if name in names or name not in command.fields
-        },
+        expected=_held_before(command, names),
         written=written,
         at=outcome.at,
         returned_as={name: value for name, value in returned.items() if value != written[name]},
@@ -87,14 +83,19 @@ def _seen_to_arrive(side: Side, flight: Flight, outcome: Outcome, names: list[st
     return Write(
         planned=planned,
         returned=max(arrived),
-        expected={
-            name: held
-            for name, held in command.expected.items()
-            if name in wanted or name not in command.fields
-        },
+        expected=_held_before(command, names),
         written=wanted,
         at=outcome.at,
     )
+
+
+def _held_before(command: Command, names: Collection[str]) -> dict[str, Any]:
+    """What was held in these of the written fields, and in those that were only looked at."""
+    return {
+        name: held
+        for name, held in command.expected.items()
+        if name in names or name not in command.fields
+    }
 
 
 def was_shown(flight: Flight, name: str, until: str) -> bool:
