@@ -299,3 +299,15 @@ def test_an_edit_that_gives_way_to_our_last_value_without_an_author_is_told() ->
         bench.see("chargebee", "kari", 9, NEW)
         assert told(bench, "overwritten") == lost
         assert bench.link("kari").differences == []
+
+
+def test_what_was_taken_back_and_stands_again_is_not_lost() -> None:
+    """Somebody entered the former value once more after our write."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, NEW, stamp="cb-kari")
+    bench.answer(update, "kari", 9, NEW)
+    bench.see("chargebee", "kari", 10, KARI, made_by="others")
+    for version, shown in ((6, NEW), (7, KARI)):
+        bench.see("chargebee", "kari", version, shown)
+    assert told(bench, "overwritten") == []
