@@ -54,9 +54,9 @@ generate: env ## write anew what is written from the code: docs/cli.md, docs/fie
 unit: env ## the tests of one minute, without a Kafka: tests/unit and tests/flow; ARGS="-k name" chooses
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/flow $(ARGS)
 
-# Six processes on one Kafka, since most of them wait; ARGS="-n 0" for one. TANDEM_PATIENCE=3 waits three times as long.
+# Four processes on one Kafka, since most of them wait; ARGS="-n 0" for one. TANDEM_PATIENCE=3 waits three times as long.
 test: env programs ## every test, the ones on a real Kafka included; ARGS="-k name" chooses
-	$(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 programs: ## Chromium and kcat of Debian, which some tests use, where they can be installed
 	@sh scripts/debian_programs.sh
