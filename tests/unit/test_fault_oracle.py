@@ -1,18 +1,23 @@
 """The oracle of the fault campaign notices each kind of fault, and says nothing where there is
 none."""
 
+import ast
 import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from tests import faults
 from tests.faults.books import Books, Kind, System
 from tests.faults.desk import Edit, Record
 from tests.faults.oracle import Seen, Told, Verdict, judge
 from tests.faults.proxy import Passed
 from tests.faults.weather import Weather, fault_of, is_listing, kind_of
 
+NAMES = ("books", "clerk", "desk", "editor", "oracle", "proxy", "story", "weather")
+FORBIDDEN = ("contracts", "services", "runtime", "simulators", "demo")
 MARK = "m0001x"
 PATCH = b'[{"op":"replace","path":"/FirstName","value":"Fornavn%d"}]'
 PERSON = {
@@ -305,3 +310,16 @@ def test_an_invoice_is_read_as_an_order_where_invoices_are_the_sales() -> None:
     assert order["id"] == "inv-9"
     assert order["order_line_items"] == [{"unit_price": 100, "fulfillment_quantity": 2}]
     assert Pages(nobody, nobody).all("chargebee", "order") == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_who_edits_breaks_and_judges_imports_nothing_of_ours(name: str) -> None:
+    """Neither directly nor through another file of the campaign."""
+    tree = ast.parse((Path(faults.__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+    found = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    found |= {
+        each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names
+    }
+    assert not [module for module in found if module.split(".")[0] in FORBIDDEN]
+    ours = {module for module in found if module.split(".")[0] == "tests"}
+    assert ours <= {f"tests.faults.{each}" for each in NAMES}
