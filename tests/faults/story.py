@@ -108,16 +108,12 @@ def _form(name: str, value: str) -> tuple[str, str]:
 
 def _written(write: Passed) -> Iterator[tuple[str, str]]:
     """The values in a request, prices apart from texts."""
-    text = write.body.decode("utf-8", "replace")
     if write.system == "chargebee":
-        for name, value in parse_qsl(text):
+        for name, value in parse_qsl(_text(write)):
             is_price = name == "price" and value.isdigit()
             yield ("price", f"{Decimal(value) / 100:.2f}") if is_price else ("text", value)
         return
-    try:
-        body = json.loads(text or "null")
-    except ValueError:
-        return
+    body = _document(write)
     if isinstance(body, list):
         for step in body:
             if step.get("op") in ("replace", "add"):
@@ -129,16 +125,24 @@ def _written(write: Passed) -> Iterator[tuple[str, str]]:
                 yield ("price" if name == "UnitPrice" else "text", leaf)
 
 
+def _text(write: Passed) -> str:
+    return write.body.decode("utf-8", "replace")
+
+
+def _document(write: Passed) -> Any:
+    """The JSON that was sent to Go; None where it is none."""
+    try:
+        return json.loads(_text(write) or "null")
+    except ValueError:
+        return None
+
+
 def blanks(write: Passed) -> set[str]:
     """The fields that a request empties."""
-    text = write.body.decode("utf-8", "replace")
     if write.system == "chargebee":
-        pairs = parse_qsl(text, keep_blank_values=True)
+        pairs = parse_qsl(_text(write), keep_blank_values=True)
         return {name for name, value in pairs if not value}
-    try:
-        body = json.loads(text or "null")
-    except ValueError:
-        return set()
+    body = _document(write)
     steps = body if isinstance(body, list) else []
     paths = {step["path"] for step in steps if step.get("value") in (None, "")}
     return {name for path, name in GO_BLANKS.items() if path in paths}

@@ -98,6 +98,10 @@ class Vendor:
             self.carried[self.world.clock] = carries
         self.world.inbox.append(self.event(at))
 
+    def came_about(self, at: Name, version: str) -> int | None:
+        """When a version did; the first digit of a forged one is not its own."""
+        return self.moved_at.get((at, int(version[1:9])))
+
     def version(self, at: Name) -> str:
         self.world.observation += 1
         return f"{self.versions[at]:09d}#{self.world.observation:09d}"
@@ -416,8 +420,7 @@ class World:
         link = self.store.child().get(command.entity, command.link)
         side = side_of(link, source) if link is not None else None
         if side is not None:
-            version = int(side.version[1:9])  # also of a forged one
-            when = self.vendors[source].moved_at.get(((command.entity, side.id), version))
+            when = self.vendors[source].came_about((command.entity, side.id), side.version)
             if when is not None:
                 self.carries[command.entity, command.link, command.seq] = when
 

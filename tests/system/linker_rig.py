@@ -215,12 +215,10 @@ class KafkaWorld(World):
         """The linker's state is not seen from here; the cause names the newest reading that it had,
         or says nothing of it."""
         source, (_, *cause) = other(command.target), command.cause.split("/")
-        when = 0
+        when = None
         if len(cause) == 4 and cause[:2] == [source, command.entity]:
-            version = int(cause[3][1:9])
-            at = ((command.entity, cause[2]), version)
-            when = self.vendors[source].moved_at.get(at, 0)
-        self.carries[command.entity, command.link, command.seq] = when
+            when = self.vendors[source].came_about((command.entity, cause[2]), cause[3])
+        self.carries[command.entity, command.link, command.seq] = when or 0
 
     @property
     def is_busy(self) -> bool:
