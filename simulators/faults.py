@@ -212,7 +212,11 @@ class SimulatorGate:
             return
         facts = request_facts(scope)
         at = time()
-        fault = self._faults.take(f"{scope['method']} {template}")
+        fault = None
+        if self._faults.listed():
+            receive, is_whole = await _whole(receive)
+            if is_whole:  # who breaks off before meets no fault, which is still due then
+                fault = self._faults.take(f"{scope['method']} {template}")
         if fault is not None and fault.kind in OWN_KINDS:
             facts.fault = fault
         try:
@@ -230,16 +234,12 @@ class SimulatorGate:
     async def _answer(self, fault: Fault | None, scope: Scope, receive: Receive, send: Send) -> int:
         if fault is None:
             return await self._run(self._app, scope, receive, send)
-        cleared = self._faults.cleared  # which they may be while the request is still coming in
+        cleared = self._faults.cleared
         if fault.kind == "drop_reply_after_commit":
             status = await self._run(self._app, scope, receive, _swallow)
             await _pause(fault.delay_s, cleared)
             await drop_connection(receive, send)
             return status
-        if fault.delay_s:
-            receive = await _whole(
-                receive
-            )  # a request that has come in is carried out, whoever is gone by then
         await _pause(fault.delay_s, cleared)
         match fault.kind:
             case "drop_before":
@@ -292,19 +292,17 @@ class SimulatorGate:
         return self._error_response(status, fault.retry_after)
 
 
-async def _whole(receive: Receive) -> Receive:
-    """Take in all of a request's body; what is left to receive begins with it."""
+async def _whole(receive: Receive) -> tuple[Receive, bool]:
+    """Take in all of a request's body, which is carried out then, whoever is gone. What is left to
+    receive begins with it; whether it was whole, and not broken off."""
     held: list[Message] = []
-    while True:
-        message = await receive()
-        held.append(message)
-        if message["type"] != "http.request" or not message.get("more_body"):
-            break
+    while not held or held[-1].get("more_body"):
+        held.append(await receive())
 
     async def again() -> Message:
         return held.pop(0) if held else await receive()
 
-    return again
+    return again, held[-1]["type"] == "http.request"
 
 
 async def _swallow(message: Message) -> None:
