@@ -15,7 +15,6 @@ from contracts.said import Said, english
 Op = Literal["create", "update", "stamp", "verify", "delete"]
 Lane = Literal["bulk", "live"]
 Result = Literal["applied", "adopted", "stale", "rejected", "parked"]
-STAMP = "stamp"  # in `Outcome.unread`, beside the names of fields
 Author = Literal["tandem", "others"]
 LinkState = Literal[
     "pending",
@@ -162,11 +161,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     written. `skipped` holds the fields that the target cannot take, each with the reason in words,
     `skipped_said` those reasons as sentences where they are ours; the others were written. `twins`
     are the ids of records that a create found with the same organisation number, e-mail and name,
-    or code: the result is then stale and nothing was created. `unread` names what of `data`, and
-    whether the `stamp`, was not read for this answer but is what was read last: it says nothing
-    new. `again` says of an update whose earlier attempt was never answered that the record had
-    moved since it was planned, held what was expected, and was written: who knows whether somebody
-    had taken that attempt back."""
+    or code: the result is then stale and nothing was created. `again` says of an update whose
+    earlier attempt was never answered that the record had moved since it was planned, held what was
+    expected, and was written: who knows whether somebody had taken that attempt back."""
 
     tenant: str
     entity: EntityName
@@ -189,7 +186,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     skipped: dict[str, str] = {}
     skipped_said: dict[str, Said] = {}
     twins: tuple[str, ...] = ()
-    unread: tuple[str, ...] = ()
     again: bool = False
 
 

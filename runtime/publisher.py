@@ -182,11 +182,16 @@ class KafkaPublisher:
 
     async def publish(self, events: Sequence[Observed], *, again: bool = False) -> int:
         """Send events; returns how many were new (`again`: repeats are sent too). All are
-        acknowledged by Kafka when this returns."""
+        acknowledged by Kafka when this returns. A repeat follows what is new of the same record,
+        since compaction keeps what was sent last."""
         fresh, repeated = [], Counter[tuple[str, EntityName]]()
+        moved: set[tuple[str, EntityName, str]] = set()
         for event in events:
+            record = (event.tenant, event.entity, event.id)
             known = (
-                None if again else self._known.get((event.tenant, event.entity), {}).get(event.id)
+                None
+                if again or record in moved
+                else self._known.get((event.tenant, event.entity), {}).get(event.id)
             )
             if known is not None and (known.version, known.mapping, known.digest) == (
                 event.version,
@@ -196,6 +201,7 @@ class KafkaPublisher:
                 repeated[event.tenant, event.entity] += 1
             else:
                 fresh.append(event)
+                moved.add(record)
         self._count(repeated, "repeated")
         if fresh:
             if any(event.snapshot is None for event in fresh):

@@ -14,15 +14,14 @@ from services.chargebee_adapter.mapping import Reading
 @dataclass(frozen=True)
 class Written:
     """How a command ended, with the record as the vendor holds it now; None where a create met
-    twins. `skipped` holds the fields that Chargebee cannot take, with the reason, `unread` names
-    what of the reading was not read now; `again` is that of `Outcome`."""
+    twins. `skipped` holds the fields that Chargebee cannot take, with the reason; `again` is that
+    of `Outcome`."""
 
     result: Literal["applied", "adopted", "stale"]
     reading: Reading | None
     done: tuple[str, ...] = ()
     skipped: dict[str, Problem] = field(default_factory=dict)
     twins: tuple[str, ...] = ()
-    unread: tuple[str, ...] = ()
     again: bool = False
 
 
@@ -38,7 +37,6 @@ def outcome_of(command: Command, written: Written, at: str, *, calls: int, write
         calls=calls,
         wrote=writes > 0 or in_doubt or written.result == "adopted",
         twins=written.twins,
-        unread=written.unread,
         again=written.again,
     )
     if (reading := written.reading) is None:

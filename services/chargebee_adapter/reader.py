@@ -2,7 +2,7 @@
 need."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
@@ -64,8 +64,9 @@ class Reader:
     async def of_events(self, events: Sequence[Event]) -> list[Reading]:
         """What the events are about: customers and orders as they carry them, the orders of
         invoices and products read whole and once, but for products of which they tell nothing that
-        is not known, such as the echo of our own write. Each says who made it where it is of the
-        very version that an event carries."""
+        is not known, such as the echo of our own write. Before a product comes what of it was
+        covered soon after it was entered. Each says who made it where it is of the very version
+        that an event carries."""
         events = [event for each in events if (event := await self._believed(each)) is not None]
         for event in events:
             self._authors.note_event(event)
@@ -78,7 +79,7 @@ class Reader:
         for item_id in dict.fromkeys(map(_record_of, of_products)):
             about_it = [event for event in of_products if _record_of(event) == item_id]
             if (reading := await self._product_of(item_id, about_it)) is not None:
-                readings.append(reading)
+                readings += [*self._covered(item_id, about_it), reading]
         makers = {
             (_entity(event), _record_of(event), version_of(event.record)): event
             for event in events
@@ -111,6 +112,16 @@ class Reader:
         if whole is None or not all(whole.holds(each.subject, each.record) for each in events):
             return None
         return self._catalogue.reading(whole)
+
+    def _covered(self, item_id: str, events: Iterable[Event]) -> Iterator[Reading]:
+        """The product as it was at the last of these events of each part that is not ours, where
+        something newer has followed: if that is a write of ours, it may have covered an edit."""
+        whole = self._catalogue.remembered(item_id)
+        theirs = [event for event in events if self._authors.of(event) != "tandem"]
+        theirs.sort(key=lambda event: milliseconds(event.record))
+        for event in {(each.subject, id_of(each.record)): each for each in theirs}.values():
+            if whole is not None and (before := whole.before(event.subject, event.record)):
+                yield self._catalogue.reading(before)
 
     async def _believed(self, event: Event) -> Event | None:
         """The event; one whose version lies beyond the clock with what the API holds instead, or

@@ -1,9 +1,7 @@
 """What follows from the answer to a command. Pure."""
 
-import msgspec
-
 from contracts.entities import FIELDS, System, other
-from contracts.messages import STAMP, Command, DeadLetter, Flight, Link, Outcome, Problem, Side
+from contracts.messages import Command, DeadLetter, Flight, Link, Outcome, Problem, Side
 from contracts.said import english, say
 from contracts.vendors import vendor_part
 from services.linker import books, late
@@ -26,7 +24,6 @@ def outcome(work: Session, outcome: Outcome) -> None:
         return
     flight = link.flight
     link.flight = None
-    outcome = _as_seen(outcome, side_of(link, outcome.target))
     if flight.command.op == "verify":
         verified(work, link, flight, outcome)
         return
@@ -36,16 +33,6 @@ def outcome(work: Session, outcome: Outcome) -> None:
     _conclude(work, link, flight, outcome)
     if flight.command.lane == "bulk":
         plan_queue(work, flight.command.target)
-
-
-def _as_seen(outcome: Outcome, side: Side | None) -> Outcome:
-    """The answer with what was not read for it as it was seen: an adapter that reads one half of a
-    record before it writes that half does not know what became of the other."""
-    if not outcome.unread or outcome.data is None or side is None or side.seen is None:
-        return outcome
-    seen = {name: side.seen.get(name) for name in outcome.unread if name in outcome.data}
-    stamp = side.stamp if STAMP in outcome.unread else outcome.stamp
-    return msgspec.structs.replace(outcome, data={**outcome.data, **seen}, stamp=stamp)
 
 
 def _conclude(work: Session, link: Link, flight: Flight, outcome: Outcome) -> None:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from contracts.messages import Author
+from services.chargebee_adapter import events
 from tests.contract.test_chargebee_adapter import (
     PERSON,
     PRODUCT,
@@ -23,10 +24,14 @@ __all__ = ["address"]
 OURS, THEIRS = "tandem", "person"  # names of the simulator's keys
 
 
-async def newest(here: World, subject: str) -> dict[str, Any]:
-    """The last event about a kind of record, as the vendor wrote it."""
+async def all_of(here: World, subject: str) -> list[dict[str, Any]]:
+    """The events about a kind of record, as the vendor wrote them."""
     listed = await here.client.all("event", "/events", {"sort_by[asc]": "occurred_at"})
-    return [event for event in listed if subject in event["content"]][-1]
+    return [event for event in listed if subject in event["content"]]
+
+
+async def newest(here: World, subject: str) -> dict[str, Any]:
+    return (await all_of(here, subject))[-1]
 
 
 async def told(here: World, event: dict[str, Any]) -> None:
@@ -168,6 +173,80 @@ def test_a_product_that_moved_on_is_not_by_the_author_of_the_event(address: str)
             await here.apply("product", "update", target_id="go-9", fields={"name": "Ny"})
             await told(here, await newest(here, "item"))
             assert author(here, "product", "go-9") == "tandem"
+
+    run(scenario())
+
+
+def test_what_a_write_of_ours_covered_of_a_product_is_told_before_what_stands(address: str) -> None:
+    """Between the sink's read and its write somebody edits: the event comes when ours stands
+    already, and the newest is published last, whoever has read it before."""
+
+    async def scenario() -> None:
+        async with world(address) as here:
+            await here.apply("product", "create", stamp="go-9", fields=PRODUCT)
+            await told(here, await newest(here, "item_price"))
+            held = await here.get("/item_prices/go-9-NOK")
+            await here.act("/item_prices/go-9-NOK", price="123400")
+            theirs = await newest(here, "item_price")
+            ours = {"amount": "4500", "currency": "NOK"}
+            await here.apply("product", "update", target_id="go-9", fields={"price": ours})
+            echo = await newest(here, "item_price")
+            first = len(here.publisher.events)
+            await told(here, echo)
+            await told(here, theirs)
+            await told(here, theirs)
+            shown = here.publisher.events[first:]
+            assert [each.data and each.data["price"]["amount"] for each in shown] == [
+                "4500",
+                *["1234", "4500"] * 2,
+            ]
+            versions = [each.version for each in shown]
+            assert versions[0] == versions[2] > versions[1] > f"{held['resource_version']}"
+            assert [each.made_by for each in shown] == ["tandem", *["others", None] * 2]
+
+    run(scenario())
+
+
+def test_of_several_edits_only_the_last_may_have_been_covered(address: str) -> None:
+    """After an outage they come together, and each would become a command of its own."""
+
+    async def scenario() -> None:
+        async with world(address) as here:
+            await here.apply("product", "create", stamp="go-9", fields=PRODUCT)
+            await told(here, await newest(here, "item"))
+            for name in ("A", "B"):
+                await here.act("/items/go-9", external_name=name)
+            theirs = [e for e in await all_of(here, "item") if e["user"] == THEIRS]
+            first = len(here.publisher.events)
+            await here.source._publish([event for e in theirs if (event := events.of(e))])
+            await here.apply("product", "update", target_id="go-9", fields={"name": "C"})
+            ours = await newest(here, "item")
+            await here.source._publish([event for e in (*theirs, ours) if (event := events.of(e))])
+            shown = here.publisher.events[first:]
+            assert [each.data and each.data["name"] for each in shown] == ["B", "C"]
+
+    run(scenario())
+
+
+def test_an_edit_that_another_follows_much_later_was_covered_by_nobody(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            await here.apply("product", "create", stamp="go-9", fields=PRODUCT)
+            await told(here, await newest(here, "item"))
+            event = await newest(here, "item")
+            version = event["content"]["item"]["resource_version"]
+            first = len(here.publisher.events)
+            for ago_ms in (600_000, 600_001):
+                event["content"]["item"] |= {
+                    "resource_version": version - ago_ms,
+                    "external_name": "Gammel",
+                }
+                await told(here, {**event, "source": "admin_console", "user": "kari@eksempel.no"})
+            shown = here.publisher.events[first:]
+            assert [each.data and each.data["name"] for each in shown] == [
+                "Gammel",
+                PRODUCT["name"],
+            ]
 
     run(scenario())
 

@@ -18,6 +18,7 @@ from services.chargebee_adapter.product.canonical import Pricing, product
 # would fall.
 ALL_STATUSES = any_of(("active", "archived", "deleted"))
 MAX_REMEMBERED = 2_000  # products, some two kilobytes each
+COVERED_WITHIN_MS = 600_000  # a write of ours follows what its sink has read
 _encoded = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -33,6 +34,14 @@ class Whole:
         others = tuple(each for each in self.prices if id_of(each) != id_of(price))
         return Whole(self.item, (*others, price))
 
+    def before(self, kind: str, record: Raw) -> "Whole | None":
+        """The same with this version of its `item` or of an `item_price`; None unless a newer one
+        has taken its place, so soon after that a write may have covered what it held."""
+        ours, version = self._versions(kind, record) or (0, 0)
+        if not 0 < ours - version <= COVERED_WITHIN_MS:
+            return None
+        return Whole(record, self.prices) if kind == "item" else self.with_price(record)
+
     def newest(self, other: "Whole") -> "Whole":
         """Each part as the one or the other has it, whichever is newer."""
         item = other.item if milliseconds(other.item) >= milliseconds(self.item) else self.item
@@ -43,13 +52,17 @@ class Whole:
         return Whole(item, tuple(prices[each] for each in sorted(prices)))
 
     def holds(self, kind: str, record: Raw) -> bool:
-        """Whether this version of its `item` or of an `item_price`, or a newer one, is in it. A
-        second that several versions share, where the vendor gives no `resource_version`, proves
-        nothing."""
+        """Whether this version of its `item` or of an `item_price`, or a newer one, is in it."""
+        versions = self._versions(kind, record)
+        return versions is not None and versions[0] >= versions[1]
+
+    def _versions(self, kind: str, record: Raw) -> tuple[int, int] | None:
+        """The version of a part here, and in a record. A second that several versions share, where
+        the vendor gives no `resource_version`, proves nothing."""
         parts = (self.item,) if kind == "item" else self.prices
         held = next((part for part in parts if id_of(part) == id_of(record)), {})
-        version, ours = record.get("resource_version"), held.get("resource_version")
-        return isinstance(version, int) and isinstance(ours, int) and ours >= version
+        ours, version = held.get("resource_version"), record.get("resource_version")
+        return (ours, version) if isinstance(ours, int) and isinstance(version, int) else None
 
 
 def pricing_of(settings: Tenant) -> Pricing:

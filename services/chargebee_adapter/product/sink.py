@@ -6,8 +6,8 @@ from typing import Any, Literal, NoReturn
 
 from msgspec.structs import replace
 
-from contracts.entities import Price, Product
-from contracts.messages import STAMP, Command, Problem
+from contracts.entities import Price
+from contracts.messages import Command, Problem
 from runtime.problems import Fitting, fit
 from runtime.vendor import NotFound, Refused
 from services.chargebee_adapter import models
@@ -113,21 +113,21 @@ class Products:
     ) -> Written | None:
         """One read and one write; None where the product is not what it was known as, and nothing
         was written."""
-        unread = _not_of(half, id_of(known.item))
         async with api.reserved(2):
             whole, _ = await fresh(lambda: self._half_read(api, known, half), self._clock)
             if whole is None:
                 return None
             steps, skipped = self._plan(command, whole)
             if steps.is_stale:
-                return Written("stale", self._seen(whole), steps.done, unread=unread)
+                return Written("stale", self._seen_half(whole, half), steps.done)
             again = written_again(command, self._catalogue.reading(whole), steps)
             if "price" in steps.to_write:
                 whole = await self._reprice(api, whole, steps.to_write["price"])
             elif params := self._item_params(whole, steps):
                 raw = await api.post("item", path("items", id_of(whole.item)), params)
                 whole = Whole(raw, whole.prices)
-        return Written("applied", self._seen(whole), skipped=skipped, unread=unread, again=again)
+        reading = self._seen_half(whole, half)
+        return Written("applied", reading, skipped=skipped, again=again)
 
     async def _half_read(self, api: ChargebeeClient, known: Whole, half: Half) -> Whole | None:
         """A known product with its item, or its one ledger price, as that stands now; None where
@@ -154,7 +154,6 @@ class Products:
         """Write Go's id into the item's metadata where it is free; without a stamp take it away."""
         item_id = required(command, "target_id")
         known = self._catalogue.remembered(item_id)
-        unread = () if known is None else _not_of("item", item_id)
 
         async def read() -> Whole:
             whole = await (
@@ -168,7 +167,7 @@ class Products:
                 whole.item, "metadata", self._catalogue.reading(whole), command.stamp
             ):
                 whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
-        return Written("applied", self._seen(whole), unread=unread)
+        return Written("applied", self._seen_half(whole, "item"))
 
     async def verify(self, api: ChargebeeClient, command: Command) -> Written:
         """Read the item and its prices."""
@@ -185,6 +184,18 @@ class Products:
         """The reading of what has just been read or written, which is remembered."""
         self._catalogue.remember(whole)
         return self._catalogue.reading(whole)
+
+    def _seen_half(self, whole: Whole, half: Half) -> Reading:
+        """The same where only this half has been read or written: the other is the newest there is
+        by now, for whoever takes this version takes what it stands for."""
+        if (newest := self._catalogue.remembered(id_of(whole.item))) is None:
+            return self._seen(whole)
+        if half == "item":
+            return self._seen(Whole(whole.item, whole.newest(newest).prices))
+        price = self._ledger_price(whole)
+        mine = next((each for each in whole.prices if price and id_of(each) == price.id), None)
+        rest = whole.newest(newest)
+        return self._seen(rest if mine is None else rest.with_price(mine))
 
     def _fitting(
         self, fields: dict[str, Any], price: models.ItemPrice | None, *, can_price: bool
@@ -304,15 +315,6 @@ class Products:
 def _gone(item_id: str) -> NoReturn:
     words = f"item {item_id} is not in Chargebee any more"
     raise NotFound("resource_not_found", words, status=404)
-
-
-def _not_of(half: Half, item_id: str) -> tuple[str, ...]:
-    """What of a product this half does not tell. The code of a product born in Go stands on its
-    price."""
-    of_price = ("price", "code") if item_id.startswith(OWN_PREFIX) else ("price",)
-    if half == "item":
-        return of_price
-    return (*(name for name in Product.__struct_fields__ if name not in of_price), STAMP)
 
 
 def _item_part(held: dict[str, Any]) -> dict[str, Any]:
