@@ -272,6 +272,25 @@ class _Sending:
         return future
 
 
+def test_what_stands_is_sent_again_after_what_came_before_it() -> None:
+    """Compaction keeps what was sent last of a record."""
+    older, newer = (seen("chargebee", "kari", version, KARI, "customer") for version in (1, 2))
+    other = seen("chargebee", "ola", 1, KARI, "customer")
+    producer = _Sending()
+
+    async def scenario() -> None:
+        held = KafkaPublisher(MemoryKafka(), "chargebee", {"demo": 0})  # type: ignore[arg-type]
+        held._producer = producer
+        assert await held.publish([newer, other]) == 2
+        assert await held.publish([older, newer, other]) == 2
+        assert await held.publish([newer]) == 0
+
+    run(scenario())
+    assert [each["ce_id"].decode() for each in producer.headers] == [
+        ce_id(each) for each in (newer, other, older, newer)
+    ]
+
+
 def test_readings_are_counted_and_logged_and_bear_the_trace_of_their_poll(
     logged: list[Any],
 ) -> None:
