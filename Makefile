@@ -11,6 +11,8 @@ STAMP := $(VENV)/.complete
 # The environment's own uv, also when another is installed, so that every machine resolves alike.
 UV := $(BIN)/python -m uv
 PACKAGES := contracts runtime services simulators demo tests benchmarks scripts
+# What the tests and the demo start is compiled once, and not at every start.
+unexport PYTHONDONTWRITEBYTECODE
 # A cache on another file system would make uv warn on every file.
 export UV_LINK_MODE ?= copy
 

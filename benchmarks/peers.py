@@ -42,8 +42,8 @@ from benchmarks.linker import BATCH, ROUNDS, fill, outputs, run_linker, tenant
 from contracts.entities import SYSTEMS
 from contracts.messages import Command, Link
 from contracts.settings import KafkaSettings, Settings
-from runtime.embedded_kafka import KAFKA_VERSION, EmbeddedKafkaError, find_java
 from runtime.kafka import Kafka
+from runtime.kafka_programs import KAFKA_VERSION, EmbeddedKafkaError, find_java
 from runtime.logs import configure_logging
 
 HERE = Path(__file__).parent

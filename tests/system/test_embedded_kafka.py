@@ -15,7 +15,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from runtime import embedded_kafka
-from runtime.embedded_kafka import EmbeddedKafka, EmbeddedKafkaError
+from runtime.embedded_kafka import EmbeddedKafka
+from runtime.kafka_programs import EmbeddedKafkaError
 from runtime.ports import HOST
 from tests.waiting import wait_for
 
@@ -106,7 +107,7 @@ def test_it_keeps_its_classes_for_the_next_start(
 ) -> None:
     """After an orderly stop; what Java cannot use, or cannot be written, stops nobody."""
     kept = tmp_path / "cache" / "classes.jsa"
-    monkeypatch.setattr(embedded_kafka, "_class_archive", lambda java, jars: kept)
+    monkeypatch.setattr(embedded_kafka, "class_archive", lambda java, jars: kept)
     kept.parent.mkdir()
     kept.write_bytes(b"not an archive" * 1000)
     told: list[str] = []

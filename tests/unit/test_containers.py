@@ -19,7 +19,7 @@ from contracts.entities import SYSTEMS
 from contracts.settings import PREFIX, Settings, every_key, load, variable
 from demo.installation import Installation
 from demo.stack import READY_S
-from runtime.embedded_kafka import KAFKA_VERSION, CannotStart, kafka_jars
+from runtime.kafka_programs import KAFKA_VERSION, CannotStart, kafka_jars
 from simulators.chargebee import __main__ as chargebee_program
 from simulators.poweroffice import __main__ as poweroffice_program
 
