@@ -3,8 +3,8 @@
 Starting Python and importing a service takes a second of a core, a test starts five of them, and
 the whole run some hundreds: most of its time. The fork server of `multiprocessing` has imported
 everything and started nothing; a child sets its environment and runs the module as `python -m`
-would. What needs a Python of its own (its options, PYTHONPATH) is started as a new one, and so is
-everything outside of pytest: a benchmark measures what people run.
+would. What needs a Python of its own (its options, another PYTHONPATH) is started as a new one, and
+so is everything outside of pytest: a benchmark measures what people run.
 """
 
 import multiprocessing
@@ -105,7 +105,8 @@ def run(
 
 
 def _needs_its_own_python(environment: Mapping[str, str]) -> bool:
-    return "PYTHONPATH" in environment or "PYTEST_VERSION" not in os.environ
+    is_ours = environment.get("PYTHONPATH") == os.environ.get("PYTHONPATH")
+    return not is_ours or "PYTEST_VERSION" not in os.environ
 
 
 def _fork(
