@@ -47,6 +47,7 @@ class Reader:
         self._is_late_until: datetime | None = None
         if late_s := settings.chargebee.list_lag_s:
             self._is_late_until = clock() + timedelta(seconds=late_s)
+        catalogue.lists_lag = self._lists_lag
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         reader = InvoiceReader if settings.order.source == "invoices" else OrderReader
         self._orders: OrderReader = reader(settings, client, catalogue)
@@ -103,11 +104,8 @@ class Reader:
 
     def _known(self, item_id: str, events: Sequence[Event]) -> Reading | None:
         """The product, where these events tell nothing new of it."""
-        if self._is_late_until is not None:
-            if self._clock() < self._is_late_until:
-                return None
-            self._is_late_until = None
-            self._catalogue.forget()
+        if self._lists_lag():
+            return None
         whole = self._catalogue.remembered(item_id)
         if whole is None or not all(whole.holds(each.subject, each.record) for each in events):
             return None
@@ -122,6 +120,14 @@ class Reader:
         for event in {(each.subject, id_of(each.record)): each for each in theirs}.values():
             if whole is not None and (before := whole.before(event.subject, event.record)):
                 yield self._catalogue.reading(before)
+
+    def _lists_lag(self) -> bool:
+        """Whether a list may still show less than an earlier process has published. What was
+        remembered meanwhile is forgotten at the end of that time."""
+        if self._is_late_until is not None and self._clock() >= self._is_late_until:
+            self._is_late_until = None
+            self._catalogue.forget()
+        return self._is_late_until is not None
 
     async def _believed(self, event: Event) -> Event | None:
         """The event; one whose version lies beyond the clock with what the API holds instead, or

@@ -221,7 +221,8 @@ async def world(address: str, data: str = "empty", **changes: Any) -> AsyncItera
         await made.control("reset", {"data": data})
         await made.control("faults", {"clear": True})
         await made.control("requests/clear", {})
-        await made.control("settings", {"orders_for_imported_invoices": False, "list_lag_s": 0})
+        calm = {"orders_for_imported_invoices": False, "list_lag_s": 0, "clock_offset_s": 0}
+        await made.control("settings", calm)
         try:
             yield made
         finally:

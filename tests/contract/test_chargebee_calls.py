@@ -303,7 +303,29 @@ def test_what_is_listed_late_after_a_start_is_not_taken_for_known(address: str) 
             await everything(here)
             item = await here.get("/items/go-9")
             assert await told(here, "item", "updated", item) == 1
-            assert await asked(here) == ["GET item", "GET item_prices"]
+            assert await asked(here) == ["GET item", "GET item_prices", "GET item_price"]
+
+    run(scenario())
+
+
+def test_a_price_that_lists_do_not_show_yet_after_a_start_is_not_taken_back(address: str) -> None:
+    """An earlier process has published it; its price is read by its id, which does not lag."""
+
+    async def scenario() -> None:
+        chargebee = {
+            "base_url": f"{address}/api/v2",
+            "api_key": "key",
+            "prices": "net",
+            "list_lag_s": 300,
+        }
+        async with world(address, chargebee=chargebee) as here:
+            await everything(here)
+            await here.control("settings", {"clock_offset_s": 600})
+            await here.act("/item_prices/go-9-NOK", price="777")
+            await here.control("settings", {"list_lag_s": 300})
+            here.source._catalogue.forget()
+            outcome = await here.apply("product", "update", target_id="go-9", fields={"name": "Ny"})
+            assert outcome.data is not None and outcome.data["price"]["amount"] == "7.77"
 
     run(scenario())
 

@@ -2,7 +2,7 @@
 tenant."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -80,6 +80,8 @@ class Catalogue:
 
     def __init__(self, pricing: Pricing) -> None:
         self.pricing = pricing
+        # Whether a list may show less than an earlier process has published; its source says so.
+        self.lists_lag: Callable[[], bool] = lambda: False
         self._item_by_price: dict[str, str] = {}
         self._ahead_of_lists: dict[str, dict[str, Raw]] = {}
         self._remembered: OrderedDict[str, bytes] = OrderedDict()
@@ -151,7 +153,18 @@ class Catalogue:
         if item is None:
             self.forget(item_id)
             return None
-        return self.merged(item, await self.listed_prices(api, item_id, ALL_STATUSES))
+        prices = await self.listed_prices(api, item_id, ALL_STATUSES)
+        if self.lists_lag():
+            prices = [await self._as_it_stands(api, price) for price in prices]
+        return self.merged(item, prices)
+
+    async def _as_it_stands(self, api: ChargebeeClient, price: Raw) -> Raw:
+        """A listed price read by its id, which does not lag, where it may be the product's."""
+        name = id_of(price)
+        is_ours = price.get("currency_code") in (None, self.pricing.ledger_currency)
+        if not is_ours or unaddressable("item_prices", name) is not None:
+            return price
+        return await api.find("item_price", "item_prices", name) or price
 
     async def listed_prices(self, api: ChargebeeClient, item_id: str, statuses: str) -> list[Raw]:
         """The prices of an item; `statuses` is the value of an `[in]` filter."""
