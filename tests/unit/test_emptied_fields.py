@@ -116,6 +116,17 @@ def test_what_a_request_covered_that_nobody_saw_answered_is_told() -> None:
         assert told(bench, "overwritten") == [("overwritten", "+47 2", "+47 7")], result
 
 
+def test_what_an_attempt_covered_whose_reply_was_lost_is_told() -> None:
+    """Only its repetition sees that it got through; the event of the edit comes later."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, NEW, stamp="cb-kari")
+    shown = {"id": "kari", "version": f"{9:013d}", "data": NEW}
+    bench.end(update, "stale", done=("phone",), **shown)
+    bench.see("chargebee", "kari", 7, EDITED, made_by="others")
+    assert told(bench, "overwritten") == [("overwritten", "+47 2", "+47 7")]
+
+
 def test_a_late_request_that_writes_what_stands_may_have_covered_an_edit() -> None:
     """Nothing seems to have moved; the event of the edit comes later."""
     bench = Bench()
