@@ -114,8 +114,8 @@ class Reader:
     def _covered(self, item_id: str, events: Iterable[Event]) -> Iterator[Reading]:
         """The product as it was at the last of these events of each part that is not ours, where
         something newer has followed: if that is a write of ours, it may have covered an edit."""
-        whole = self._catalogue.remembered(item_id)
         theirs = [event for event in events if self._authors.of(event) != "tandem"]
+        whole = self._catalogue.remembered(item_id) if theirs else None
         theirs.sort(key=lambda event: milliseconds(event.record))
         for event in {(each.subject, id_of(each.record)): each for each in theirs}.values():
             if whole is not None and (before := whole.before(event.subject, event.record)):

@@ -288,18 +288,18 @@ def test_the_edit_of_somebody_else_is_read_whole(address: str) -> None:
     run(scenario())
 
 
+def late_lists(address: str) -> dict[str, Any]:
+    """The settings of a site whose lists may be five minutes late."""
+    site = {"base_url": f"{address}/api/v2", "api_key": "key", "prices": "net"}
+    return {**site, "list_lag_s": 300}
+
+
 def test_what_is_listed_late_after_a_start_is_not_taken_for_known(address: str) -> None:
     """Another process may have published newer prices just before: until lists must show them,
     every event has its product read."""
 
     async def scenario() -> None:
-        chargebee = {
-            "base_url": f"{address}/api/v2",
-            "api_key": "key",
-            "prices": "net",
-            "list_lag_s": 300,
-        }
-        async with world(address, chargebee=chargebee) as here:
+        async with world(address, chargebee=late_lists(address)) as here:
             await everything(here)
             item = await here.get("/items/go-9")
             assert await told(here, "item", "updated", item) == 1
@@ -312,13 +312,7 @@ def test_a_price_that_lists_do_not_show_yet_after_a_start_is_not_taken_back(addr
     """An earlier process has published it; its price is read by its id, which does not lag."""
 
     async def scenario() -> None:
-        chargebee = {
-            "base_url": f"{address}/api/v2",
-            "api_key": "key",
-            "prices": "net",
-            "list_lag_s": 300,
-        }
-        async with world(address, chargebee=chargebee) as here:
+        async with world(address, chargebee=late_lists(address)) as here:
             await everything(here)
             await here.control("settings", {"clock_offset_s": 600})
             await here.act("/item_prices/go-9-NOK", price="777")

@@ -29,6 +29,11 @@ class Whole:
     item: Raw
     prices: tuple[Raw, ...]
 
+    def part(self, kind: str, name: str) -> Raw:
+        """Its `item`, or the `item_price` of this id; empty where it has none such."""
+        parts = (self.item,) if kind == "item" else self.prices
+        return next((part for part in parts if id_of(part) == name), {})
+
     def with_price(self, price: Raw) -> "Whole":
         """The same with one price added or replaced."""
         others = tuple(each for each in self.prices if id_of(each) != id_of(price))
@@ -59,8 +64,7 @@ class Whole:
     def _versions(self, kind: str, record: Raw) -> tuple[int, int] | None:
         """The version of a part here, and in a record. A second that several versions share, where
         the vendor gives no `resource_version`, proves nothing."""
-        parts = (self.item,) if kind == "item" else self.prices
-        held = next((part for part in parts if id_of(part) == id_of(record)), {})
+        held = self.part(kind, id_of(record))
         ours, version = held.get("resource_version"), record.get("resource_version")
         return (ours, version) if isinstance(ours, int) and isinstance(version, int) else None
 
@@ -160,11 +164,15 @@ class Catalogue:
 
     async def _as_it_stands(self, api: ChargebeeClient, price: Raw) -> Raw:
         """A listed price read by its id, which does not lag, where it may be the product's."""
-        name = id_of(price)
         is_ours = price.get("currency_code") in (None, self.pricing.ledger_currency)
-        if not is_ours or unaddressable("item_prices", name) is not None:
-            return price
-        return await api.find("item_price", "item_prices", name) or price
+        return (await self.price(api, id_of(price)) if is_ours else None) or price
+
+    async def price(self, api: ChargebeeClient, price_id: str) -> Raw | None:
+        """A price by its id, which unlike a list does not lag; None where there is none, or it
+        cannot be asked for."""
+        if unaddressable("item_prices", price_id) is not None:
+            return None
+        return await api.find("item_price", "item_prices", price_id)
 
     async def listed_prices(self, api: ChargebeeClient, item_id: str, statuses: str) -> list[Raw]:
         """The prices of an item; `statuses` is the value of an `[in]` filter."""
@@ -177,11 +185,8 @@ class Catalogue:
         """The item of each price; a price that the site does not know or cannot be asked for is
         left out."""
         for price_id in dict.fromkeys(price_ids):
-            if (
-                price_id not in self._item_by_price
-                and unaddressable("item_prices", price_id) is None
-            ):
-                price = await api.find("item_price", "item_prices", price_id)
+            if price_id not in self._item_by_price:
+                price = await self.price(api, price_id)
                 if price is not None:
                     self.note_listed((price,))
         return self._item_by_price

@@ -136,10 +136,8 @@ class Products:
             item = await api.find("item", "items", id_of(known.item))
             return None if item is None else Whole(item, known.prices)
         price = self._ledger_price(known)
-        if price is None or unaddressable("item_prices", price.id) is not None:
-            return None
-        raw = await api.find("item_price", "item_prices", price.id)
-        if raw is None:
+        raw = None if price is None else await self._catalogue.price(api, price.id)
+        if price is None or raw is None:
             return None
         self._catalogue.note_fresh(raw)
         whole = known.with_price(raw)
@@ -188,14 +186,13 @@ class Products:
     def _seen_half(self, whole: Whole, half: Half) -> Reading:
         """The same where only this half has been read or written: the other is the newest there is
         by now, for whoever takes this version takes what it stands for."""
-        if (newest := self._catalogue.remembered(id_of(whole.item))) is None:
-            return self._seen(whole)
+        newest = whole.newest(self._catalogue.remembered(id_of(whole.item)) or whole)
         if half == "item":
-            return self._seen(Whole(whole.item, whole.newest(newest).prices))
+            return self._seen(Whole(whole.item, newest.prices))
         price = self._ledger_price(whole)
-        mine = next((each for each in whole.prices if price and id_of(each) == price.id), None)
-        rest = whole.newest(newest)
-        return self._seen(rest if mine is None else rest.with_price(mine))
+        return self._seen(
+            newest if price is None else newest.with_price(whole.part(half, price.id))
+        )
 
     def _fitting(
         self, fields: dict[str, Any], price: models.ItemPrice | None, *, can_price: bool
