@@ -13,7 +13,7 @@ from contracts.messages import Author
 from services.chargebee_adapter.events import Event
 from services.chargebee_adapter.mapping import Raw, id_of, milliseconds
 
-REMEMBERED = 10_000  # writes and events whose other half has not been met yet
+REMEMBERED = 10_000  # targets; writes and events whose other half has not been met yet
 API = "api"
 Version = tuple[str, str, int]  # kind, id, resource_version
 
@@ -26,10 +26,20 @@ class Authors:
         self.names: list[str] = []
         self._written: OrderedDict[Version, None] = OrderedDict()
         self._users: OrderedDict[Version, str] = OrderedDict()
+        self._targets: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def know(self, names: Iterable[str]) -> None:
         """Take over names that were learned before."""
         self.names += [name for name in names if name not in self.names]
+
+    def note_target(self, kind: str, record_id: str) -> None:
+        """Remember that a record is about to be written by us."""
+        _keep(self._targets, (kind, record_id), None)
+
+    def may_have_covered(self, event: Event) -> bool:
+        """Whether an event tells what somebody else did to a record that we have written, or are
+        writing."""
+        return (event.subject, id_of(event.record)) in self._targets and self.of(event) != "tandem"
 
     def note_write(self, kind: str, record: Raw) -> None:
         """Remember the version that a write of ours returned."""
@@ -64,7 +74,8 @@ def _version(kind: str, record: Raw) -> Version:
     return kind, id_of(record), milliseconds(record)
 
 
-def _keep(held: "OrderedDict[Version, Any]", version: Version, value: Any) -> None:
-    held[version] = value
+def _keep(held: "OrderedDict[Any, Any]", name: Any, value: Any) -> None:
+    held[name] = value
+    held.move_to_end(name)
     if len(held) > REMEMBERED:
         held.popitem(last=False)

@@ -50,7 +50,7 @@ class Reader:
         catalogue.lists_lag = self._lists_lag
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         reader = InvoiceReader if settings.order.source == "invoices" else OrderReader
-        self._orders: OrderReader = reader(settings, client, catalogue)
+        self._orders: OrderReader = reader(settings, client, catalogue, authors)
 
     @property
     def reads_orders(self) -> bool:
@@ -65,9 +65,9 @@ class Reader:
     async def of_events(self, events: Sequence[Event]) -> list[Reading]:
         """What the events are about: customers and orders as they carry them, the orders of
         invoices and products read whole and once, but for products of which they tell nothing that
-        is not known, such as the echo of our own write. Before a product comes what of it was
-        covered soon after it was entered. Each says who made it where it is of the very version
-        that an event carries."""
+        is not known, such as the echo of our own write. Before what is read comes what an event
+        tells of it that a write of ours may have covered. Each says who made it where it is of the
+        very version that an event carries."""
         events = [event for each in events if (event := await self._believed(each)) is not None]
         for event in events:
             self._authors.note_event(event)

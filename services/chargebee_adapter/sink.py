@@ -77,6 +77,8 @@ class Sink:
         async with lock:
             api = self._client.at(LIVE if command.lane == "live" else BULK)
             api.on_write = self._authors.note_write
+            if command.target_id is not None:
+                self._authors.note_target(command.entity, command.target_id)
             try:
                 written = await self._written(api, command)
             except Unwritable as error:

@@ -4,6 +4,7 @@ readings is the newer."""
 import asyncio
 import json
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -87,12 +88,12 @@ class Site:
     """A source with a site that answers as the test says."""
 
     def __init__(self, held: Recorder, **changes: Any) -> None:
-        self.recorder, self.publisher = held, MemoryPublisher()
+        self.recorder, self.publisher, self.authors = held, MemoryPublisher(), Authors()
         self._http = VendorTransport(RateLimiter(0, 1, 1))
         settings: Tenant = tenant(held, **changes)
         client = ChargebeeClient(settings.chargebee, self._http)
         self.source = Source(
-            "demo", settings, client, self.publisher, clock=lambda: NOW, authors=Authors()
+            "demo", settings, client, self.publisher, clock=lambda: NOW, authors=self.authors
         )
 
     def hold(self, **records: Any) -> None:
@@ -282,6 +283,48 @@ def test_an_order_event_that_is_older_than_the_invoice_is_read_again(recorder: R
     play(site, scenario())
 
 
+def test_what_a_write_of_ours_covered_of_an_order_is_told_before_what_stands(
+    recorder: Recorder,
+) -> None:
+    """A payment is newer than somebody's edit, so that the order is read: by then our write stands
+    there."""
+    site = Site(recorder)
+    theirs = order(3, status="delivered")
+
+    async def scenario() -> None:
+        site.hold(order=order(4), invoice=invoice(5, "paid"))
+        await site.told("order_updated", order=theirs)
+        # Of a record that we do not write, what stands is enough: no command follows what it was.
+        assert [each.version for each in site.publisher.events] == [f"{T + 5}.{2 * T + 9:017d}"]
+        site.authors.note_target("order", "42")
+        asked = await site.asked("order_updated", order=theirs)
+        assert asked == ["GET /invoices/7", "GET /orders/42"]
+        before, stands = site.publisher.events[1:]
+        assert [each.data and each.data["status"] for each in (before, stands)] == [
+            "confirmed",
+            "draft",
+        ]
+        # Older than every newer version of the order, whenever its invoice was paid.
+        assert f"{T + 3}" < before.version < f"{T + 4}" < stands.version
+        assert (before.made_by, stands.made_by) == ("others", None)
+
+    play(site, scenario())
+
+
+def test_of_an_order_that_was_read_our_own_event_covers_nothing(recorder: Recorder) -> None:
+    site = Site(recorder)
+
+    async def scenario() -> None:
+        site.authors.know(["tandem"])
+        site.authors.note_target("order", "42")
+        site.hold(order=order(4), invoice=invoice(5, "paid"))
+        ours = {**event("order_updated", order=order(3)), "source": "api", "user": "tandem"}
+        await site.source.webhook(json.dumps(ours).encode())
+        assert len(site.publisher.events) == 1
+
+    play(site, scenario())
+
+
 def test_an_order_event_of_the_newest_version_names_its_author(recorder: Recorder) -> None:
     site = Site(recorder)
 
@@ -444,5 +487,29 @@ def test_a_void_reaches_the_order(address: str) -> None:
                 await until(lambda: facts(here, order_id).get("void") is False)
                 await here.act(f"/invoices/{invoice_id}/void", comment="Feil kunde")
                 await until(lambda: facts(here, order_id).get("void") is True)
+
+    run(scenario())
+
+
+def test_an_order_date_that_our_write_covered_is_told_though_a_payment_came_after_it(
+    address: str,
+) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            order_id = await sold(here)
+            theirs, ours = "2026-07-01", "2026-07-02"
+            noon_utc = int(datetime.fromisoformat(f"{theirs}T12:00:00+00:00").timestamp())
+            edited = await here.act(f"/orders/{order_id}", order_date=str(noon_utc))
+            pay = {"transaction__payment_method": "cash", "transaction__amount": "12500"}
+            await here.act(f"/invoices/{edited['invoice_id']}/record_payment", **pay)
+            written = await here.apply(
+                "order", "update", target_id=order_id, fields={"order_date": ours}
+            )
+            told = {**event("order_updated", order=edited), "user": "kari@eksempel.no"}
+            await here.source.webhook(json.dumps(told).encode())
+            shown = [each for each in here.publisher.events if each.id == order_id]
+            assert [each.data and each.data["order_date"] for each in shown] == [theirs, ours]
+            assert shown[0].version < shown[1].version == written.version
+            assert shown[0].made_by == "others"
 
     run(scenario())

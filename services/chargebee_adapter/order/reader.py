@@ -3,10 +3,11 @@ are read again.
 
 An event carries one of the two as it was then. What is older by its version may have moved since,
 so it is never taken from an event beside something newer: it is read by its id, which unlike a list
-does not lag.
+does not lag. What the event told is published before that where a write of ours may have covered
+it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 from contracts.settings import Tenant
 from runtime.dead_letters import about
 from services.chargebee_adapter.addresses import Resource, unaddressable
+from services.chargebee_adapter.authors import Authors
 from services.chargebee_adapter.client import ChargebeeClient, Raw, any_of
 from services.chargebee_adapter.events import Event
 from services.chargebee_adapter.mapping import Reading, id_of, milliseconds
@@ -22,6 +24,7 @@ from services.chargebee_adapter.order import canonical
 from services.chargebee_adapter.order.canonical import price_ids
 from services.chargebee_adapter.product.catalogue import Catalogue
 
+Pair = tuple[Raw, Raw | None, bool]  # an order, its invoice, and whether the order was deleted
 INVOICES_AT_ONCE = 50  # ids in one filter, so that the address stays below 8 kB
 
 
@@ -58,8 +61,10 @@ class Listing(NamedTuple):
 class OrderReader:
     """Reads the orders of one tenant. Its calls raise as the client's do."""
 
-    def __init__(self, settings: Tenant, client: ChargebeeClient, catalogue: Catalogue) -> None:
-        self._client, self._catalogue = client, catalogue
+    def __init__(
+        self, settings: Tenant, client: ChargebeeClient, catalogue: Catalogue, authors: Authors
+    ) -> None:
+        self._client, self._catalogue, self._authors = client, catalogue, authors
         self._zone = ZoneInfo(settings.zone)
         self._since: date | None = settings.start.orders
         self._carries_round_off = settings.order.round_off_product is not None
@@ -83,8 +88,8 @@ class OrderReader:
         )
 
     async def of_events(self, events: Sequence[Event]) -> list[Reading]:
-        """The orders that events are about, and once those of the invoices that events are
-        about."""
+        """The orders that events are about, and once those of the invoices that events are about;
+        before an order that was read, what a write of ours may have covered of it."""
         if not self.reads:
             return []
         batch = Batch()
@@ -99,7 +104,10 @@ class OrderReader:
         }
         for invoice in (await self._invoices(missing - batch.invoices.keys())).values():
             batch.keep(invoice)
-        pairs = [await self._pair(batch, event.record, event.is_deletion) for event in carried]
+        pairs = []
+        for event in carried:
+            pair = await self._pair(batch, event.record, event.is_deletion)
+            pairs += [*self._covered(event, pair), pair]
         pairs += [await self._pair(batch, raw, False) for raw in further]
         found: dict[tuple[str, str], Reading] = {}
         for reading in await self._readings(pairs):
@@ -137,9 +145,16 @@ class OrderReader:
         ]
         return [raw for raw in read if raw is not None]
 
-    async def _pair(
-        self, batch: Batch, raw: Raw, is_deletion: bool
-    ) -> tuple[Raw, Raw | None, bool]:
+    def _covered(self, event: Event, pair: Pair) -> Iterator[Pair]:
+        """The order that an event carries, where it was read anew and is newer now, and a write of
+        ours may have made it so. Its invoice counts as no newer than the order: else what the event
+        tells would seem newer than what is known of the order since."""
+        raw, (now, invoice, _) = event.record, pair
+        at = milliseconds(raw)
+        if invoice is not None and at < milliseconds(now) and self._authors.may_have_covered(event):
+            yield raw, {**invoice, "resource_version": at}, event.is_deletion
+
+    async def _pair(self, batch: Batch, raw: Raw, is_deletion: bool) -> Pair:
         """An order with its invoice. Whichever is older and stood in an event is as it stands
         now."""
         invoice = batch.invoices.get(_invoice_of(raw))
@@ -165,7 +180,7 @@ class OrderReader:
             )
         return batch.fresh[resource, record_id]
 
-    async def _readings(self, pairs: Sequence[tuple[Raw, Raw | None, bool]]) -> list[Reading]:
+    async def _readings(self, pairs: Sequence[Pair]) -> list[Reading]:
         wanted = [price_id for raw, _, _ in pairs for price_id in price_ids(raw)]
         items = await self._catalogue.items_by_price(self._client, wanted)
         readings = []
