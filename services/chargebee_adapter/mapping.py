@@ -91,6 +91,11 @@ def milliseconds(raw: Raw) -> int:
     return 0
 
 
+def no_newer(raw: dict[str, Any], version: int) -> dict[str, Any]:
+    """A record with this version, in milliseconds, where its own is newer."""
+    return raw if milliseconds(raw) <= version else {**raw, "resource_version": version}
+
+
 def version_of(raw: Raw) -> str:
     """The version of a single record: 13 digits of milliseconds."""
     return f"{milliseconds(raw):013d}"

@@ -228,6 +228,32 @@ def test_of_several_edits_only_the_last_may_have_been_covered(address: str) -> N
     run(scenario())
 
 
+def test_what_an_event_tells_late_never_seems_newer_than_the_next_edit_of_the_same(
+    address: str,
+) -> None:
+    """Nor where the other half has moved since: the linker would take the older price for an
+    edit."""
+
+    async def scenario() -> None:
+        async with world(address) as here:
+            await here.apply("product", "create", stamp="go-9", fields=PRODUCT)
+            await told(here, await newest(here, "item_price"))
+            await here.act("/item_prices/go-9-NOK", price="100")
+            late = await newest(here, "item_price")
+            await here.act("/item_prices/go-9-NOK", price="200")
+            await told(here, await newest(here, "item_price"))
+            known = here.publisher.events[-1]
+            await here.act("/items/go-9", external_name="Nytt navn")
+            here.source._catalogue.forget()  # as after a start: the product is read for any event
+            await told(here, late)
+            before, stands = here.publisher.events[-2:]
+            amounts = [e.data and e.data["price"]["amount"] for e in (known, before, stands)]
+            assert amounts == ["2", "1", "2"]
+            assert before.version < known.version < stands.version
+
+    run(scenario())
+
+
 def test_an_edit_that_another_follows_much_later_was_covered_by_nobody(address: str) -> None:
     async def scenario() -> None:
         async with world(address) as here:

@@ -3,7 +3,8 @@ machine's world."""
 
 import random
 from collections import defaultdict
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -35,11 +36,44 @@ EDITED: dict[EntityName, tuple[str, ...]] = {
 }
 # A linker in a process of its own knows these mappings and none that comes after.
 IN_USE: dict[System, int] = {system: mappings.newest(system) for system in SYSTEMS}
+# Of a product of Chargebee: what of it stands in its price, and not in the item.
+OF_PRICE = frozenset({"unit"})
 SPELLED = "²"
 EMPTIED_SHARE = 0.15  # of the edits of a field that somebody empties
 EDITS = (" Aa", "bB ", "Long-Value-{}", "x{}", "Q{}")
 NOW = "2026-01-01T00:00:00.000000Z"
 Name = tuple[EntityName, str]
+
+
+class Parts(NamedTuple):
+    """A product of Chargebee as somebody knows it: its fields, and the versions of item and
+    price."""
+
+    fields: dict[str, Any]
+    versions: tuple[int, int]
+
+    def with_half(self, half: int, other: "Parts") -> "Parts":
+        """The same with the item (0) or the price (1) of another."""
+        names = [name for name in self.fields if (name in OF_PRICE) == bool(half)]
+        fields = {**self.fields, **{name: other.fields[name] for name in names}}
+        versions = (
+            (self.versions[0], other.versions[1])
+            if half
+            else (
+                other.versions[0],
+                self.versions[1],
+            )
+        )
+        return Parts(fields, versions)
+
+
+class Touched(NamedTuple):
+    """A webhook about one half of a product of Chargebee, with the product as it was then."""
+
+    at: Name
+    half: int
+    parts: Parts
+    by: Author
 
 
 class Vendor:
@@ -58,6 +92,9 @@ class Vendor:
         self.mapping = IN_USE[system]
         self.shown: dict[tuple[Name, str], list[tuple[int, Any, Author]]] = defaultdict(list)
         self.moved_at: dict[tuple[Name, int], int] = {}  # when each version came about
+        # Of Chargebee's products: the versions of item and price, and what the adapter has read.
+        self.halves: dict[Name, tuple[int, int]] = {}
+        self.told: dict[Name, Parts] = {}
         # By when they were made, our own writes: when the other side's state came about that they
         # carry.
         self.carried: dict[int, int] = {}
@@ -94,17 +131,63 @@ class Vendor:
             self.clock += 1
             self.versions[at] = self.clock
             self.moved_at[at, self.clock] = self.world.clock
+            self._move_halves(at, fields)
         if carries is not None:
             self.carried[self.world.clock] = carries
-        self.world.inbox.append(self.event(at))
+        if at not in self.halves:
+            self.world.inbox.append(self.event(at))
+            return
+        for half in self.halves_of(fields):
+            self.world.inbox.append(Touched(at, half, self.parts(at), by))
+
+    def _move_halves(self, at: Name, fields: Iterable[str]) -> None:
+        if self.system != "chargebee" or at[0] != "product":
+            return
+        item, price = self.halves.get(at, (self.clock, self.clock))
+        for half in self.halves_of(fields):
+            item, price = (item, self.clock) if half else (self.clock, price)
+        self.halves[at] = item, price
+
+    @staticmethod
+    def halves_of(fields: Iterable[str]) -> list[int]:
+        """Which of item (0) and price (1) are written; what names neither is the item's."""
+        return sorted({int(name in OF_PRICE) for name in fields}) or [0]
+
+    def parts(self, at: Name) -> Parts:
+        """A product as it stands."""
+        return Parts(dict(self.records[at]), self.halves[at])
+
+    def known(self, at: Name, written: Iterable[str]) -> Parts:
+        """The product after a write. Where that is of one half, the other is as the adapter knows
+        it: as it was read last, or as a webhook says that is not published yet."""
+        now, told = self.parts(at), self.told.get(at)
+        halves = self.halves_of(written)
+        if told is None or len(halves) > 1 or self.world.random.random() < 0.5:
+            return now
+        return told.with_half(halves[0], now)
+
+    def readings(self, touched: Touched) -> list[Observed]:
+        """The product as it stands once a webhook is handled; before it what the webhook tells,
+        where something newer has taken its place."""
+        at, now = touched.at, self.parts(touched.at)
+        mine = touched.parts.versions[touched.half]
+        shown = []
+        if touched.by == "others" and mine < now.versions[touched.half]:
+            fields, versions = now.with_half(touched.half, touched.parts)
+            item, price = (min(each, mine) for each in versions)
+            shown.append(self.reading(at, Parts(fields, (item, price)), touched.by))
+        return [*shown, self.event(at, touched.by if mine == max(now.versions) else None)]
 
     def came_about(self, at: Name, version: str) -> int | None:
         """When a version did; the first digit of a forged one is not its own."""
         return self.moved_at.get((at, int(version[1:9])))
 
-    def version(self, at: Name) -> str:
+    def version(self, at: Name, versions: tuple[int, int] | None = None) -> str:
+        """The newest part of a product of Chargebee, and the sum of both; else the record's own."""
         self.world.observation += 1
-        return f"{self.versions[at]:09d}#{self.world.observation:09d}"
+        held = versions or self.halves.get(at)
+        whole = f"{max(held):09d}.{sum(held):09d}" if held else f"{self.versions[at]:09d}"
+        return f"{whole}#{self.world.observation:09d}"
 
     def release(self) -> None:
         """A new version of the adapter, which spells some fields otherwise; requests of the old one
@@ -116,10 +199,11 @@ class Vendor:
             "product": frozenset({"unit"}),
         }
 
-    def read(self, at: Name) -> dict[str, Any]:
+    def read(self, at: Name, fields: dict[str, Any] | None = None) -> dict[str, Any]:
         """The record as the present release maps it: each higher mapping spells a phone or a unit
         otherwise."""
-        return {name: self.spelled(name, value) for name, value in self.records[at].items()}
+        held = self.records[at] if fields is None else fields
+        return {name: self.spelled(name, value) for name, value in held.items()}
 
     def spelled(self, name: str, value: Any) -> Any:
         spelt = name in ("phone", "unit") and isinstance(value, str)
@@ -140,22 +224,28 @@ class Vendor:
     def moves(self, names: set[str]) -> bool:
         return self.system == "chargebee" or names != {"address"}
 
-    def event(self, at: Name) -> Observed:
+    def event(self, at: Name, made_by: Author | None = None) -> Observed:
+        """The record as it stands."""
+        if at not in self.halves:
+            return self.reading(at, None, self.authors.get(at))
+        self.told[at] = self.parts(at)
+        return self.reading(at, self.told[at], made_by)
+
+    def reading(self, at: Name, parts: Parts | None, made_by: Author | None) -> Observed:
         gone = at in self.deleted
+        fields = self.records[at] if parts is None else parts.fields
         return Observed(
             tenant=self.world.tenant,
             system=self.system,
             entity=at[0],
             id=at[1],
-            version=self.version(at),
+            version=self.version(at, parts and parts.versions),
             mapping=self.mapping,
             observed_at=NOW,
-            data=None if gone and self.system == "poweroffice" else self.read(at),
+            data=None if gone and self.system == "poweroffice" else self.read(at, fields),
             deleted=gone,
             stamp=self.stamps.get(at),
-            made_by=self.authors.get(at)
-            if self.world.names_authors and self.system == "chargebee"
-            else None,
+            made_by=made_by if self.world.names_authors and self.system == "chargebee" else None,
         )
 
     def remove(self, at: Name) -> None:
@@ -188,7 +278,7 @@ class World:
         self.unseen, self.rebuilding, self.names_authors = False, "", names_authors
         self.stuck: list[Command] = []  # requests of ours that are still under way
         self.observation = self.number = self.planned = self.signals = self.clock = 0
-        self.inbox: list[Message] = []
+        self.inbox: list[Message | Touched] = []
         self.commands: list[Command] = []
         self.outcomes: list[Outcome] = []
         self.vendors: dict[System, Vendor] = {system: Vendor(system, self) for system in SYSTEMS}
@@ -233,7 +323,11 @@ class World:
 
     # -- the linker
 
-    def deliver(self, message: Message) -> None:
+    def deliver(self, message: Message | Touched) -> None:
+        if isinstance(message, Touched):
+            for reading in self.vendors["chargebee"].readings(message):
+                self.deliver(reading)
+            return
         if isinstance(message, Observed):
             self._note_overtaken(message)
         state, outputs = decide(self.store.child(), message, NOW)
@@ -435,6 +529,9 @@ class World:
         wrote: bool = True,
     ) -> Outcome:
         vendor = self.vendors[command.target]
+        known = None
+        if at in vendor.halves and command.op in ("update", "stamp"):
+            known = vendor.known(at, command.fields)
         return Outcome(
             tenant=self.tenant,
             entity=command.entity,
@@ -444,8 +541,8 @@ class World:
             result=result,
             at=NOW,
             id=at[1],
-            version=vendor.version(at),
-            data=vendor.read(at),
+            version=vendor.version(at, known and known.versions),
+            data=vendor.read(at, known and known.fields),
             mapping=vendor.mapping,
             stamp=vendor.stamps.get(at),
             done=done,

@@ -30,7 +30,7 @@ from contracts.topics import LINKER_INPUTS
 from runtime.kafka import Kafka
 from services.linker.decide import Message
 from services.linker.store import Store
-from tests.property.world import World
+from tests.property.world import Touched, World
 from tests.system import forked
 from tests.system.rest import open_transactions
 from tests.system.rig import free_port
@@ -171,7 +171,10 @@ class KafkaWorld(World):
             seed, owner=owner, carries_removals=removals, breakers=False, tenant=tenant
         )
 
-    def deliver(self, message: Message) -> None:
+    def deliver(self, message: Message | Touched) -> None:
+        if isinstance(message, Touched):
+            super().deliver(message)
+            return
         if isinstance(message, Observed):
             self._note_overtaken(message)
         self.out.append(message)

@@ -19,7 +19,7 @@ from services.chargebee_adapter.addresses import Resource, unaddressable
 from services.chargebee_adapter.authors import Authors
 from services.chargebee_adapter.client import ChargebeeClient, Raw, any_of
 from services.chargebee_adapter.events import Event
-from services.chargebee_adapter.mapping import Reading, id_of, milliseconds
+from services.chargebee_adapter.mapping import Reading, id_of, milliseconds, no_newer
 from services.chargebee_adapter.order import canonical
 from services.chargebee_adapter.order.canonical import price_ids
 from services.chargebee_adapter.product.catalogue import Catalogue
@@ -152,7 +152,7 @@ class OrderReader:
         raw, (now, invoice, _) = event.record, pair
         at = milliseconds(raw)
         if invoice is not None and at < milliseconds(now) and self._authors.may_have_covered(event):
-            yield raw, {**invoice, "resource_version": at}, event.is_deletion
+            yield raw, no_newer(invoice, at), event.is_deletion
 
     async def _pair(self, batch: Batch, raw: Raw, is_deletion: bool) -> Pair:
         """An order with its invoice. Whichever is older and stood in an event is as it stands
