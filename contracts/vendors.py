@@ -109,12 +109,14 @@ def has_moved(since: str | None, version: str | None) -> bool:
 
 
 def changed_at(version: str) -> datetime | None:
-    """When a record was last changed, from its version: Chargebee counts milliseconds, Go gives a
-    time. None where it is neither."""
+    """When a record was last changed, from its version: Chargebee counts milliseconds, and of a
+    product or an order those of its newest part come first; Go gives a time. None where it is
+    neither."""
     moment = vendor_part(version)
+    newest = moment.partition(".")[0]
     try:
-        if moment.isdigit():
-            return datetime.fromtimestamp(int(moment) / 1000, UTC)
+        if newest.isdigit():
+            return datetime.fromtimestamp(int(newest) / 1000, UTC)
         return datetime.fromisoformat(moment)
     except (ValueError, OverflowError, OSError):
         return None

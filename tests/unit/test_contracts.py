@@ -29,7 +29,7 @@ from contracts.entities import (
 )
 from contracts.messages import Command, Flight, Link, Side, Write
 from contracts.values import decimal, natural, organisation_number, text
-from contracts.vendors import code_for, own_chargebee_id, stamp_for_poweroffice
+from contracts.vendors import changed_at, code_for, own_chargebee_id, stamp_for_poweroffice
 
 
 @pytest.mark.parametrize(
@@ -176,6 +176,22 @@ def test_stamps_fit_into_go() -> None:
     assert stamp_for_poweroffice("x" * 48) != stamp_for_poweroffice("x" * 49)
     assert own_chargebee_id("12") == "go-12"
     assert code_for("a,b") == "a_b"
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("1795168800000", "2026-11-20T10:00:00+00:00"),
+        ("1795168800000.00003590337500000", "2026-11-20T10:00:00+00:00"),
+        ("2026-11-20T10:00:00.5000000Z#000000000001", "2026-11-20T10:00:00.500000+00:00"),
+        ("9999999999999999999", None),
+        ("", None),
+        ("v1", None),
+    ],
+)
+def test_when_a_record_changed_is_read_from_its_version(version: str, expected: str | None) -> None:
+    when = changed_at(version)
+    assert (when and when.isoformat()) == expected
 
 
 def test_entities_survive_the_wire() -> None:

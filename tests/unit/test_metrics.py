@@ -193,6 +193,11 @@ def _outcome(result: str = "applied", **more: Any) -> Outcome:
         ("t/chargebee/customer/k/1795168800000", "poweroffice", ("chargebee", 2.5)),
         ("t/chargebee/customer/a/b/1795168800000", "poweroffice", ("chargebee", 2.5)),
         (
+            "t/chargebee/product/hjul/1795168800000.00003590337500000",
+            "poweroffice",
+            ("chargebee", 2.5),
+        ),
+        (
             "t/poweroffice/customer/7/2026-11-20T10:00:00.0000000Z#000000000001",
             "chargebee",
             ("poweroffice", 2.5),

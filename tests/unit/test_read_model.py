@@ -393,6 +393,7 @@ def test_an_edit_that_the_ordinary_stream_brought_meanwhile_is_no_drift(model: R
     ("system", "version"),
     [
         ("chargebee", "1795860000000"),
+        ("chargebee", "1795860000000.00003591719999000"),  # of a product or an order
         ("poweroffice", "2026-11-28T10:00:00.0000000Z#000000000007"),
     ],
 )
