@@ -6,7 +6,7 @@ vendor's parameters.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -61,6 +61,13 @@ class Reading:
         return None if self.entity is None else entities.wire(self.entity)
 
 
+def as_of(reading: Reading, raw: Raw) -> Reading:
+    """What an event tells of a pair of records whose newest versions are not its own: with the
+    version of its record alone, which is older than every state that holds a newer one of it,
+    whatever became of the other meanwhile."""
+    return replace(reading, version=version_of(raw))
+
+
 def observed(reading: Reading, *, tenant: str, at: str, snapshot: str | None = None) -> Observed:
     """The event of a reading. `at` is ISO 8601 in UTC."""
     return Observed(
@@ -89,11 +96,6 @@ def milliseconds(raw: Raw) -> int:
         if isinstance(value, int) and not isinstance(value, bool):
             return value * factor
     return 0
-
-
-def no_newer(raw: dict[str, Any], version: int) -> dict[str, Any]:
-    """A record with this version, in milliseconds, where its own is newer."""
-    return raw if milliseconds(raw) <= version else {**raw, "resource_version": version}
 
 
 def version_of(raw: Raw) -> str:

@@ -17,7 +17,7 @@ from services.chargebee_adapter.authors import Authors
 from services.chargebee_adapter.client import ChargebeeClient, Raw
 from services.chargebee_adapter.customer import canonical as customer_canonical
 from services.chargebee_adapter.events import Event
-from services.chargebee_adapter.mapping import Reading, id_of, milliseconds, version_of
+from services.chargebee_adapter.mapping import Reading, as_of, id_of, milliseconds, version_of
 from services.chargebee_adapter.order.invoice_reader import InvoiceReader
 from services.chargebee_adapter.order.reader import Listing, OrderReader
 from services.chargebee_adapter.product.catalogue import Catalogue, Whole
@@ -119,7 +119,7 @@ class Reader:
         theirs.sort(key=lambda event: milliseconds(event.record))
         for event in {(each.subject, id_of(each.record)): each for each in theirs}.values():
             if whole is not None and (before := whole.before(event.subject, event.record)):
-                yield self._catalogue.reading(before)
+                yield as_of(self._catalogue.reading(before), event.record)
 
     def _lists_lag(self) -> bool:
         """Whether a list may still show less than an earlier process has published. What was

@@ -173,21 +173,21 @@ class Vendor:
         mine = touched.parts.versions[touched.half]
         shown = []
         if touched.by == "others" and mine < now.versions[touched.half]:
-            fields, versions = now.with_half(touched.half, touched.parts)
-            item, price = (min(each, mine) for each in versions)
-            shown.append(self.reading(at, Parts(fields, (item, price)), touched.by))
+            past = now.with_half(touched.half, touched.parts)
+            shown.append(self.reading(at, past, touched.by, version=f"{mine:09d}"))
         return [*shown, self.event(at, touched.by if mine == max(now.versions) else None)]
 
     def came_about(self, at: Name, version: str) -> int | None:
         """When a version did; the first digit of a forged one is not its own."""
         return self.moved_at.get((at, int(version[1:9])))
 
-    def version(self, at: Name, versions: tuple[int, int] | None = None) -> str:
-        """The newest part of a product of Chargebee, and the sum of both; else the record's own."""
+    def version(self, at: Name, versions: tuple[int, int] | None = None, past: str = "") -> str:
+        """The newest part of a product of Chargebee, and the sum of both; else the record's own, or
+        that of a past state."""
         self.world.observation += 1
         held = versions or self.halves.get(at)
         whole = f"{max(held):09d}.{sum(held):09d}" if held else f"{self.versions[at]:09d}"
-        return f"{whole}#{self.world.observation:09d}"
+        return f"{past or whole}#{self.world.observation:09d}"
 
     def release(self) -> None:
         """A new version of the adapter, which spells some fields otherwise; requests of the old one
@@ -231,7 +231,9 @@ class Vendor:
         self.told[at] = self.parts(at)
         return self.reading(at, self.told[at], made_by)
 
-    def reading(self, at: Name, parts: Parts | None, made_by: Author | None) -> Observed:
+    def reading(
+        self, at: Name, parts: Parts | None, made_by: Author | None, *, version: str = ""
+    ) -> Observed:
         gone = at in self.deleted
         fields = self.records[at] if parts is None else parts.fields
         return Observed(
@@ -239,7 +241,7 @@ class Vendor:
             system=self.system,
             entity=at[0],
             id=at[1],
-            version=self.version(at, parts and parts.versions),
+            version=self.version(at, parts and parts.versions, version),
             mapping=self.mapping,
             observed_at=NOW,
             data=None if gone and self.system == "poweroffice" else self.read(at, fields),

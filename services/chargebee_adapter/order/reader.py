@@ -19,13 +19,22 @@ from services.chargebee_adapter.addresses import Resource, unaddressable
 from services.chargebee_adapter.authors import Authors
 from services.chargebee_adapter.client import ChargebeeClient, Raw, any_of
 from services.chargebee_adapter.events import Event
-from services.chargebee_adapter.mapping import Reading, id_of, milliseconds, no_newer
+from services.chargebee_adapter.mapping import Reading, as_of, id_of, milliseconds
 from services.chargebee_adapter.order import canonical
 from services.chargebee_adapter.order.canonical import price_ids
 from services.chargebee_adapter.product.catalogue import Catalogue
 
-Pair = tuple[Raw, Raw | None, bool]  # an order, its invoice, and whether the order was deleted
 INVOICES_AT_ONCE = 50  # ids in one filter, so that the address stays below 8 kB
+
+
+class Pair(NamedTuple):
+    """An order with its invoice. `is_past` where the order is what an event told and something
+    newer stands."""
+
+    order: Raw
+    invoice: Raw | None
+    is_deletion: bool = False
+    is_past: bool = False
 
 
 @dataclass
@@ -83,9 +92,7 @@ class OrderReader:
         """The orders of a list that are not older than `start.orders`, with their invoices."""
         chosen = [raw for raw in raws if self._in_scope(raw)]
         invoices = await self._invoices({_invoice_of(raw) for raw in chosen} - {""})
-        return await self._readings(
-            [(raw, invoices.get(_invoice_of(raw)), False) for raw in chosen]
-        )
+        return await self._readings([Pair(raw, invoices.get(_invoice_of(raw))) for raw in chosen])
 
     async def of_events(self, events: Sequence[Event]) -> list[Reading]:
         """The orders that events are about, and once those of the invoices that events are about;
@@ -147,19 +154,17 @@ class OrderReader:
 
     def _covered(self, event: Event, pair: Pair) -> Iterator[Pair]:
         """The order that an event carries, where it was read anew and is newer now, and a write of
-        ours may have made it so. Its invoice counts as no newer than the order: else what the event
-        tells would seem newer than what is known of the order since."""
-        raw, (now, invoice, _) = event.record, pair
-        at = milliseconds(raw)
-        if invoice is not None and at < milliseconds(now) and self._authors.may_have_covered(event):
-            yield raw, no_newer(invoice, at), event.is_deletion
+        ours may have made it so."""
+        is_newer = milliseconds(event.record) < milliseconds(pair.order)
+        if is_newer and self._authors.may_have_covered(event):
+            yield Pair(event.record, pair.invoice, event.is_deletion, is_past=True)
 
     async def _pair(self, batch: Batch, raw: Raw, is_deletion: bool) -> Pair:
         """An order with its invoice. Whichever is older and stood in an event is as it stands
         now."""
         invoice = batch.invoices.get(_invoice_of(raw))
         if invoice is None:
-            return raw, None, is_deletion
+            return Pair(raw, None, is_deletion)
         if milliseconds(raw) < milliseconds(invoice):
             now = await self._fresh(batch, "order", "orders", id_of(raw))
             raw = raw if now is None or milliseconds(now) < milliseconds(raw) else now
@@ -167,7 +172,7 @@ class OrderReader:
             now = await self._fresh(batch, "invoice", "invoices", id_of(invoice))
             if now is not None:
                 batch.keep(now)
-        return raw, batch.invoices[_invoice_of(raw)], is_deletion
+        return Pair(raw, batch.invoices[_invoice_of(raw)], is_deletion)
 
     async def _fresh(
         self, batch: Batch, kind: str, resource: Resource, record_id: str
@@ -181,24 +186,23 @@ class OrderReader:
         return batch.fresh[resource, record_id]
 
     async def _readings(self, pairs: Sequence[Pair]) -> list[Reading]:
-        wanted = [price_id for raw, _, _ in pairs for price_id in price_ids(raw)]
+        wanted = [price_id for pair in pairs for price_id in price_ids(pair.order)]
         items = await self._catalogue.items_by_price(self._client, wanted)
         readings = []
-        for raw, invoice, is_deletion in pairs:
-            with about(f"order {id_of(raw)}"):
-                readings.append(self._reading(raw, invoice, items, deleted=is_deletion))
+        for pair in pairs:
+            with about(f"order {id_of(pair.order)}"):
+                reading = self._reading(pair, items)
+                readings.append(as_of(reading, pair.order) if pair.is_past else reading)
         return readings
 
-    def _reading(
-        self, raw: Raw, invoice: Raw | None, items: Mapping[str, str], *, deleted: bool
-    ) -> Reading:
+    def _reading(self, pair: Pair, items: Mapping[str, str]) -> Reading:
         return canonical.order(
-            raw,
+            pair.order,
             items_by_price=items,
-            po_number=po_number(invoice),
+            po_number=po_number(pair.invoice),
             zone=self._zone,
-            deleted=deleted,
-            invoice=invoice,
+            deleted=pair.is_deletion,
+            invoice=pair.invoice,
             carries_round_off=self._carries_round_off,
         )
 

@@ -11,7 +11,7 @@ from contracts.settings import Tenant
 from runtime.dead_letters import about
 from services.chargebee_adapter.addresses import unaddressable
 from services.chargebee_adapter.client import ChargebeeClient, Raw, any_of, decoded
-from services.chargebee_adapter.mapping import Reading, id_of, milliseconds, no_newer
+from services.chargebee_adapter.mapping import Reading, id_of, milliseconds
 from services.chargebee_adapter.product.canonical import Pricing, product
 
 # Deleted ones too: a deletion raises the price's version, and without it the product's version
@@ -41,15 +41,11 @@ class Whole:
 
     def before(self, kind: str, record: Raw) -> "Whole | None":
         """The same with this version of its `item` or of an `item_price`; None unless a newer one
-        has taken its place, so soon after that a write may have covered what it held. No other part
-        counts as newer than it: else an event that comes late would seem newer than the next edit
-        of the same part."""
+        has taken its place, so soon after that a write may have covered what it held."""
         ours, version = self._versions(kind, record) or (0, 0)
         if not 0 < ours - version <= COVERED_WITHIN_MS:
             return None
-        whole = Whole(record, self.prices) if kind == "item" else self.with_price(record)
-        item, *prices = (no_newer(part, version) for part in (whole.item, *whole.prices))
-        return Whole(item, tuple(prices))
+        return Whole(record, self.prices) if kind == "item" else self.with_price(record)
 
     def newest(self, other: "Whole") -> "Whole":
         """Each part as the one or the other has it, whichever is newer."""
