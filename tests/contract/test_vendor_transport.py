@@ -2,6 +2,7 @@
 and what each attempt of a read waits for."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable
 from dataclasses import replace
 
@@ -71,6 +72,34 @@ def test_the_environment_does_not_choose_the_way(
         assert answer.request.headers["Authorization"] == "Basic a2V5Og=="
 
     run(scenario())
+
+
+class Searched:
+    """A finder of modules that finds none, and keeps what was looked for."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def find_spec(self, name: str, *_: object) -> None:
+        self.names.append(name)
+
+
+def test_no_request_looks_for_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python looks through its whole path each time for one that is missing; httpcore imports
+    within every request."""
+    searched = Searched()
+
+    async def scenario() -> None:
+        async with serving(lambda *_: of({})) as server:
+            held = connections()
+            http = held.client(httpx.BasicAuth("key", ""), server.address)
+            await http.get("/customers")
+            monkeypatch.setattr(sys, "meta_path", [searched, *sys.meta_path])
+            await http.get("/customers")
+            await held.aclose()
+
+    run(scenario())
+    assert searched.names == []
 
 
 def test_nothing_is_sent_after_the_end() -> None:
