@@ -18,11 +18,13 @@ from typing import NamedTuple
 
 from contracts.entities import SYSTEMS, System, other
 from runtime.rate_limiter import LIVE_LATELY_S
+from services.chargebee_adapter.source import CLOCK_SKEW_S
 from tests.system.rig import Rig
 from tests.waiting import wait_for
 
 CUSTOMERS = 20
-TOLD_LIVE = 150  # what webhooks and a page of events tell of is live, also during a first reading
+# What the events of the last minute tell of is live, also during a first reading.
+EVENTS_ARE_OLD_S = CLOCK_SKEW_S + 2
 EDITS, SLOW_EDITS = 40, 15
 GAP_S, SLOW_GAP_S = (0.3, 0.9), (2.0, 4.0)
 ALONE_S = 20.0  # so long a backfill is looked at while nobody edits
@@ -64,7 +66,7 @@ def _scenes(bootstrap: str, count: int) -> Iterator[str]:
         yield _edited(rig, "chargebee").line("in Chargebee, polls of the demo")
         yield _edited(rig, "poweroffice").line("in Go, polls of the demo")
     used = []
-    with _Scene(bootstrap, USUAL, TOLD_LIVE + count, linked=TOLD_LIVE) as rig:
+    with _Scene(bootstrap, USUAL, CUSTOMERS + count, linked=CUSTOMERS) as rig:
         begun_s = time.time()
         yield _edited(rig, "chargebee").line("in Chargebee, during a backfill")
         used.append(_backfill(rig, begun_s, "beside these edits"))
@@ -105,6 +107,8 @@ class _Scene(Rig):
         for number in range(self._customers):
             facts = {"id": f"c{number}", "first_name": "Kari", "last_name": f"Nordmann {number}"}
             self.add_customer(**facts, email=f"kari{number}@nordmann.example")
+        if self._linked < self._customers:
+            time.sleep(EVENTS_ARE_OLD_S)
         self.start()
         wait_for("customers are linked", self._made, lambda made: made >= self._linked)
         return self
