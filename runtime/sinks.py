@@ -67,8 +67,19 @@ class Lane:
     retry_s: float = 300.0
     workers: int = 4
     unreachable: str | None = None
+    # What the vendor refused last, and the pauses before it is asked again: they grow until such a
+    # command gets through, since a probe that is answered says nothing of a privilege it misses.
+    refused: tuple[str, str] | None = None
+    probing: Backoff = field(default_factory=lambda: Backoff(FIRST_PROBE_S, MAX_PROBE_S))
     live: "asyncio.Queue[_Job]" = field(default_factory=asyncio.Queue)
     bulk: "asyncio.Queue[_Job]" = field(default_factory=asyncio.Queue)
+
+    def got_through(self, command: Command) -> None:
+        """The vendor took a command: the next time that it refuses one of its kind is a first
+        one."""
+        if self.refused in (None, (command.entity, command.op)):
+            self.refused = None
+            self.probing.begin_again()
 
 
 @dataclass(eq=False)
@@ -300,7 +311,9 @@ class SinkRunner:
             if problem is not None:
                 return _refusal(command, "parked", problem, maybe_applied=command.look_first)
             try:
-                return await lane.apply(command)
+                outcome = await lane.apply(command)
+                lane.got_through(command)
+                return outcome
             except Refused as error:
                 log.warning(
                     "command.rejected",
@@ -313,14 +326,14 @@ class SinkRunner:
                 )
                 return _refusal(command, "rejected", error.problem)
             except Unauthorised as error:
-                self._stop_lane(tenant, lane, str(error))
+                self._stop_lane(tenant, lane, str(error), command)
             except Retriable as error:
                 command = msgspec.structs.replace(
                     command, look_first=command.look_first or error.maybe_applied
                 )
                 COMMAND_RETRIES.labels(tenant, self._system, command.entity).inc()
                 if loop.time() + backoff.next_s > give_up_at:
-                    self._stop_lane(tenant, lane, str(error))
+                    self._stop_lane(tenant, lane, str(error), command)
                 else:
                     await backoff.pause(at_least_s=error.retry_after_s or 0.0, jitter=0.3)
             except asyncio.CancelledError:
@@ -334,15 +347,16 @@ class SinkRunner:
                 )
                 return _refusal(command, "rejected", problem)
 
-    def _stop_lane(self, tenant: str, lane: Lane, reason: str) -> None:
+    def _stop_lane(self, tenant: str, lane: Lane, reason: str, command: Command) -> None:
         if lane.unreachable is None:
-            lane.unreachable = reason
+            lane.unreachable, lane.refused = reason, (command.entity, command.op)
             log.error("vendor.unreachable", tenant=tenant, system=self._system, reason=reason)
             self._begin_probing(tenant, lane)
 
     async def _probe_loop(self, tenant: str, lane: Lane, *, first: bool = False) -> None:
         """Ask the vendor until it answers, then let the linker plan again what was parked."""
-        backoff = Backoff(FIRST_PROBE_S, MAX_PROBE_S)
+        if not first:
+            await lane.probing.pause()
         while True:
             try:
                 await lane.probe()
@@ -358,7 +372,9 @@ class SinkRunner:
                         system=self._system,
                         reason=lane.unreachable,
                     )
-                await backoff.pause()
+                await lane.probing.pause()
+        if first:
+            lane.probing.begin_again()
         lane.unreachable = None
         await self._signal(tenant, signals.Reachable(system=self._system))
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from contracts.messages import Command, Outcome
 from contracts.signals import OfService, Reachable
 from contracts.topics import link_key
 from runtime import sinks
+from runtime.backoff import Backoff
 from runtime.sinks import Lane, SinkRunner
 from runtime.vendor import Refused, Retriable, Unauthorised
 from tests import waiting
@@ -280,6 +282,52 @@ def test_a_refused_key_parks_at_once_and_the_probe_says_when_it_is_over() -> Non
             assert held.signals == [("demo", Reachable(system="poweroffice"))]
             await held.give(command("a", seq=2))
             assert (await held.until_outcomes(4))[-1].result == "applied"
+
+    run(scenario())
+
+
+def test_a_privilege_that_is_missing_is_asked_for_with_pauses_that_grow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The probe is answered, and the linker plans the command again: at the full rate of the key,
+    if nothing waited. What else gets through meanwhile says nothing of it."""
+    pauses: list[float] = []
+
+    async def pause(self: Backoff, **_: Any) -> None:
+        pauses.append(self.next_s)
+        self.next_s = min(self._most_s, self.next_s * 2)
+
+    monkeypatch.setattr(Backoff, "pause", pause)
+
+    async def scenario() -> None:
+        is_granted = False
+
+        async def forbidden(asked: Command) -> Outcome:
+            if asked.link == "order" and not is_granted:
+                raise Unauthorised("grant the privilege SalesOrders_Full")
+            return applied(asked)
+
+        vendor = FakeVendor(forbidden)
+
+        async def again(count: int, *, seq: int) -> None:
+            for number in range(seq, seq + count):
+                held.signals.clear()
+                await held.give(command("order", seq=number, entity="order"))
+                await until(lambda: held.signals)
+                other = command("kari", seq=number)
+                await held.give(other)
+                await until(partial(vendor.asked.__contains__, other))
+
+        async with bench({"demo": vendor}) as held:
+            await until(lambda: held.signals)
+            await again(8, seq=1)
+            assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+            is_granted = True
+            await held.give(command("order", seq=9, entity="order"))
+            await until(lambda: command("order", seq=9, entity="order") in vendor.asked)
+            is_granted = False
+            await again(1, seq=10)
+            assert pauses[8:] == [1]
 
     run(scenario())
 
