@@ -259,6 +259,30 @@ def test_events_of_one_page_bring_an_order_once(recorder: Recorder) -> None:
     play(site, scenario())
 
 
+def test_the_invoices_of_several_orders_are_read_by_their_ids_since_a_list_lags(
+    recorder: Recorder,
+) -> None:
+    """Else a paid order would seem unpaid again, under a newer version than that of its payment."""
+    site = Site(recorder)
+
+    async def scenario() -> None:
+        recorder.lists["/invoices"] = [{"invoice": invoice(1)}, {"invoice": invoice(1, id="8")}]
+        for number in ("7", "8"):
+            recorder.records[f"/invoices/{number}"] = invoice(5, "paid", id=number)
+        page = [
+            event("order_updated", order=order(6)),
+            event("order_updated", order=order(7, id="43", invoice_id="8")),
+            event("order_updated", order=order(8)),
+        ]
+        recorder.taken()
+        await site.source._publish_page(page)
+        assert [each.path for each in recorder.taken()] == ["/invoices/7", "/invoices/8"]
+        shown = [each.data["invoice"]["paid"] for each in site.publisher.events if each.data]
+        assert shown == [True, True, True]
+
+    play(site, scenario())
+
+
 # --- which of two readings is the newer
 # ---------------------------------------------------------------------
 

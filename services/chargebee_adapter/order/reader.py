@@ -106,11 +106,11 @@ class OrderReader:
         touched = await self._touched(batch, events)
         there = {id_of(event.record) for event in carried}
         further = [raw for raw in await self._linked(batch, touched, there) if self._in_scope(raw)]
-        missing = {_invoice_of(raw) for raw in (*(event.record for event in carried), *further)} - {
-            ""
-        }
-        for invoice in (await self._invoices(missing - batch.invoices.keys())).values():
-            batch.keep(invoice)
+        for raw in (*(event.record for event in carried), *further):
+            if (name := _invoice_of(raw)) and name not in batch.invoices:
+                invoice = await self._fresh(batch, "invoice", "invoices", name)
+                if invoice is not None:
+                    batch.keep(invoice)
         pairs = []
         for event in carried:
             pair = await self._pair(batch, event.record, event.is_deletion)
