@@ -9,16 +9,42 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from contracts.entities import EntityName
 from services.poweroffice_adapter.bodies import decoded, encoded
-from services.poweroffice_adapter.mapping import Reading
+from services.poweroffice_adapter.mapping import Held, Reading, timestamp, value_at
 
 MAX_REMEMBERED = 50_000  # finished writes; a reading lasts far less long than so many writes
 MAX_ROWS = 5_000  # of customers and products, a kilobyte or two each
 
 Key = tuple[EntityName, str]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the header of a sales order says of the lines it does not hold."""
+
+    changed_at: str
+    line_count: int | None
+    net: Decimal | None
+    total: Decimal | None
+
+    @property
+    def of_lines(self) -> tuple[object, ...]:
+        """What changes with the lines; the time may not."""
+        return self.line_count, self.net, self.total
+
+
+def facts_of(row: Any) -> Facts:
+    """The facts of a SalesOrderDto; of other records their time alone."""
+    return Facts(
+        timestamp(value_at(row, ("LastChangedDateTimeOffset",))),
+        value_at(row, ("LineCount",)),
+        value_at(row, ("NetAmount",)),
+        value_at(row, ("TotalAmount",)),
+    )
 
 
 @dataclass
@@ -44,7 +70,7 @@ class Observations:
         self._open: dict[Key, _Open] = {}
         self._ended: OrderedDict[Key, _Ended] = OrderedDict()
         self._settled: dict[Key, bool] = {}
-        self._answers: OrderedDict[Key, tuple[int, Reading]] = OrderedDict()
+        self._answers: OrderedDict[Key, tuple[int, Reading, Facts]] = OrderedDict()
         self._rows: OrderedDict[Key, bytes] = OrderedDict()
 
     def start(self) -> int:
@@ -118,21 +144,17 @@ class Observations:
         neither."""
         return self._settled.get((entity, id))
 
-    def keep_answer(self, entity: EntityName, number: int, reading: Reading) -> None:
+    def keep_answer(self, entity: EntityName, number: int, held: Held) -> None:
         """What a write of ours returned, whole: it saves the source a read of the same state."""
-        self._answers[entity, reading.id] = (number, reading)
+        self._answers[entity, held.reading.id] = (number, held.reading, facts_of(held.raw))
         if len(self._answers) > MAX_REMEMBERED:
             self._answers.popitem(last=False)
 
-    def take_answer(
-        self, entity: EntityName, id: str, changed_at: str
-    ) -> tuple[int, Reading] | None:
-        """The answer kept of a record, once, if nothing changed since; `changed_at` is what a list
-        says of it."""
-        number, reading = self._answers.pop((entity, id), (0, None))
-        return (
-            (number, reading) if reading is not None and reading.changed_at == changed_at else None
-        )
+    def take_answer(self, entity: EntityName, id: str, facts: Facts) -> tuple[int, Reading] | None:
+        """The answer kept of a record, once, if it said what a list says of it now; the time alone
+        does not move with an order's lines."""
+        kept = self._answers.pop((entity, id), None)
+        return kept[:2] if kept is not None and kept[2] == facts else None
 
     def keep_row(self, entity: EntityName, id: str, row: Mapping[str, Any]) -> None:
         """What Go showed of a record just now, in a list or alone: the next write to it may test

@@ -17,6 +17,7 @@ from services.poweroffice_adapter.client import MAX_PAGE_SIZE, Forbidden, PowerO
 from services.poweroffice_adapter.feed import SYSTEM, Feed
 from services.poweroffice_adapter.mapping import time_of, value_at
 from services.poweroffice_adapter.notes import has_id
+from services.poweroffice_adapter.observations import facts_of
 from services.poweroffice_adapter.order.source import (
     FACTS,
     INVOICE_FACTS,
@@ -24,7 +25,6 @@ from services.poweroffice_adapter.order.source import (
     InvoiceFacts,
     OrderSource,
     booked_at,
-    facts_of,
     invoice_facts_of,
     sent_at,
 )

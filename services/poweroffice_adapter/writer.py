@@ -300,7 +300,7 @@ class Writer(Records):
         number = self._observations.reply()
         outcome = self._outcome(command, "applied", held.reading, number, skipped=skipped)
         self._observations.end_write(command.entity, held.reading.id, outcome.data, number)
-        self._observations.keep_answer(command.entity, number, held.reading)
+        self._observations.keep_answer(command.entity, number, held)
         return outcome
 
     def _outcome(

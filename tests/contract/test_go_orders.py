@@ -501,3 +501,57 @@ def test_an_invoice_that_was_imported_into_go_is_no_sale_of_an_order(address: st
         assert w.publisher.taken() == []
 
     play(address, scene)
+
+
+# -- what Go showed of an order's lines when we wrote to it
+
+
+async def net_of(w: World) -> str | None:
+    await w.source.orders.step()
+    events = w.publisher.taken()
+    return (events[-1].data or {})["net"] if events else None
+
+
+async def quantity(w: World, order: str, value: int) -> None:
+    """A person's edit of the line, which moves the order's amounts and not its time."""
+    path = f"/SalesOrders/{order}/Lines"
+    rows = await w.person.get(path, params={"OrderBy": "SortOrder"})
+    await w.edit(f"{path}/{rows[-1]['Id']}", Quantity=value)
+
+
+@pytest.mark.calm
+def test_an_edit_of_a_line_between_our_write_and_the_next_poll_is_seen(address: str) -> None:
+    async def scene(w: World) -> None:
+        await w.settings(line_change_bumps_order=False)
+        made = await draft(w)
+        assert (made.data or {})["net"] == "90"
+        await quantity(w, str(made.id), 6)
+        assert await net_of(w) == "540"
+
+    play(address, scene)
+
+
+@pytest.mark.calm
+def test_an_edit_of_a_line_just_before_our_write_of_the_header_is_seen(address: str) -> None:
+    """The answer to the header's change holds no lines."""
+
+    async def scene(w: World) -> None:
+        await w.settings(line_change_bumps_order=False)
+        made = await draft(w)
+        orders = w.sink._writers["order"]
+        patch = orders.patch
+
+        async def after_an_edit(held: Any, operations: Any, priority: int) -> Any:
+            await quantity(w, str(made.id), 6)
+            return await patch(held, operations, priority)
+
+        orders.patch = after_an_edit  # type: ignore[method-assign]
+        fields = {"purchase_order": "PO 9"}
+        known = {"purchase_order": (made.data or {})["purchase_order"]}
+        done = await w.apply("order", "update", target_id=made.id, fields=fields, expected=known)
+        read = await w.apply("order", "verify", target_id=made.id)
+        assert done.data == read.data
+        assert [each["quantity"] for each in (done.data or {})["lines"]] == ["6"]
+        assert await net_of(w) == "540"
+
+    play(address, scene)

@@ -12,6 +12,7 @@ from runtime.vendor import NotFound, Refused, Retriable
 from services.poweroffice_adapter.client import Forbidden
 from services.poweroffice_adapter.guard import differing, present, typed, without
 from services.poweroffice_adapter.mapping import MAPPING, Held, Path, value_at
+from services.poweroffice_adapter.observations import facts_of
 from services.poweroffice_adapter.order import canonical, draft_rules, writes
 from services.poweroffice_adapter.order.lines import (
     LineChange,
@@ -60,12 +61,15 @@ class Orders(Writer):
     async def patch(
         self, held: Held, operations: Sequence[Mapping[str, Any]], priority: int
     ) -> Held:
-        """The answer is a header; lines cannot have been changed by it and are those just read."""
+        """The answer is a header; its lines are those just read, unless what it says of them shows
+        that somebody has changed one since."""
         path = f"/SalesOrders/{held.reading.id}"
         header = await self._client.patch(path, operations, priority=priority)
         if value_at(header, ("Id",)) is None:
             raise Retriable("PowerOffice Go answered without the order", maybe_applied=True)
         lines = value_at(held.raw, ("SalesOrderLines",))
+        if facts_of(header).of_lines != facts_of(held.raw).of_lines:
+            return await self.get(held.reading.id, priority)
         return self._held(
             await self._reader.whole({**header, "SalesOrderLines": lines}, 0, priority)
         )

@@ -23,6 +23,7 @@ from services.poweroffice_adapter.client import CHANGED, Forbidden, PowerOfficeC
 from services.poweroffice_adapter.feed import SYSTEM, Feed, Numbered
 from services.poweroffice_adapter.mapping import value_at
 from services.poweroffice_adapter.notes import has_id
+from services.poweroffice_adapter.observations import Facts, facts_of
 from services.poweroffice_adapter.order.reader import OrderReader
 
 log = structlog.get_logger()
@@ -34,16 +35,6 @@ INVOICE_FACTS = (
     "Id,NetAmount,TotalAmount,Balance,IsReversed,SentDateTimeOffset,"
     "BalanceLastChangedDateTimeOffset"
 )
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a header says of the lines it does not hold."""
-
-    changed_at: str
-    line_count: int | None
-    net: Decimal | None
-    total: Decimal | None
 
 
 @dataclass(frozen=True)
@@ -66,16 +57,6 @@ class Listed:
     sent_at: str = mapping.NEVER
     booked_at: str = mapping.NEVER
     ids: set[str] = field(default_factory=set)
-
-
-def facts_of(row: Row) -> Facts:
-    """The facts of a SalesOrderDto."""
-    return Facts(
-        mapping.timestamp(value_at(row, ("LastChangedDateTimeOffset",))),
-        value_at(row, ("LineCount",)),
-        value_at(row, ("NetAmount",)),
-        value_at(row, ("TotalAmount",)),
-    )
 
 
 def invoice_facts_of(row: Row) -> InvoiceFacts:
@@ -255,9 +236,7 @@ class OrderSource:
         found: list[Numbered] = []
         for id, facts in batch.items():
             answer = (
-                None
-                if self._feed.aside
-                else self._observations.take_answer("order", id, facts.changed_at)
+                None if self._feed.aside else self._observations.take_answer("order", id, facts)
             )
             if answer is not None:
                 found.append(answer)
