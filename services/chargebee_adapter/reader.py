@@ -27,7 +27,8 @@ MAX_AHEAD_MS = 60_000
 
 
 class Reader:
-    """Readings of one tenant. Its calls raise as the client's do. `clock` gives aware UTC."""
+    """Readings of one tenant. Its calls raise as the client's do. `clock` gives aware UTC,
+    `is_known(id)` whether an order has been published and is not deleted."""
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Reader:
         catalogue: Catalogue,
         authors: Authors,
         clock: Callable[[], datetime],
+        is_known: Callable[[str], bool],
     ) -> None:
         self._client, self._catalogue, self._authors, self._clock = (
             client,
@@ -50,7 +52,7 @@ class Reader:
         catalogue.lists_lag = self._lists_lag
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         reader = InvoiceReader if settings.order.source == "invoices" else OrderReader
-        self._orders: OrderReader = reader(settings, client, catalogue, authors)
+        self._orders: OrderReader = reader(settings, client, catalogue, authors, is_known)
 
     @property
     def reads_orders(self) -> bool:

@@ -71,7 +71,9 @@ class Source:
         catalogue = catalogue or Catalogue(pricing_of(settings))
         self._catalogue = catalogue
         self._authors = authors or Authors()
-        self._reader = Reader(settings, client, catalogue, self._authors, clock)
+        self._reader = Reader(
+            settings, client, catalogue, self._authors, clock, self._is_known_order
+        )
         self._snapshots = Snapshots(
             tenant, settings, client, publisher, self._reader, catalogue, clock=clock, new_id=new_id
         )
@@ -132,6 +134,10 @@ class Source:
             del self._under_way[event.id]
             done.set()
         return published
+
+    def _is_known_order(self, order_id: str) -> bool:
+        known = self._publisher.known(self._tenant, "chargebee", "order").get(order_id)
+        return known is not None and not known.deleted
 
     async def _is_handled(self, event_id: str) -> bool:
         """Whether an event was published; one that a webhook is about just now is waited for."""

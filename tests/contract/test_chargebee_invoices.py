@@ -4,7 +4,7 @@ readings is the newer."""
 import asyncio
 import json
 from collections.abc import Coroutine
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -279,6 +279,31 @@ def test_the_invoices_of_several_orders_are_read_by_their_ids_since_a_list_lags(
         assert [each.path for each in recorder.taken()] == ["/invoices/7", "/invoices/8"]
         shown = [each.data["invoice"]["paid"] for each in site.publisher.events if each.data]
         assert shown == [True, True, True]
+
+    play(site, scenario())
+
+
+def test_a_known_order_stays_in_scope_when_its_date_moves_before_the_start(
+    recorder: Recorder,
+) -> None:
+    site = Site(recorder)
+    first = int(datetime(2025, 12, 31, 12, tzinfo=UTC).timestamp())
+
+    async def scenario() -> None:
+        site.hold(invoice=invoice())
+        await site.told("order_created", order=order(1, order_date=first, id="43"))
+        assert site.publisher.events == []
+        await site.told("order_updated", order=order(2))
+        await site.told("order_updated", order=order(3, order_date=first))
+        assert site.last.data is not None
+        assert (site.last.id, site.last.data["order_date"]) == ("42", "2025-12-31")
+        await site.told("order_cancelled", order=order(4, order_date=first, status="cancelled"))
+        assert site.last.data["status"] == "cancelled"
+        count = len(site.publisher.events)
+        deleted = order(5, order_date=first, deleted=True)
+        await site.told("order_deleted", order=deleted)
+        await site.told("order_updated", order={**deleted, "resource_version": T + 6})
+        assert [each.deleted for each in site.publisher.events[count:]] == [True]
 
     play(site, scenario())
 

@@ -4,6 +4,7 @@ else."""
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from contracts.vendors import invoice_order_id
 from runtime.dead_letters import about
 from services.chargebee_adapter.client import Raw
 from services.chargebee_adapter.events import Event
@@ -58,5 +59,4 @@ class InvoiceReader(OrderReader):
         return await self.listed(batch.invoices.values())
 
     def _in_scope(self, raw: Raw) -> bool:
-        day = invoiced_on(raw, self._zone)
-        return self._since is not None and (day is None or day >= self._since)
+        return self._is_recent(invoiced_on(raw, self._zone), invoice_order_id(id_of(raw)))

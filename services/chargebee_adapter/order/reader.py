@@ -7,7 +7,7 @@ does not lag. What the event told is published before that where a write of ours
 it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
@@ -68,12 +68,20 @@ class Listing(NamedTuple):
 
 
 class OrderReader:
-    """Reads the orders of one tenant. Its calls raise as the client's do."""
+    """Reads the orders of one tenant. Its calls raise as the client's do. `is_known(id)` says
+    whether an order has been published, and not as deleted: such a one stays in scope, whatever
+    becomes of its date."""
 
     def __init__(
-        self, settings: Tenant, client: ChargebeeClient, catalogue: Catalogue, authors: Authors
+        self,
+        settings: Tenant,
+        client: ChargebeeClient,
+        catalogue: Catalogue,
+        authors: Authors,
+        is_known: Callable[[str], bool],
     ) -> None:
         self._client, self._catalogue, self._authors = client, catalogue, authors
+        self._is_known = is_known
         self._zone = ZoneInfo(settings.zone)
         self._since: date | None = settings.start.orders
         self._carries_round_off = settings.order.round_off_product is not None
@@ -89,7 +97,8 @@ class OrderReader:
         return Listing("orders", "order", "/orders", "created_at", {})
 
     async def listed(self, raws: Iterable[Raw]) -> list[Reading]:
-        """The orders of a list that are not older than `start.orders`, with their invoices."""
+        """The orders of a list that are not older than `start.orders` or known, with their
+        invoices."""
         chosen = [raw for raw in raws if self._in_scope(raw)]
         invoices = await self._invoices({_invoice_of(raw) for raw in chosen} - {""})
         return await self._readings([Pair(raw, invoices.get(_invoice_of(raw))) for raw in chosen])
@@ -207,8 +216,12 @@ class OrderReader:
         )
 
     def _in_scope(self, raw: Raw) -> bool:
-        day = canonical.ordered_on(raw, self._zone)
-        return self._since is not None and (day is None or day >= self._since)
+        return self._is_recent(canonical.ordered_on(raw, self._zone), id_of(raw))
+
+    def _is_recent(self, day: date | None, order_id: str) -> bool:
+        if self._since is None:
+            return False
+        return day is None or day >= self._since or self._is_known(order_id)
 
     async def _invoices(self, invoice_ids: set[str]) -> dict[str, Raw]:
         if len(invoice_ids) == 1 and unaddressable("invoices", min(invoice_ids)) is None:
