@@ -46,6 +46,8 @@ class Sweep:
     ) -> None:
         self._reader, self._feed, self._orders = reader, feed, orders
         self._client, self._health = client, health
+        # Invoices from before the listing begins; Go keeps every one.
+        self._sent_before: set[str] = set()
 
     async def run(self) -> bool:
         """One sweep of everything whose snapshot is complete; True when something was published."""
@@ -213,7 +215,7 @@ class Sweep:
             self._empty("order")
             return 0
         published, absent = 0, []
-        for id in sorted(self._feed.present_ids("order") - listed - sent):
+        for id in sorted(self._feed.present_ids("order") - listed - sent - self._sent_before):
             if (taken := await self._found(id)) is None:
                 absent.append(id)
             else:
@@ -233,9 +235,9 @@ class Sweep:
     async def _found(self, id: str) -> int | None:
         """Events sent for an order found after all, as an invoice first; None when it is in neither
         place."""
-        found = await self._orders.reader.invoice(id, BULK) or await self._orders.reader.order(
-            id, BULK
-        )
-        if found is None:
+        found = await self._orders.reader.invoice(id, BULK)
+        if found is not None:
+            self._sent_before.add(id)
+        elif (found := await self._orders.reader.order(id, BULK)) is None:
             return None
         return (await self._feed.take("order", [found.numbered], self._orders.reread)).published

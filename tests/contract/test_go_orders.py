@@ -1,6 +1,7 @@
 """The notice of a draft, the delivery of invoices to a customer, and what follows an order once it
 has been sent."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -484,6 +485,29 @@ def test_a_credit_note_of_an_order_from_before_the_start_is_harmless(address: st
             await all_loops(source, sweep_first=True)
         assert {event.id for event in w.publisher.taken()} == {note}
         assert old not in w.publisher.held["order"]
+
+    play(address, scene)
+
+
+def test_what_was_sent_before_a_start_that_was_moved_on_is_asked_for_once(address: str) -> None:
+    """The listing of a sweep begins at the start, and an invoice cannot disappear."""
+
+    async def scene(w: World) -> None:
+        sent = await sent_order(w)
+        drafted = await w.make_order(await w.make_customer(), await w.make_product(code="x"))
+        await w.source.orders.step()
+        assert [event.id for event in w.publisher.taken()] == [drafted]
+        start = w.tenant.start.model_copy(update={"orders": date(2999, 1, 1)})
+        w.tenant = w.tenant.model_copy(update={"start": start})
+        moved = again(w)
+        asked = []
+        for _ in range(3):
+            await w.counts()
+            await moved.sweep()
+            asked.append((await w.counts()).get("GET /OutgoingInvoices/{id}", 0))
+        assert asked == [1, 0, 0]
+        assert [each.id for each in w.publisher.taken() if each.entity == "order"] == []
+        assert {sent, drafted} <= w.publisher.held["order"].keys()
 
     play(address, scene)
 
