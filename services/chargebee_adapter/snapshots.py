@@ -38,18 +38,20 @@ class Snapshots:
         )
         self._catalogue, self._clock, self._new_id = catalogue, clock, new_id
         self._list_lag_s = settings.chargebee.list_lag_s
+        self._start = str(settings.start.orders or "")
 
     def is_complete(self, entity: EntityName) -> bool:
         """Whether a complete reading has been published before. One of orders counts only under
-        this mapping: a newer one tells of their invoices what no version moves for."""
+        this mapping, since a newer one tells of their invoices what no version moves for, from this
+        source, and from this start or an earlier one."""
         cursor = self._publisher.cursor(self._tenant, "chargebee", entity) or {}
-        is_outdated = entity == "order" and cursor.get("mapping", 1) < MAPPING
-        is_of_another = cursor.get("source", "orders") != self._source_of(entity)
-        return bool(cursor.get("completed_at")) and not is_outdated and not is_of_another
-
-    def _source_of(self, entity: EntityName) -> str:
-        """What an entity was read from; a complete reading of the other source says nothing."""
-        return self._reader.listing.source if entity == "order" else "orders"
+        if not cursor.get("completed_at"):
+            return False
+        return entity != "order" or (
+            cursor.get("mapping", 1) >= MAPPING
+            and cursor.get("source", "orders") == self._reader.listing.source
+            and cursor.get("start", self._start) <= self._start
+        )
 
     async def forget(self, entity: EntityName) -> None:
         """Let the next `take` read everything again."""
@@ -79,8 +81,8 @@ class Snapshots:
             )
         )
         value = {"snapshot": snapshot, "completed_at": completed_at, "mapping": MAPPING}
-        if (source := self._source_of(entity)) != "orders":
-            value["source"] = source
+        if entity == "order":
+            value |= {"source": self._reader.listing.source, "start": self._start}
         await self._publisher.save_cursor(self._tenant, "chargebee", entity, value)
 
     async def _wait_until(self, moment: datetime) -> None:

@@ -420,6 +420,32 @@ def test_a_list_that_shows_one_part_late_is_overtaken(
     play(site, scenario())
 
 
+# --- after another start
+# ---------------------------------------------------------------------------------------
+
+
+def test_a_start_that_is_moved_back_reads_the_orders_again(recorder: Recorder) -> None:
+    site = Site(recorder, start={"orders": "2026-06-01"})
+
+    async def scenario() -> None:
+        recorder.lists["/orders"] = [{"order": order(invoice_id=None)}]
+        await site.source._snapshots.take("order")
+        assert site.publisher.events == []  # of April
+        for start, is_complete in (
+            ("2026-01-01", False),
+            ("2026-06-01", True),
+            ("2026-07-01", True),
+        ):
+            moved = Site(recorder, start={"orders": start})
+            moved.publisher.cursors = site.publisher.cursors
+            assert moved.source._snapshots.is_complete("order") is is_complete
+            await moved.close()
+        del site.publisher.cursors["order"]["start"]  # of an earlier release
+        assert site.source._snapshots.is_complete("order")
+
+    play(site, scenario())
+
+
 # --- after an upgrade
 # ---------------------------------------------------------------------------------------
 

@@ -489,6 +489,32 @@ def test_a_credit_note_of_an_order_from_before_the_start_is_harmless(address: st
     play(address, scene)
 
 
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_a_start_that_is_moved_back_brings_what_lies_between(address: str, is_sent: bool) -> None:
+    async def scene(w: World) -> None:
+        order = await w.make_order(
+            await w.make_customer(), await w.make_product(), SalesOrderDate="2025-12-31"
+        )
+        if is_sent:
+            await w.send(order)
+        await snapshots(w)
+        await w.source.orders.invoice_step()
+        assert order not in w.publisher.held.get("order", {})
+        for name, marks in (("order", ("watermark",)), ("invoice", ("watermark", "booked"))):
+            # Long ago: no poll reaches back to it.
+            w.publisher.cursors[name] |= dict.fromkeys(marks, "2999-01-01T00:00:00.0000000Z")
+        start = w.tenant.start.model_copy(update={"orders": date(2025, 12, 1)})
+        w.tenant = w.tenant.model_copy(update={"start": start})
+        for ids in ([order], []):
+            moved = again(w)
+            await moved.orders.step()
+            await moved.orders.invoice_step()
+            assert [each.id for each in w.publisher.taken() if each.entity == "order"] == ids
+        assert w.publisher.cursors["order"]["start"] == "2025-12-01"
+
+    play(address, scene)
+
+
 def test_what_was_sent_before_a_start_that_was_moved_on_is_asked_for_once(address: str) -> None:
     """The listing of a sweep begins at the start, and an invoice cannot disappear."""
 

@@ -118,12 +118,13 @@ class OrderSource:
         return f"{begins:%Y-%m-%dT%H:%M:%S}.0000000Z"
 
     async def step(self) -> bool:
-        """One snapshot or one poll of sales orders; True after activity."""
+        """One snapshot or one poll of sales orders; True after activity. A start before that of the
+        last snapshot takes another."""
         if self.start is None:
             self._health["notes"]["order"] = "orders are not read: start.orders is not set"
             return False
         cursor = self._feed.publisher.cursor(self._name, SYSTEM, "order")
-        if cursor is None:
+        if cursor is None or cursor.get("start", str(self.start)) > str(self.start):
             await self.snapshot()
             return True
         watermark = str(cursor.get("watermark") or mapping.NEVER)
@@ -186,7 +187,8 @@ class OrderSource:
             "booked": max(invoices.booked_at, begun),
         }
         await self._save("invoice", marks)
-        await self._save("order", {"snapshot": snapshot, "watermark": newest})
+        value = {"snapshot": snapshot, "watermark": newest, "start": str(self.start)}
+        await self._save("order", value)
 
     async def _orders(
         self, params: dict[str, str], priority: int, snapshot: str | None = None
