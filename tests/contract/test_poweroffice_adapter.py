@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -692,6 +693,44 @@ async def snapshots(w: World) -> list[Observed]:
     await w.source.step("product")
     await w.source.orders.step()
     return w.publisher.taken()
+
+
+@pytest.mark.calm
+@pytest.mark.parametrize("entity", ["product", "order"])
+def test_an_edit_on_a_page_that_was_read_before_later_pages_is_seen(
+    address: str, entity: EntityName
+) -> None:
+    async def story(w: World) -> None:
+        path = "/Products" if entity == "product" else "/SalesOrders"
+        customer, products = await w.make_customer(), [await w.make_product(c) for c in "ab"]
+        orders = [await w.make_order(customer, each) for each in products]
+        first, second = sorted(products if entity == "product" else orders)
+        change = {"Name": "Endret"} if entity == "product" else {"PurchaseOrderReference": "PO 9"}
+        narrow = w.tenant.poweroffice.model_copy(update={"overlap_s": 0})
+        tenant = w.tenant.model_copy(update={"poweroffice": narrow})
+        clock = w.source._clock
+        source = Source("demo", tenant, w.client, w.publisher, Observations(), clock=clock)
+        pages = w.client.pages
+
+        async def one_by_one(asked: str, **more: Any) -> AsyncIterator[Any]:
+            edited = False
+            async for page in pages(asked, **{**more, "size": 1}):
+                yield page
+                if asked == path and not edited:
+                    edited = True
+                    await w.edit(f"{path}/{first}", **change)
+                    await w.edit(f"{path}/{second}", **change)
+
+        w.client.pages = one_by_one  # type: ignore[assignment, method-assign]
+        step = source.orders.step if entity == "order" else partial(source.step, entity)
+        await step()
+        w.client.pages = pages  # type: ignore[method-assign]
+        await step()
+        newest = {event.id: event.data or {} for event in w.publisher.taken()}
+        field = "name" if entity == "product" else "purchase_order"
+        assert {newest[each][field] for each in (first, second)} == set(change.values())
+
+    play(address, story)
 
 
 def test_a_first_snapshot_is_told_while_it_is_read(address: str) -> None:

@@ -193,13 +193,15 @@ class OrderSource:
     async def _orders(
         self, params: dict[str, str], priority: int, snapshot: str | None = None
     ) -> tuple[int, str, set[str]]:
-        """Publish listed orders: events sent, greatest time of change, ids in scope."""
-        published, newest, ids = 0, mapping.NEVER, set[str]()
+        """Publish listed orders: events sent, greatest time of change on the first page, ids in
+        scope."""
+        published, newest, ids, first = 0, mapping.NEVER, set[str](), True
         pages = self._client.pages(
             "/SalesOrders", start=self._observations.start, priority=priority, params=params
         )
         async for _, rows in pages:
-            newest = max([newest, *(facts_of(row).changed_at for row in rows)])
+            if first:
+                newest, first = max([newest, *(facts_of(row).changed_at for row in rows)]), False
             scope = [row for row in rows if self._in_scope(row, "SalesOrderDate")]
             ids |= {str(value_at(row, ("Id",))) for row in scope}
             published += await self.read_changed(scope, priority, snapshot)
