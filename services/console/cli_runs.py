@@ -177,10 +177,14 @@ def reconcile(
 
 
 def _reported(about: Meant, run_id: str) -> drift.Report:
-    fact = follow(about, run_id)
-    if fact["state"] == "cancelled":
-        stop(f"reconcile {run_id} was cancelled", LEFT)
+    _followed(about, run_id)
     return read(about, lambda model: drift.drift_of(model, about.tenant, run_id))
+
+
+def _followed(about: Meant, run_id: str) -> None:
+    """Follow a comparison to its end; one that is cancelled has not read everything."""
+    if follow(about, run_id)["state"] == "cancelled":
+        stop(f"reconcile {run_id} was cancelled", LEFT)
 
 
 def _save(to_csv: Path | None, to_html: Path | None, report: drift.Report, tenant: str) -> None:
@@ -219,7 +223,7 @@ def _totals(
     if repair or entity not in (None, "order"):
         stop("--totals is about orders and repairs nothing: leave out --repair and --entity")
     run_id = signal(about, signals.Reconcile(entity="order"))["run"]
-    follow(about, run_id)
+    _followed(about, run_id)
     found = read(about, lambda model: totals.totals_of(model, about.tenant, run_id, month))
     try:
         if to_csv is not None:

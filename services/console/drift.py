@@ -146,6 +146,13 @@ def _entity(
         report.records[f"{system}/{entity}"] = sum(
             name == system and not event.deleted for (name, _), event in read.items()
         )
+    # What was not read to its end, or is no longer kept, says of no record that it is missing.
+    counts = {system: run.get("parts", {}).get(f"{system}/{entity}") for system in SYSTEMS}
+    whole = {
+        system
+        for system, count in counts.items()
+        if count is not None and (not count or report.records[f"{system}/{entity}"])
+    }
     held: set[tuple[System, str]] = set()
     for link in links.values():
         report.findings += left_in(link)
@@ -156,20 +163,29 @@ def _entity(
         absent = [
             (system, side)
             for system, side in sides
-            if (system, side.id) not in read and not side.deleted and not _moved(side, began)
+            if system in whole
+            and (system, side.id) not in read
+            and not side.deleted
+            and not _moved(side, began)
         ]
         report.missing += [
             Loose(entity=entity, system=system, id=side.id, link=link.key)
             for system, side in absent
         ]
-        if len(sides) == 2 and not absent and link.key not in drifted:
+        standing = [(system, side) for system, side in sides if not side.deleted]
+        are_read = [
+            (event := read.get((system, side.id))) is not None and not event.deleted
+            for system, side in sides
+        ]
+        if len(sides) == 2 and all(are_read) and link.key not in drifted:
             report.matched[entity] = report.matched.get(entity, 0) + 1
-        if len(sides) == 1 and not sides[0][1].deleted:
+        if len(standing) == 1:
+            [(system, side)] = standing
             report.unlinked.append(
                 Loose(
                     entity=entity,
-                    system=sides[0][0],
-                    id=sides[0][1].id,
+                    system=system,
+                    id=side.id,
                     link=link.key,
                     reason=f"{link.state}: {link.reason or ''}".rstrip(": "),
                 )

@@ -4,6 +4,7 @@ nothing in either, and the files are their owner's only, since they hold persona
 import csv
 import html
 import io
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from runtime.private import open_private
 # What a spreadsheet calculates, and what it may drop before it looks (OWASP, CSV Injection);
 # fullwidth forms count as the characters they stand for.
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+_NUMBER = re.compile(r"-\d+(\.\d+)?", re.ASCII)  # a spreadsheet calculates nothing there
 _LINES = "\n\t"
 _STYLE = (
     "body{font:14px sans-serif}table{border-collapse:collapse}td,th{border:1px solid "
@@ -28,7 +30,7 @@ Table = tuple[str, Row, Sequence[Row]]  # heading, columns, rows
 
 def csv_text(columns: Row, rows: Iterable[Row]) -> str:
     """A header line and a line for each row; a text that a spreadsheet would calculate begins with
-    an apostrophe."""
+    an apostrophe. A negative number is one."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)
@@ -85,7 +87,8 @@ def inert(text: str) -> str:
 def _cell(text: str) -> str:
     # The writer puts no quotes around a carriage return by itself, after which a new row would
     # begin.
-    return harmless(inert(text.replace("\r\n", "\n")), keep=_LINES)
+    plain = text if _NUMBER.fullmatch(text) else inert(text.replace("\r\n", "\n"))
+    return harmless(plain, keep=_LINES)
 
 
 def _escaped(text: str) -> str:

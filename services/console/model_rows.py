@@ -20,7 +20,7 @@ from services.console.findings import found_in
 from services.console.tally import is_told, sides_of
 
 MIRRORED = ("links", "control", "journal", "cursors", "dead-letters", "readings")
-FORMAT = "9"  # of the tables; another one is made anew
+FORMAT = "10"  # of the tables; another one is made anew
 SETTLED_STATES = frozenset({"linked", "sent", "ignored"})
 IS_OPEN = 2  # of `busy`: a command is under way; 1 where one is planned
 SEARCHED = (
@@ -181,10 +181,8 @@ def _words(link: Link) -> str:
     for system in SYSTEMS:
         if (side := side_of(link, system)) is not None:
             said.append(side.id)
-            said += [str(side.seen[name]) for name in SEARCHED if side.seen and side.seen.get(name)]
-            said += (
-                [str(number)]
-                if (number := ((side.seen or {}).get("invoice") or {}).get("number"))
-                else []
-            )
+            seen = side.seen or {}
+            said += [str(seen[name]) for name in SEARCHED if seen.get(name)]
+            said.append(" ".join(str(seen[name]) for name in SEARCHED[:2] if seen.get(name)))
+            said += [str(number)] if (number := (seen.get("invoice") or {}).get("number")) else []
     return "\n".join(said).casefold()

@@ -26,7 +26,10 @@ def overtaken_by(runs: Sequence[Control], run: Control) -> Control | None:
 
 
 def entities_of(run: Control) -> frozenset[EntityName]:
-    """What a run reads: of a reconcile and a rebuild the parts that it waits for."""
+    """What a run reads: of a reconcile and a rebuild the parts that it waits for. A replay asks for
+    records and keeps no readings."""
+    if run.value.get("kind") == "replay":
+        return frozenset()
     if parts := run.value.get("parts"):
         return frozenset(each for each in ENTITIES if any(p.endswith(f"/{each}") for p in parts))
     entity = (run.value.get("args") or {}).get("entity")

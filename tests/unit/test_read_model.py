@@ -30,6 +30,7 @@ from contracts.messages import (
 )
 from services.console import drift, lost, totals
 from services.console.base import NotFound
+from services.console.files import csv_text
 from services.console.letters import about, choose, words_of
 from services.console.model import ReadModel
 from services.console.model_rows import Mirrored
@@ -188,6 +189,7 @@ def test_a_link_is_found_by_key_by_either_id_and_by_a_part_of_a_name(model: Read
     )
     assert model.link_of("t", "customer", "poweroffice", "5") == model.link("t", "customer", "kari")
     assert [each.key for each in model.find("t", "åSHEIM", None)] == ["kari"]
+    assert [each.key for each in model.find("t", "kari åsheim", None)] == ["kari"]
     assert list(model.find("t", "Nordmann'; drop table links", None)) == []
     assert list(model.find("other", "kari", None)) == []
     put(model, "links", "t/customer/kari", None)
@@ -406,7 +408,70 @@ def test_a_record_made_while_the_run_was_reading_is_not_missing(
     assert drift.drift_of(model, "t", "r1").missing == []
 
 
+@pytest.mark.parametrize(
+    ("state", "parts", "names"),
+    [
+        ("cancelled", {"chargebee/customer": 1, "poweroffice/customer": None}, []),
+        # Kafka has dropped the readings since.
+        ("done", {"chargebee/customer": 1, "poweroffice/customer": 3}, []),
+        ("done", {"chargebee/customer": 1, "poweroffice/customer": 0}, ["1", "2"]),
+    ],
+)
+def test_nothing_is_missing_from_what_was_not_read_whole_or_is_not_kept(
+    model: ReadModel, state: str, parts: dict[str, Any], names: list[str]
+) -> None:
+    put_run(model, state=state, parts=parts)
+    for name, number in (("kari", "1"), ("ola", "2")):
+        put_link(model, link(name, chargebee=side(name), poweroffice=side(number)))
+        put_reading(model, "chargebee", name, KARI)
+    report = drift.drift_of(model, "t", "r1")
+    assert [each.id for each in report.missing] == names
+    assert report.matched == {}
+
+
+def test_a_pair_matches_only_where_both_were_read_and_stand(model: ReadModel) -> None:
+    """Of a pair that is deleted on one side the other stands alone."""
+    put_run(model, parts={"chargebee/customer": 3, "poweroffice/customer": 2})
+    put_link(model, link("same", chargebee=side("same"), poweroffice=side("1")))
+    new = "1795860000000"  # changed since: neither was read
+    put_link(
+        model, link("new", chargebee=side("new", version=new), poweroffice=side("2", version=new))
+    )
+    gone = side("3", deleted=True)
+    told = {"state": "ignored", "reason": "deleted in poweroffice; not carried"}
+    put_link(model, link("half", chargebee=side("half"), poweroffice=gone, **told))
+    for name in ("same", "half"):
+        put_reading(model, "chargebee", name, KARI)
+    put_reading(model, "poweroffice", "1", KARI)
+    put_reading(model, "poweroffice", "3", None, deleted=True)
+    report = drift.drift_of(model, "t", "r1")
+    assert report.matched == {"customer": 1}
+    assert report.missing == []
+    assert [(each.system, each.id, each.reason) for each in report.unlinked] == [
+        ("chargebee", "half", "ignored: deleted in poweroffice; not carried")
+    ]
+
+
 # -- totals
+
+
+def test_an_order_that_was_read_and_is_not_known_counts_in_the_month(model: ReadModel) -> None:
+    put_link(model, link("1", "order", chargebee=side("1", {}), poweroffice=side("u1", {})))
+    put_reading(model, "chargebee", "1", order("O1", "100"), "order")
+    put_reading(model, "poweroffice", "u1", order("20001", "100"), "order")
+    put_reading(model, "poweroffice", "u2", order("20002", "5000"), "order")
+    put_reading(model, "poweroffice", "u3", order("20003", "7", date="2026-11-01"), "order")
+    found = totals.totals_of(model, "t", "r1", "2026-10")
+    assert found.differs
+    assert found.sums["NOK"]["difference"].total == Decimal(-5000)
+    [row] = found.unlinked
+    assert (row.link, row.poweroffice, row.amounts["total"]) == (
+        "",
+        "20002",
+        {"chargebee": None, "poweroffice": "5000"},
+    )
+    assert "not known yet" in totals.line_of(row)
+    assert list(totals.order_rows(found.unlinked))
 
 
 def order(
@@ -564,6 +629,12 @@ def test_edits_that_lost_are_chosen_by_entity_system_and_time(
     """From a moment on, and before another."""
     lost_world(model)
     assert [each.rule for each in lost.lost_of(model, "t", **asked)] == rules
+
+
+def test_a_negative_number_in_a_table_is_a_number() -> None:
+    cells = ["-50.50", "-5", "-1+2", "-٥", "-50.50x", "=1", "50"]
+    (row,) = csv.reader(csv_text([], [cells]).splitlines()[1:])
+    assert row == ["-50.50", "-5", "'-1+2", "'-٥", "'-50.50x", "'=1", "50"]
 
 
 def test_edits_that_lost_as_lines_and_as_a_table(model: ReadModel, tmp_path: Path) -> None:

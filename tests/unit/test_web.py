@@ -825,9 +825,12 @@ def test_readings_that_a_later_run_has_taken_are_not_reported(
     parts = {"chargebee/order": 1, "poweroffice/order": 1}
     put_run(model, "m1", kind="reconcile", state="done", args={}, parts=parts)
     later = "2026-11-29T07:00:00.000000Z"
-    put_run(model, "p1", kind="replay", state="done", at=later, args={"entity": "product"})
-    assert "What differs" in browser.see("/acme/runs/m1")
     put_run(model, "p1", kind="replay", state="done", at=later, args={})
+    assert "What differs" in browser.see("/acme/runs/m1")  # a replay keeps no readings
+    other = {"chargebee/product": 1, "poweroffice/product": 1}
+    put_run(model, "p1", kind="reconcile", state="done", at=later, args={}, parts=other)
+    assert "What differs" in browser.see("/acme/runs/m1")
+    put_run(model, "p1", kind="rebuild", state="done", at=later, args={}, parts=parts)
     text = browser.see("/acme/runs/m1")
     assert "A later run has read some of it again" in text and "What differs" not in text
     browser.see("/acme/runs/m1.csv", 404)
@@ -883,6 +886,34 @@ def test_the_sheet_for_sign_off_says_who_when_how_many_and_how_much(
     every = held.see("/acme/held/plan.csv")
     assert ",total," in every and "kari@eksempel.no" in every
     assert held.sent == []
+
+
+def test_a_held_batch_in_several_currencies_shows_every_sum(
+    browser: Browser, model: ReadModel
+) -> None:
+    """The greatest number first, and by it is the list sorted."""
+    for name, (currency, total) in {"78": ("EUR", "10.00"), "79": ("NOK", "1000000.00")}.items():
+        data = {"number": name, "currency": currency, "total": total, "customer_id": "kari"}
+        planned = msgspec.structs.replace(plan(name), entity="order", fields=data)
+        facts = {"plan": planned, "chargebee": Side(id=name, version="1", seen=data)}
+        sold = link(name, entity="order", state="held", batch="b", poweroffice=None, **facts)
+        model.apply([Mirrored("links", f"acme/order/{name}", encode(sold))], {}, {})
+    text = browser.see("/acme/needs?kind=held")
+    assert 0 < text.index("NOK 1,000,000.00") < text.index("EUR 10.00")
+
+
+def test_what_differs_in_case_alone_differs(browser: Browser, model: ReadModel) -> None:
+    held = model.link("acme", "customer", "go-7")
+    assert held is not None and held.poweroffice is not None
+    seen = {**(held.poweroffice.seen or {}), "email": "KARI@eksempel.no"}
+    other = msgspec.structs.replace(
+        held, poweroffice=msgspec.structs.replace(held.poweroffice, seen=seen)
+    )
+    model.apply([Mirrored("links", "acme/customer/go-7", encode(other))], {}, {})
+    ids = number(model, "dobbel"), number(model, "go-7")
+    text = browser.see("/acme/records/{}?candidate={}".format(*ids))
+    [row] = [each for each in text.split("<tr") if "KARI@eksempel.no" in each]
+    assert row.startswith(' class="differs"')
 
 
 def test_pages_of_many_stay_small(browser: Browser, model: ReadModel) -> None:

@@ -45,7 +45,8 @@ _STATES: dict[LinkState, Kind] = {
 class Need(NamedTuple):
     """One thing that waits for a person. `number` leads to the record's page; `what` says more of
     the kind (a finding's, a batch's name, a letter's key), `since` is ISO 8601 UTC or blank.
-    `said` and `todo_said` are `reason` and `todo` as sentences, where they are ours."""
+    `others` are sums in further currencies, as numbers no greater. `said` and `todo_said` are
+    `reason` and `todo` as sentences, where they are ours."""
 
     kind: Kind
     what: str
@@ -61,6 +62,7 @@ class Need(NamedTuple):
     currency: str = ""
     amount: str = ""
     since: str = ""
+    others: tuple[tuple[str, str], ...] = ()
 
     @property
     def stake(self) -> Decimal:
@@ -141,7 +143,8 @@ def _held(model: ReadModel, tenant: str) -> Iterator[Need]:
     if not model.in_states(tenant, ("held",), most=1):
         return
     for batch in batches_of(plans_of(model, tenant, held_only=True)):
-        currency, amount = next(iter(batch.sums.items()), ("", Decimal(0)))
+        sums = sorted(batch.sums.items(), key=lambda each: abs(each[1]), reverse=True)
+        (currency, amount), *others = sums or [("", Decimal(0))]
         yield Need(
             "held",
             batch.batch,
@@ -154,6 +157,7 @@ def _held(model: ReadModel, tenant: str) -> Iterator[Need]:
             said=(batch.said(),),
             currency=currency,
             amount=str(amount) if amount else "",
+            others=tuple((each, str(sum)) for each, sum in others),
         )
 
 
