@@ -164,9 +164,9 @@ class OrderReader:
     def _covered(self, event: Event, pair: Pair) -> Iterator[Pair]:
         """The order that an event carries, where it was read anew and is newer now, and a write of
         ours may have made it so."""
-        is_newer = milliseconds(event.record) < milliseconds(pair.order)
-        if is_newer and self._authors.may_have_covered(event):
-            yield Pair(event.record, pair.invoice, event.is_deletion, is_past=True)
+        is_past = milliseconds(event.record) < milliseconds(pair.order) and not event.is_deletion
+        if is_past and self._authors.may_have_covered(event):
+            yield Pair(event.record, pair.invoice, is_past=True)
 
     async def _pair(self, batch: Batch, raw: Raw, is_deletion: bool) -> Pair:
         """An order with its invoice. Whichever is older and stood in an event is as it stands
