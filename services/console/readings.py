@@ -1,10 +1,11 @@
 """Whether what a run has read is still there: a record is kept as it was read last, so that a later
-run takes the readings of an earlier one away."""
+run takes the readings of an earlier one away, and for some days only."""
 
 from collections.abc import Sequence
 
-from contracts.entities import ENTITIES, EntityName
+from contracts.entities import ENTITIES, SYSTEMS, EntityName
 from contracts.messages import Control
+from services.console.model import ReadModel
 
 
 def newest(runs: Sequence[Control], entity: EntityName) -> Control | None:
@@ -23,6 +24,14 @@ def overtaken_by(runs: Sequence[Control], run: Control) -> Control | None:
         ),
         None,
     )
+
+
+def are_kept(model: ReadModel, run: Control, entity: EntityName) -> bool:
+    """Whether what a run read of an entity is still there: Kafka keeps readings for some days, and
+    a read model that is made anew holds what Kafka has."""
+    counts = run.value.get("parts", {})
+    read = {event.system for event in model.readings(run.tenant, run.id, entity)}
+    return all(system in read or not counts.get(f"{system}/{entity}") for system in SYSTEMS)
 
 
 def entities_of(run: Control) -> frozenset[EntityName]:

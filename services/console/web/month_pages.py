@@ -11,7 +11,7 @@ from contracts.messages import Control
 from runtime.clock import utc_now
 from runtime.harmless import shortened
 from services.console.model import ReadModel
-from services.console.readings import newest
+from services.console.readings import are_kept, newest
 from services.console.totals import (
     ORDER_COLUMNS,
     OrderRow,
@@ -41,11 +41,13 @@ class Shown(NamedTuple):
 
 class Month(NamedTuple):
     """A month as the last reconcile read it; `found` is None where none is complete: none was made
-    yet (`run` is None), it is under way, or another kind of run has read orders since."""
+    yet (`run` is None), it is under way, another kind of run has read orders since, or what it read
+    is no longer kept (`is_lost`)."""
 
     month: str
     run: Control | None
     found: Totals | None
+    is_lost: bool = False
 
 
 async def month(asked: Asked) -> Response:
@@ -67,6 +69,7 @@ async def month(asked: Asked) -> Response:
         month=held.month,
         run=held.run,
         found=held.found,
+        is_lost=held.is_lost,
         currency=currency,
         sums=_sums(held.found, rows) if held.found is not None else [],
         shown={name: [_shown(asked, r) for r in each[:ROWS_MAX]] for name, each in chosen.items()},
@@ -114,10 +117,12 @@ async def _asked_for(asked: Asked) -> Month | Response:
         return Month(wanted, run, None)
     tenant, run_id = asked.tenant, run.id
 
-    def query(model: ReadModel) -> Totals:
-        return totals_of(model, tenant, run_id, wanted)
+    def query(model: ReadModel) -> Totals | None:
+        kept = are_kept(model, run, "order")
+        return totals_of(model, tenant, run_id, wanted) if kept else None
 
-    return Month(wanted, run, await asked.aside(query))
+    found = await asked.aside(query)
+    return Month(wanted, run, found, is_lost=found is None)
 
 
 def _now(asked: Asked) -> datetime:
