@@ -11,6 +11,7 @@ import msgspec
 from contracts.entities import ENTITIES, SYSTEMS, EntityName, System, other
 from contracts.messages import JournalEntry, Link, Observed, Side
 from contracts.vendors import changed_at
+from services.console import readings
 from services.console.files import cell, write_csv, write_html
 from services.console.findings import (
     Found,
@@ -147,12 +148,8 @@ def _entity(
             name == system and not event.deleted for (name, _), event in read.items()
         )
     # What was not read to its end, or is no longer kept, says of no record that it is missing.
-    counts = {system: run.get("parts", {}).get(f"{system}/{entity}") for system in SYSTEMS}
-    whole = {
-        system
-        for system, count in counts.items()
-        if count is not None and (not count or report.records[f"{system}/{entity}"])
-    }
+    kept = {system for system in SYSTEMS if report.records[f"{system}/{entity}"]}
+    whole = readings.whole(run, entity, kept)
     held: set[tuple[System, str]] = set()
     for link in links.values():
         report.findings += left_in(link)

@@ -1,11 +1,11 @@
 """Whether what a run has read is still there: a record is kept as it was read last, so that a later
 run takes the readings of an earlier one away, and for some days only."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
 
-from contracts.entities import ENTITIES, SYSTEMS, EntityName
+from contracts.entities import ENTITIES, SYSTEMS, EntityName, System
 from contracts.messages import Control
-from services.console.model import ReadModel
 
 
 def newest(runs: Sequence[Control], entity: EntityName) -> Control | None:
@@ -26,12 +26,16 @@ def overtaken_by(runs: Sequence[Control], run: Control) -> Control | None:
     )
 
 
-def are_kept(model: ReadModel, run: Control, entity: EntityName) -> bool:
-    """Whether what a run read of an entity is still there: Kafka keeps readings for some days, and
-    a read model that is made anew holds what Kafka has."""
-    counts = run.value.get("parts", {})
-    read = {event.system for event in model.readings(run.tenant, run.id, entity)}
-    return all(system in read or not counts.get(f"{system}/{entity}") for system in SYSTEMS)
+def whole(run: Mapping[str, Any], entity: EntityName, kept: Container[System]) -> frozenset[System]:
+    """The systems of which a run, as `control` holds it, has read an entity to its end; where there
+    was anything, only those of which readings are `kept`. Kafka keeps them for some days, and a
+    read model that is made anew holds what Kafka has."""
+    counts = run.get("parts", {})
+    return frozenset(
+        system
+        for system in SYSTEMS
+        if (count := counts.get(f"{system}/{entity}")) is not None and (not count or system in kept)
+    )
 
 
 def entities_of(run: Control) -> frozenset[EntityName]:

@@ -94,17 +94,13 @@ def totals_of(model: ReadModel, tenant: str, run_id: str, month: str) -> Totals:
         for event in model.readings(tenant, run_id, "order")
         if event.data is not None and not event.deleted and _counts(event.data)
     }
-    links = list(model.links(tenant, "order"))
+    linked = set[tuple[System, str]]()
     found = Totals(month=month, sums={}, orders=[], unlinked=[])
-    for link in links:
-        held = {
-            system: read.get((system, side.id))
-            for system in SYSTEMS
-            if (side := side_of(link, system)) is not None
-        }
-        if not any(
-            data and str(data.get("order_date") or "").startswith(month) for data in held.values()
-        ):
+    for link in model.links(tenant, "order"):
+        ids = {system: side.id for system in SYSTEMS if (side := side_of(link, system)) is not None}
+        linked.update(ids.items())
+        held = {system: read.get((system, id)) for system, id in ids.items()}
+        if not any(data and _is_of(month, data) for data in held.values()):
             continue
         row = _row(link, held)
         (found.orders if all(held.get(system) for system in SYSTEMS) else found.unlinked).append(
@@ -113,14 +109,8 @@ def totals_of(model: ReadModel, tenant: str, run_id: str, month: str) -> Totals:
         for system, data in held.items():
             if data is not None:
                 _add(found, system, data)
-    linked = {
-        (system, side.id)
-        for link in links
-        for system in SYSTEMS
-        if (side := side_of(link, system)) is not None
-    }
     for (system, id), data in read.items():
-        if (system, id) not in linked and str(data.get("order_date") or "").startswith(month):
+        if (system, id) not in linked and _is_of(month, data):
             found.unlinked.append(_unknown(system, id, data))
             _add(found, system, data)
     for by in found.sums.values():
@@ -132,6 +122,10 @@ def totals_of(model: ReadModel, tenant: str, run_id: str, month: str) -> Totals:
     found.orders.sort(key=lambda row: (row.date or "", row.link))
     found.unlinked.sort(key=lambda row: (row.date or "", row.link))
     return found
+
+
+def _is_of(month: str, data: dict[str, Any]) -> bool:
+    return str(data.get("order_date") or "").startswith(month)
 
 
 def _counts(data: dict[str, Any]) -> bool:

@@ -228,11 +228,10 @@ class Source:
     ) -> tuple[int, set[str], str]:
         """Publish a listing: events sent, ids met, greatest time of change on its first page. What
         changes while later pages are read may stand on one that was read before."""
-        published, ids, newest = 0, set[str](), mapping.NEVER
+        published, ids, newest = 0, set[str](), ""
         pages = self._client.pages(
             PATHS[entity], start=self._observations.start, priority=priority, params=params
         )
-        first = True
         async for number, rows in pages:
             found = await self.reader.readings(entity, number, rows)
             taken = await self.feed.take(
@@ -240,6 +239,5 @@ class Source:
             )
             published += taken.published
             ids |= {reading.id for _, reading in found}
-            if first:
-                newest, first = max([newest, *(reading.changed_at for _, reading in found)]), False
-        return published, ids, newest
+            newest = newest or max([mapping.NEVER, *(each.changed_at for _, each in found)])
+        return published, ids, newest or mapping.NEVER

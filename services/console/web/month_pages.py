@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
+from contracts.entities import SYSTEMS
 from contracts.messages import Control
 from runtime.clock import utc_now
 from runtime.harmless import shortened
 from services.console.model import ReadModel
-from services.console.readings import are_kept, newest
+from services.console.readings import newest, whole
 from services.console.totals import (
     ORDER_COLUMNS,
     OrderRow,
@@ -118,8 +119,9 @@ async def _asked_for(asked: Asked) -> Month | Response:
     tenant, run_id = asked.tenant, run.id
 
     def query(model: ReadModel) -> Totals | None:
-        kept = are_kept(model, run, "order")
-        return totals_of(model, tenant, run_id, wanted) if kept else None
+        kept = {event.system for event in model.readings(tenant, run_id, "order")}
+        is_kept = whole(run.value, "order", kept) == set(SYSTEMS)
+        return totals_of(model, tenant, run_id, wanted) if is_kept else None
 
     found = await asked.aside(query)
     return Month(wanted, run, found, is_lost=found is None)

@@ -195,17 +195,16 @@ class OrderSource:
     ) -> tuple[int, str, set[str]]:
         """Publish listed orders: events sent, greatest time of change on the first page, ids in
         scope."""
-        published, newest, ids, first = 0, mapping.NEVER, set[str](), True
+        published, newest, ids = 0, "", set[str]()
         pages = self._client.pages(
             "/SalesOrders", start=self._observations.start, priority=priority, params=params
         )
         async for _, rows in pages:
-            if first:
-                newest, first = max([newest, *(facts_of(row).changed_at for row in rows)]), False
+            newest = newest or max([mapping.NEVER, *(facts_of(row).changed_at for row in rows)])
             scope = [row for row in rows if self._in_scope(row, "SalesOrderDate")]
             ids |= {str(value_at(row, ("Id",))) for row in scope}
             published += await self.read_changed(scope, priority, snapshot)
-        return published, newest, ids
+        return published, newest or mapping.NEVER, ids
 
     def _in_scope(self, row: Row, date_property: str) -> bool:
         """A null date means the day of sending, which is still to come; a known order stays in
