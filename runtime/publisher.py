@@ -48,6 +48,23 @@ class Known(NamedTuple):
     digest: int
     deleted: bool
 
+    @classmethod
+    def of(cls, event: Observed) -> "Known":
+        """What is known once an event is sent."""
+        return cls(event.version, event.mapping, digest(event), event.deleted)
+
+    def is_newer_than(self, event: Observed) -> bool:
+        """Whether an event tells of an older state than was sent. A record is deleted last, maybe
+        without a new version."""
+        return (self.version, self.deleted) > (event.version, event.deleted)
+
+    def stands_for(self, event: Observed) -> bool:
+        """Whether an event tells nothing beyond this: it says the same, or is of a list that shows
+        an older state than was sent."""
+        if event.snapshot and event.mapping <= self.mapping and self.is_newer_than(event):
+            return True
+        return self[:3] == (event.version, event.mapping, digest(event))
+
 
 def digest(event: Observed) -> int:
     """A number for the content of an event: data, deletion, stamp, problem and what is
@@ -152,8 +169,8 @@ class KafkaPublisher:
     def _remember(self, event: Observed) -> None:
         held = self._known.setdefault((event.tenant, event.entity), {})
         known = held.get(event.id)
-        if known is None or known.version <= event.version:
-            held[event.id] = Known(event.version, event.mapping, digest(event), event.deleted)
+        if known is None or not known.is_newer_than(event):
+            held[event.id] = Known.of(event)
         self._note_observation(event.tenant, event.version)
 
     def _note_observation(self, tenant: str, version: str | None) -> None:
@@ -183,7 +200,8 @@ class KafkaPublisher:
     async def publish(self, events: Sequence[Observed], *, again: bool = False) -> int:
         """Send events; returns how many were new (`again`: repeats are sent too). All are
         acknowledged by Kafka when this returns. A repeat follows what is new of the same record,
-        since compaction keeps what was sent last."""
+        since compaction keeps what was sent last; for the same reason a record of a list that is
+        older than what was sent counts as a repeat."""
         fresh, repeated = [], Counter[tuple[str, EntityName]]()
         moved: set[tuple[str, EntityName, str]] = set()
         for event in events:
@@ -193,11 +211,7 @@ class KafkaPublisher:
                 if again or record in moved
                 else self._known.get((event.tenant, event.entity), {}).get(event.id)
             )
-            if known is not None and (known.version, known.mapping, known.digest) == (
-                event.version,
-                event.mapping,
-                digest(event),
-            ):
+            if known is not None and known.stands_for(event):
                 repeated[event.tenant, event.entity] += 1
             else:
                 fresh.append(event)

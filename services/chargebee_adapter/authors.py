@@ -49,7 +49,10 @@ class Authors:
         _keep(self._written, version, None)
 
     def note_event(self, event: Event) -> None:
-        """Learn from an event, whether it comes before the reply to its write or after it."""
+        """Learn from an event, whether it comes before the reply to its write or after it. A
+        deletion teaches nothing: no write of ours is one, and it may leave the version of one."""
+        if event.is_deletion:
+            return
         if event.source != API or not event.user or event.user in self.names:
             return
         version = _version(event.subject, event.record)

@@ -184,6 +184,13 @@ class Reader:
         event = makers.get((reading.entity_name, reading.id, reading.version.partition(".")[0]))
         return reading if event is None else replace(reading, made_by=self._authors.of(event))
 
+    async def customer(self, customer_id: str) -> Reading | None:
+        """A customer as it stands; None where there is none, or it cannot be asked for."""
+        if unaddressable("customers", customer_id) is not None:
+            return None
+        raw = await self._client.find("customer", "customers", customer_id)
+        return None if raw is None else customer_of(raw)
+
     async def product(self, item_id: str, last_seen: Raw | None = None) -> Reading | None:
         """A product read whole. An item that is gone is a deletion if it was seen as one, else
         nothing is known. An item that cannot be asked for is a problem in words."""

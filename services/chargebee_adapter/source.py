@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from contracts.entities import ENTITIES, EntityName
+from contracts.messages import Observed
 from contracts.settings import Tenant
 from runtime import traces
 from runtime.adapter_metrics import READ_ERRORS
@@ -153,9 +154,22 @@ class Source:
             value = {"names": list(self._authors.names)}
             await self._publisher.save_cursor(self._tenant, "chargebee", KEY, value)
         at = iso(self._clock())
-        return await self._publisher.publish(
-            [observed(reading, tenant=self._tenant, at=at) for reading in readings if reading.id]
-        )
+        told = [observed(reading, tenant=self._tenant, at=at) for reading in readings if reading.id]
+        return await self._publisher.publish([*told, *await self._newest(told, at)])
+
+    async def _newest(self, told: Sequence[Observed], at: str) -> list[Observed]:
+        """Customers as they stand, of which events told what is older than was published: sent
+        last, compaction would keep that alone. What is read is never older than its events."""
+        known = self._publisher.known(self._tenant, "chargebee", "customer")
+        late = {
+            event.id
+            for event in told
+            if event.entity == "customer"
+            and (sent := known.get(event.id)) is not None
+            and sent.is_newer_than(event)
+        }
+        read = [await self._reader.customer(each) for each in sorted(late)]
+        return [observed(each, tenant=self._tenant, at=at) for each in read if each is not None]
 
     async def _begin(self) -> None:
         """Fix where events are followed from before anything is listed, so that nothing falls in

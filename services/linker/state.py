@@ -210,7 +210,8 @@ def fold(entity: EntityName, side: Side, event: Observed) -> Folded:
     """Take a reading into a side; readings that are not newer change nothing.
 
     Another mapping at an unmoved version of the vendor is a release that reads the record
-    otherwise, or one that was taken back: no edit.
+    otherwise, or one that was taken back: no edit. A deletion is newer than the record alive at the
+    same version, since nothing says that Chargebee counts a deletion as a change.
     """
     if event.version < side.version:
         return "older"
@@ -223,7 +224,7 @@ def fold(entity: EntityName, side: Side, event: Observed) -> Folded:
         side.version, side.mapping = event.version, event.mapping
         side.incomplete, side.problem = event.incomplete, event.problem
         return "remapped"
-    if event.version == side.version:
+    if event.version == side.version and not (event.deleted and not side.deleted):
         return "same"
     side.version, side.mapping = event.version, event.mapping
     side.deleted, side.incomplete, side.problem = event.deleted, event.incomplete, event.problem

@@ -218,7 +218,11 @@ def _complete_deletion(call: Call) -> None:
     for invoice in list(call.table("invoice").rows()):
         if invoice["customer_id"] == call.id:
             call.site.save("invoice", {**invoice, "deleted": True})
-    saved = call.site.save("customer", {**row, "deleted": True})
+    saved = {**row, "deleted": True}
+    if call.site.settings.deletion_moves_version:
+        saved = call.site.save("customer", saved)
+    else:
+        call.site.put("customer", saved)
     call.site.emit("customer_deleted", {"customer": shown(saved), "subscriptions": []}, call.actor)
 
 

@@ -62,6 +62,8 @@ class Settings:
     # A few minutes on the real site; short here so that tests need not wait.
     customer_delete_delay_s: float = 2.0
     get_deleted_is_404: bool = False
+    # Whether a customer's deletion counts as a change of it; the documents do not say.
+    deletion_moves_version: bool = False
     custom_fields: list[str] = field(default_factory=list)
     list_lag_s: float = 0.0
     list_cap_rows: int | None = None

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from contracts.entities import EntityName, System
 from contracts.messages import Command, Observed, Outcome, SnapshotCompleted
 from contracts.settings import Tenant
-from runtime.publisher import Known, digest
+from runtime.publisher import Known
 from runtime.rate_limiter import RateLimiter
 from runtime.transport import VendorTransport
 from runtime.vendor import Refused, Retriable, Unauthorised
@@ -77,14 +77,17 @@ class MemoryPublisher:
         self.cursors[entity] = value
 
     async def publish(self, events: Sequence[Observed]) -> int:
-        sent = 0
+        sent = len(self.events)
+        moved = set[tuple[str, str]]()
         for event in events:
-            known = Known(event.version, event.mapping, digest(event), event.deleted)
-            if self.held.setdefault(event.entity, {}).get(event.id) != known:
-                self.held[event.entity][event.id] = known
+            held = self.held.setdefault(event.entity, {})
+            known, record = held.get(event.id), (event.entity, event.id)
+            if known is None or record in moved or not known.stands_for(event):
+                moved.add(record)
                 self.events.append(event)
-                sent += 1
-        return sent
+                if known is None or not known.is_newer_than(event):
+                    held[event.id] = Known.of(event)
+        return len(self.events) - sent
 
     async def snapshot_completed(self, message: SnapshotCompleted) -> None:
         self.completed.append(message)

@@ -8,6 +8,8 @@ import pytest
 
 from contracts.messages import Author
 from services.chargebee_adapter import events
+from services.chargebee_adapter.mapping import observed
+from services.chargebee_adapter.reader import customer_of
 from tests.contract.test_chargebee_adapter import (
     PERSON,
     PRODUCT,
@@ -274,6 +276,59 @@ def test_an_edit_that_another_follows_much_later_was_covered_by_nobody(address: 
                 "Gammel",
                 PRODUCT["name"],
             ]
+
+    run(scenario())
+
+
+# --- what comes late, and what moves no version
+# ------------------------------------------------------------------------------
+
+
+def test_what_stands_is_published_after_an_event_that_comes_late(address: str) -> None:
+    """Compaction keeps what was sent last of a key, and a replay would bring the older phone
+    back."""
+
+    async def scenario() -> None:
+        async with world(address) as here:
+            await here.act("/customers", id="c1", company="A", phone="1")
+            late = await newest(here, "customer")
+            await here.act("/customers/c1", phone="2")
+            await told(here, await newest(here, "customer"))
+            await told(here, late)
+            phones = [event.data and event.data["phone"] for event in here.publisher.events]
+            assert phones == ["2", "1", "2"]
+
+    run(scenario())
+
+
+def test_a_list_that_lags_is_not_published_over_what_an_event_told(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            await here.act("/customers", id="c1", company="A", phone="1")
+            raw = (await newest(here, "customer"))["content"]["customer"]
+            await here.act("/customers/c1", phone="2")
+            await told(here, await newest(here, "customer"))
+            at, snapshot = "2026-11-28T12:00:00Z", "s1"
+            event = observed(customer_of(raw), tenant="demo", at=at, snapshot=snapshot)
+            assert await here.publisher.publish([event]) == 0
+
+    run(scenario())
+
+
+def test_a_deletion_at_the_version_of_our_write_names_nobody_as_us(address: str) -> None:
+    """Nothing says that Chargebee counts a deletion as a change; whose key it was is not ours."""
+
+    async def scenario() -> None:
+        async with world(address) as here:
+            await here.act("/customers", id="c1", company="A")
+            await here.apply("customer", "update", target_id="c1", fields={"phone": "2"})
+            event = await newest(here, "customer")
+            event["content"]["customer"]["deleted"] = True
+            await told(here, {**event, "event_type": "customer_deleted", "user": THEIRS})
+            assert here.publisher.cursor("demo", "chargebee", "key") is None
+            found = here.publisher.last("customer", "c1")
+            assert found is not None
+            assert (found.deleted, found.made_by) == (True, None)
 
     run(scenario())
 

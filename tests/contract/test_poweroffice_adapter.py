@@ -31,7 +31,7 @@ from contracts.entities import (
 )
 from contracts.messages import Command, Observed, Outcome, SnapshotCompleted
 from contracts.settings import Tenant
-from runtime.publisher import Known, digest
+from runtime.publisher import Known
 from runtime.rate_limiter import LIVE, RateLimiter
 from runtime.transport import VendorTransport
 from runtime.vendor import Refused, Retriable, Unauthorised
@@ -112,8 +112,7 @@ class MemoryPublisher:
 
     async def publish(self, events: Sequence[Observed]) -> int:
         for event in events:
-            known = Known(event.version, event.mapping, digest(event), event.deleted)
-            self.held.setdefault(event.entity, {})[event.id] = known
+            self.held.setdefault(event.entity, {})[event.id] = Known.of(event)
             self.events.append(event)
         return len(events)
 

@@ -65,6 +65,7 @@ CALM: dict[str, Any] = {
     "revoked_keys": [],
     "site_state": "ready",
     "get_deleted_is_404": False,
+    "deletion_moves_version": False,
 }
 
 

@@ -18,7 +18,7 @@ from contracts.entities import ENTITIES, EntityName, System
 from contracts.messages import Command, Link, Observed, Outcome, SnapshotCompleted
 from contracts.settings import Tenant
 from runtime.clock import iso_now, utc_now
-from runtime.publisher import Known, digest
+from runtime.publisher import Known
 from runtime.rate_limiter import RateLimiter
 from runtime.transport import VendorTransport
 from services.chargebee_adapter import sink as chargebee_sink
@@ -131,7 +131,7 @@ class MemoryPublisher:
     async def publish(self, events: Sequence[Observed]) -> int:
         fresh = 0
         for event in events:
-            known = Known(event.version, event.mapping, digest(event), event.deleted)
+            known = Known.of(event)
             held = self.held.setdefault((event.system, event.entity), {})
             if held.get(event.id) != known:
                 held[event.id] = known

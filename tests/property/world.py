@@ -183,10 +183,12 @@ class Vendor:
 
     def version(self, at: Name, versions: tuple[int, int] | None = None, past: str = "") -> str:
         """The newest part of a product of Chargebee, and the sum of both; else the record's own, or
-        that of a past state."""
-        self.world.observation += 1
+        that of a past state. Go's adapter numbers its readings after it."""
         held = versions or self.halves.get(at)
         whole = f"{max(held):09d}.{sum(held):09d}" if held else f"{self.versions[at]:09d}"
+        if self.system == "chargebee":
+            return past or whole
+        self.world.observation += 1
         return f"{past or whole}#{self.world.observation:09d}"
 
     def release(self) -> None:
@@ -251,10 +253,12 @@ class Vendor:
         )
 
     def remove(self, at: Name) -> None:
-        """Delete a record as a person or a sink does; Chargebee goes on showing it, Go shows
-        nothing."""
+        """Delete a record as a person or a sink does; Chargebee goes on showing it, a customer
+        maybe at the version that it had, Go shows nothing."""
         self.deleted.add(at)
-        self.put(at, {"archived": True} if at[0] != "order" and self.system == "chargebee" else {})
+        fields = {"archived": True} if at[0] != "order" and self.system == "chargebee" else {}
+        is_quiet = self.system == "chargebee" and at[0] == "customer"
+        self.put(at, fields, moves=not is_quiet or self.world.random.random() < 0.5)
 
 
 class World:
@@ -902,6 +906,10 @@ class World:
             assert {at for s, at in ids if s == system} == set(vendor.records), (
                 "a record is not known"
             )
+            for gone in vendor.deleted:
+                side = side_of(ids[system, gone], system)
+                assert side is not None, gone
+                assert side.deleted, f"the deletion of {gone} is not known"
         self._no_edit_lost(ids)
 
     def _both_or_a_reason(self, link: Link) -> None:

@@ -41,6 +41,17 @@ def test_a_deleted_customer_is_archived_in_go_where_the_policy_says_so() -> None
     assert bench.see("poweroffice", "5", 3, ARCHIVED) == []
 
 
+def test_a_deletion_that_moves_no_version_is_none_the_less_one() -> None:
+    """And the record alive at that version, from a list that lags, brings nothing back."""
+    bench = Bench(removal=ALL)
+    bench.linked_pair()
+    (archive,) = bench.see("chargebee", "kari", 1, ARCHIVED, deleted=True)
+    assert archive.fields == {"archived": True}
+    assert bench.answer(archive, "5", 2, ARCHIVED) == []
+    assert bench.see("chargebee", "kari", 1, KARI) == []
+    assert bench.link("kari").reason == "gone on both sides"
+
+
 def test_what_a_person_brings_back_in_go_is_not_archived_again() -> None:
     """Their edit meets our deletion: it is told, not fought."""
     bench = Bench(removal=ALL)
