@@ -140,7 +140,8 @@ def _take_data(
             work.journal(link, "version", text, target, None, returned.version, side.version)
         seen, version = side.seen, side.version
         take_returned(link.entity, side, outcome)
-        written = command.fields if command.op == "update" and outcome.result == "applied" else {}
+        has_written = command.op == "update" and outcome.result == "applied" and outcome.wrote
+        written = command.fields if has_written else {}
         if seen is not None:  # a late write may have come before the sink looked
             late.judge_moved(
                 work,

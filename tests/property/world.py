@@ -1010,15 +1010,24 @@ class World:
         )
 
     def _is_unrecognised(self, system: System, at: Name, name: str, value: Any) -> bool:
-        """Whether a write of ours without an answer was taken back, of which the vendor made
-        another value, or none of whose traces is a new version: see docs/reliability.md."""
+        """Whether a write of ours without an answer was taken back, which came late, of which the
+        vendor made another value, or none of whose traces is a new version: see
+        docs/reliability.md."""
         vendor = self.vendors[system]
+        shown = vendor.shown[at, name]
+        entered = max(when for when, held, by in shown if held == value and by == "others")
+        before = [when for when, _, _ in shown if when < entered][-1:]
+        came_late = not self.late.isdisjoint(before)
         return any(
             (each.target, each.entity, each.target_id) == (system, *at)
             and (each.entity, each.link, each.seq) in self.attempted
             and name in each.fields
             and each.expected.get(name) == value
-            and (vendor.kept(each.fields)[name] != each.fields[name] or not vendor.moves({name}))
+            and (
+                came_late
+                or vendor.kept(each.fields)[name] != each.fields[name]
+                or not vendor.moves({name})
+            )
             for each in self.sent
         )
 

@@ -405,3 +405,20 @@ def test_an_answer_that_shows_an_edit_of_another_field_is_believed() -> None:
     for version in (8, 9):
         assert bench.see("chargebee", "hjul", version, dearer, "product", stamp="go-7") == []
     assert bench.side("chargebee", "hjul", "product").seen == dearer
+
+
+def test_what_a_write_found_there_already_had_covered_an_edit_on_its_way() -> None:
+    """Two commands were given up with a request under way; one came between a person's edit and the
+    next command, which had nothing left to write."""
+    bench = Bench()
+    bench.linked_pair()
+    (first,) = bench.see("poweroffice", "5", 2, phone("+47 2"), stamp="cb-kari")
+    moved = {**KARI, "email": "ny@eksempel.no"}
+    again = [
+        each for each in bench.answer(first, "kari", 6, moved, "stale") if "phone" in each.fields
+    ]
+    assert [each.target for each in again] == ["chargebee"]
+    bench.see("chargebee", "kari", 8, {**moved, "phone": "+47 8"})
+    bench.answer(again[0], "kari", 10, {**moved, "phone": "+47 2"}, wrote=False)
+    (entry,) = told(bench, "suspect")
+    assert (entry.system, entry.field, entry.losing) == ("chargebee", "phone", "+47 8")
