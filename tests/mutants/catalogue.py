@@ -37,7 +37,28 @@ MUTANTS = (
         'if False:\n        return "older"',
     ),
     Mutant(
-        "an unmoved version is an edit", _STATE, "if event.version == side.version:", "if False:"
+        "an unmoved version is an edit",
+        _STATE,
+        "if event.version == side.version and not (event.deleted and not side.deleted):",
+        "if False:",
+    ),
+    Mutant(
+        "a deletion at an unmoved version is a repeat",
+        _STATE,
+        "event.version == side.version and not (event.deleted and not side.deleted)",
+        "event.version == side.version",
+    ),
+    Mutant(
+        "a record alive at an unmoved version brings a deleted one back",
+        _STATE,
+        "not (event.deleted and not side.deleted)",
+        "event.deleted == side.deleted",
+    ),
+    Mutant(
+        "what a command found there was its own",
+        _TAKE,
+        'outcome.result == "applied" and outcome.wrote',
+        'outcome.result == "applied"',
     ),
     Mutant(
         "a new mapping is an edit",
