@@ -156,14 +156,15 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="outcome"):
     """What became of a command. `data` is the state as the vendor returned it, `done` the fields
-    that already held our value when the result is stale, `deleted` that the record is gone, `calls`
-    the vendor requests made, `at` when it finished. `wrote` is False where nothing had to be
-    written. `skipped` holds the fields that the target cannot take, each with the reason in words,
-    `skipped_said` those reasons as sentences where they are ours; the others were written. `twins`
-    are the ids of records that a create found with the same organisation number, e-mail and name,
-    or code: the result is then stale and nothing was created. `again` says of an update whose
-    earlier attempt was never answered that the record had moved since it was planned, held what was
-    expected, and was written: who knows whether somebody had taken that attempt back."""
+    that already held our value when the result is stale or `again` is set, `deleted` that the
+    record is gone, `calls` the vendor requests made, `at` when it finished. `wrote` is False where
+    nothing had to be written. `skipped` holds the fields that the target cannot take, each with the
+    reason in words, `skipped_said` those reasons as sentences where they are ours; the others were
+    written. `twins` are the ids of records that a create found with the same organisation number,
+    e-mail and name, or code: the result is then stale and nothing was created. `again` says of an
+    update whose earlier attempt was never answered that the record, or what one request writes of
+    it, had moved since it was planned and did not show all of it: who knows whether somebody had
+    taken that attempt back."""
 
     tenant: str
     entity: EntityName

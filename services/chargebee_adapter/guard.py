@@ -63,13 +63,16 @@ def plan(current: Entity, wanted: Mapping[str, Any], expected: Mapping[str, Any]
     return Plan(to_write, done, bool(moved))
 
 
-def written_again(command: Command, found: Reading, steps: Plan) -> bool:
+def written_again(
+    command: Command, found: Reading, steps: Plan, request: Callable[[str], object] = lambda _: None
+) -> bool:
     """Whether this repeats an attempt that nobody saw answered, on a record that has moved and
-    shows nothing of it: somebody may have taken it back."""
+    shows nothing of it, or a part only of one `request` of it: somebody may have taken it back."""
+    through = {request(name) for name in steps.done}
     return (
         command.look_first
         and bool(steps.to_write)
-        and not steps.done
+        and (not through or not through.isdisjoint(map(request, steps.to_write)))
         and has_moved(command.target_version, found.version)
     )
 

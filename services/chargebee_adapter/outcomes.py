@@ -14,8 +14,8 @@ from services.chargebee_adapter.mapping import Reading
 @dataclass(frozen=True)
 class Written:
     """How a command ended, with the record as the vendor holds it now; None where a create met
-    twins. `skipped` holds the fields that Chargebee cannot take, with the reason; `again` is that
-    of `Outcome`."""
+    twins. `done` are the fields that held what was to be written, `skipped` those that Chargebee
+    cannot take, with the reason; `again` is that of `Outcome`."""
 
     result: Literal["applied", "adopted", "stale"]
     reading: Reading | None
@@ -33,7 +33,7 @@ def outcome_of(command: Command, written: Written, at: str, *, calls: int, write
     outcome = msgspec.structs.replace(
         told(answer_to(command, written.result, at), written.skipped),
         mapping=mapping.MAPPING,
-        done=written.done,
+        done=written.done if written.result == "stale" or written.again else (),
         calls=calls,
         wrote=writes > 0 or in_doubt or written.result == "adopted",
         twins=written.twins,

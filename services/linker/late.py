@@ -46,9 +46,11 @@ def written_again(work: Session, link: Link, flight: Flight, outcome: Outcome) -
     command, data = flight.command, outcome.data or {}
     is_whole = bool(outcome.done) and CAPABILITIES[command.target].guards_writes
     for name, before in command.expected.items():
-        is_back = outcome.result == "stale" and data.get(name) == before
-        was_written = is_whole or writes.was_shown(flight, name, outcome.version or "")
-        if name in outcome.done or not (outcome.again or (is_back and was_written)):
+        was_written = outcome.again
+        if outcome.result == "stale":
+            was_shown = writes.was_shown(flight, name, outcome.version or "")
+            was_written = (was_written or is_whole or was_shown) and data.get(name) == before
+        if name in outcome.done or not was_written:
             continue
         text = (
             f"our write of {name} in {command.target}, whose answer was lost, may have been taken "

@@ -134,13 +134,13 @@ class Writer(Records):
             # Planned under an older mapping, the expected values are not those that are read now.
             apart = self.is_apart(changes)
             in_vain = noted and apart  # somebody has changed it since
+            done = tuple(name for name in wanted if name not in changes)
             if (
                 self.is_closed(seen)
                 or in_vain
                 or command.mapping < MAPPING
                 or edited(seen, changes, expected)
             ):
-                done = tuple(name for name in wanted if name not in changes)
                 return self._outcome(command, "stale", held.reading, number, done=done, wrote=noted)
             properties = self.properties(changes, held, ours=command.ours)
             values = {path: value_at(held.raw, path) for path in properties}
@@ -154,11 +154,12 @@ class Writer(Records):
             if (apart or not self.means.tests) and self._paused(read_at_s):
                 continue
             tested = values
-            # Of a repeated command nothing is seen, and the record has moved: somebody may have
-            # taken the first attempt back.
+            # Of a repeated command nothing is seen, or a part of one patch, and the record has
+            # moved: somebody may have taken the first attempt back.
+            patched = [name for name in done if not self.is_apart({name: wanted[name]})]
             again = (
                 command.look_first
-                and changes.keys() == wanted.keys()
+                and (not done or bool(patched and properties))
                 and held.reading.newest_at > time_of(command.target_version)
             )
             try:
@@ -167,7 +168,7 @@ class Writer(Records):
                 if not properties:
                     return self._ended(command, held, skipped)
                 outcome = await self._patch(command, held, properties, priority, skipped)
-                return msgspec.structs.replace(outcome, again=again)
+                return msgspec.structs.replace(outcome, again=again, done=done if again else ())
             except Refused as error:
                 if error.status not in (400, 404, *((409,) if apart else ())):
                     raise

@@ -352,6 +352,54 @@ def test_a_repeated_write_says_that_its_first_attempt_may_have_been_taken_back(
     run(scenario())
 
 
+def test_a_part_of_a_repeated_write_that_was_taken_back_is_told_where_it_was_written_too(
+    address: str,
+) -> None:
+    """Chargebee takes one request for a phone and a name, another for an address, and one for each
+    half of a product: what stands of one request says that all of it did."""
+    storgata = {"line1": "Storgata 1", "city": "Oslo", "zip": "0150", "country": "NO"}
+    nygata = {**storgata, "line1": "Nygata 7"}
+    price, dearer = ({"amount": each, "currency": "NOK"} for each in ("500", "700"))
+
+    async def scenario() -> None:
+        async with world(address) as here:
+            await someone(here)
+            await here.apply("customer", "update", target_id="c1", fields={"address": storgata})
+            product = {**PRODUCT, "price": price}
+            made = await here.apply("product", "create", stamp="go-9", fields=product)
+            known = await here.apply("customer", "verify", target_id="c1")
+            cases: tuple[tuple[EntityName, Outcome, dict[str, Any], tuple[str, ...], bool], ...] = (
+                ("customer", known, {"phone": "2", "email": "b@eksempel.no"}, ("phone",), True),
+                ("customer", known, {"phone": "2", "address": nygata}, ("phone",), False),
+                ("product", made, {"unit": "2", "price": dearer}, ("unit",), False),
+                ("product", made, {"unit": "2", "price": dearer}, ("unit", "price"), True),
+            )
+            for entity, before, fields, arrived, is_told in cases:
+                held = {name: (before.data or {})[name] for name in fields}
+                id, seen = (
+                    before.id,
+                    (await here.apply(entity, "verify", target_id=before.id)).version,
+                )
+                wanted = {name: fields[name] for name in arrived}
+                await here.apply(entity, "update", target_id=id, fields=wanted)
+                if is_told:
+                    last = [*fields][-1]
+                    await here.apply(entity, "update", target_id=id, fields={last: fields[last]})
+                    await here.apply(entity, "update", target_id=id, fields={last: held[last]})
+                facts = {
+                    "target_id": id,
+                    "target_version": seen,
+                    "fields": fields,
+                    "expected": held,
+                }
+                outcome = await here.apply(entity, "update", **facts, look_first=True)
+                done = tuple(fields)[:1] if is_told else ()
+                assert (outcome.result, outcome.again, outcome.done) == ("applied", is_told, done)
+                await here.apply(entity, "update", target_id=id, fields=held)
+
+    run(scenario())
+
+
 class Interrupting(ChargebeeClient):
     """A person edits the address before the first write goes out."""
 

@@ -1063,6 +1063,23 @@ def test_a_repeated_write_says_that_its_first_attempt_may_have_been_taken_back(
     play(address, scene)
 
 
+def test_a_part_of_a_patch_that_was_taken_back_before_it_was_repeated_is_told(address: str) -> None:
+    """A patch is written whole, so what stands of it says that all of it did."""
+
+    async def scene(w: World) -> None:
+        id = await w.make_customer()
+        known = await w.apply("customer", "verify", target_id=id)
+        fields = {"email": "ny@fjordvik.no", "phone": "+47 22222222"}
+        held = {name: (known.data or {})[name] for name in fields}
+        await w.apply("customer", "update", target_id=id, fields=fields)
+        await w.apply("customer", "update", target_id=id, fields={"email": held["email"]})
+        facts = {"target_version": known.version, "fields": fields, "expected": held}
+        outcome = await w.apply("customer", "update", target_id=id, **facts, look_first=True)
+        assert (outcome.result, outcome.again, outcome.done) == ("applied", True, ("phone",))
+
+    play(address, scene)
+
+
 def test_run_snapshots_polls_and_ends_when_the_keys_are_refused(address: str) -> None:
     async def scene(w: World) -> None:
         await w.make_customer()

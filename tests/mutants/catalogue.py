@@ -828,8 +828,8 @@ MUTANTS = (
     Mutant(
         "a reading of what was written and taken back tells nothing",
         _LATE,
-        "was_written = is_whole or ",
-        "was_written = is_whole and ",
+        "(was_written or is_whole or was_shown)",
+        "(was_written or is_whole)",
     ),
     Mutant(
         "our last value covers no edit where nobody names the author",
@@ -858,8 +858,8 @@ MUTANTS = (
     Mutant(
         "a repeated write covers nothing",
         _LATE,
-        "or not (outcome.again or (is_back",
-        "or not ((is_back",
+        "was_written = outcome.again",
+        "was_written = False",
     ),
     Mutant(
         "a write in doubt was never taken back",

@@ -470,11 +470,19 @@ class World:
             attempted = (command.entity, command.link, command.seq) in self.attempted
             return self.answer(command, at, "applied", wrote=attempted or command.look_first)
         read, moved_at = vendor.read(at), vendor.version(at)
+        repeated = (command.entity, command.link, command.seq) in self.attempted
+        left = [name for name in wanted if name not in same]
+        has_part = not same and has_moved(command.target_version, moved_at)
+        if at in vendor.halves:
+            planned = int((command.target_version or "0")[:9])
+            has_part = any(vendor.halves[at][half] > planned for half in vendor.halves_of(left))
+        again = (repeated or command.look_first) and has_part
         if (
             any(read.get(name) != value for name, value in command.expected.items())
             or held.get("status") == "sent"
         ):
-            return self.answer(command, at, "stale", same)
+            outcome = self.answer(command, at, "stale", same)
+            return msgspec.structs.replace(outcome, again=again)
         if command.op == "delete":
             vendor.removed_by_us.add(at)
             vendor.remove(at)
@@ -488,12 +496,6 @@ class World:
                 self.write(command, at, part)
                 self.late.add(self.clock)
             return self.refuse(command, "not like this")
-        repeated = (command.entity, command.link, command.seq) in self.attempted
-        again = (
-            (repeated or command.look_first)
-            and not same
-            and has_moved(command.target_version, moved_at)
-        )
         self.write(command, at, wanted)
         return msgspec.structs.replace(self.answer(command, at, "applied"), again=again)
 

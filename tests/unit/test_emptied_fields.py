@@ -162,6 +162,19 @@ def test_a_write_that_may_have_been_taken_back_before_it_was_repeated_is_told() 
     assert told(bench, "overwritten") == [("overwritten", "+47 2", "+47 1")]
 
 
+def test_of_a_part_that_was_taken_back_only_that_part_is_told() -> None:
+    """Whether the rest of the command was written then, or found other values than expected."""
+    both = {**NEW, "email": "ny@eksempel.no"}
+    half = {**NEW, "email": KARI["email"]}
+    for result, shown in (("applied", both), ("stale", half)):
+        bench = Bench()
+        bench.linked_pair()
+        (update,) = bench.see("poweroffice", "5", 2, both, stamp="cb-kari")
+        bench.answer(update, "kari", 9, shown, result, again=True, done=("phone", "address"))
+        entries = [entry for entry in bench.journal if entry.rule == "overwritten"]
+        assert [(each.field, each.losing) for each in entries] == [("email", KARI["email"])]
+
+
 def test_a_write_in_doubt_that_may_have_been_taken_back_is_told() -> None:
     """It was parked, and the record has moved since without showing it; where it has not moved,
     there is nothing to tell."""

@@ -60,9 +60,12 @@ class Customers:
         async with api.reserved(2 + (is_billing and not writes.BILLING_FIELDS.issuperset(fields))):
             raw, asked_at = await fresh(lambda: _read(api, customer_id), self._clock)
             steps, skipped = self._plan(command, raw)
+            again = written_again(
+                command, canonical.customer(raw), steps, writes.BILLING_FIELDS.__contains__
+            )
+            done = steps.done
             if steps.is_stale:
-                return Written("stale", canonical.customer(raw), steps.done)
-            again = written_again(command, canonical.customer(raw), steps)
+                return Written("stale", canonical.customer(raw), done, again=again)
             if params := writes.update(steps.to_write):
                 asked_at = self._clock()
                 raw = await api.post("customer", path("customers", customer_id), params)
@@ -83,7 +86,7 @@ class Customers:
                 raw = await api.post(
                     "customer", path("customers", customer_id, "update_billing_info"), params
                 )
-        return Written("applied", canonical.customer(raw), skipped=skipped, again=again)
+        return Written("applied", canonical.customer(raw), done, skipped, again=again)
 
     async def stamp(self, api: ChargebeeClient, command: Command) -> Written:
         """Write Go's id into `meta_data` where it is free; without a stamp take it away."""

@@ -106,9 +106,9 @@ class Orders:
                 wanted["delivery_date"] = fields.get("delivery_date")
             wanted = {name: day for name, day in wanted.items() if day is not None}
             steps = plan(current, wanted, typed(command, command.expected))
-            if steps.is_stale:
-                return Written("stale", reading, steps.done)
             again = written_again(command, reading, steps)
+            if steps.is_stale:
+                return Written("stale", reading, steps.done, again=again)
             names = {"order_date": "order_date", "delivery_date": "shipping_date"}
             params: dict[str, Any] = {
                 names[name]: noon(day, self._zone) for name, day in steps.to_write.items()
@@ -119,7 +119,7 @@ class Orders:
                 # An edit of an order moves nothing of its invoice, which was read just before.
                 raw = await api.post("order", path("orders", order_id), params)
                 reading = await self._reading(api, raw, invoice)
-        return Written("applied", reading, again=again)
+        return Written("applied", reading, steps.done, again=again)
 
     async def stamp(self, api: ChargebeeClient, command: Command) -> Written:
         """Orders carry their reference in Go, or are born there with an own id."""

@@ -23,9 +23,8 @@ from services.chargebee_adapter.guard import (
     required,
     restamp,
     typed,
-    written_again,
 )
-from services.chargebee_adapter.mapping import OWN_PREFIX, Reading, id_of
+from services.chargebee_adapter.mapping import OWN_PREFIX, Reading, id_of, version_of
 from services.chargebee_adapter.outcomes import Written
 from services.chargebee_adapter.product import twins, writes
 from services.chargebee_adapter.product.canonical import ledger_price
@@ -93,9 +92,9 @@ class Products:
         async with api.reserved(4 if is_both else 3):
             whole, asked_at = await fresh(lambda: self._read(api, item_id), self._clock)
             steps, skipped = self._plan(command, whole)
+            again, done = self._written_again(command, whole, steps), steps.done
             if steps.is_stale:
-                return Written("stale", self._seen(whole), steps.done)
-            again = written_again(command, self._catalogue.reading(whole), steps)
+                return Written("stale", self._seen(whole), done, again=again)
             if params := self._item_params(whole, steps):
                 whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
                 self._catalogue.remember(whole)  # its event may come before the price is written
@@ -106,7 +105,7 @@ class Products:
                         return Written("stale", self._seen(whole), steps.done)
             if "price" in steps.to_write:
                 whole = await self._reprice(api, whole, steps.to_write["price"])
-        return Written("applied", self._seen(whole), skipped=skipped, again=again)
+        return Written("applied", self._seen(whole), done, skipped, again=again)
 
     async def _update_half(
         self, api: ChargebeeClient, command: Command, known: Whole, half: Half
@@ -118,16 +117,27 @@ class Products:
             if whole is None:
                 return None
             steps, skipped = self._plan(command, whole)
+            again = self._written_again(command, whole, steps)
             if steps.is_stale:
-                return Written("stale", self._seen_half(whole, half), steps.done)
-            again = written_again(command, self._catalogue.reading(whole), steps)
+                reading = self._seen_half(whole, half)
+                return Written("stale", reading, steps.done, again=again)
             if "price" in steps.to_write:
                 whole = await self._reprice(api, whole, steps.to_write["price"])
             elif params := self._item_params(whole, steps):
                 raw = await api.post("item", path("items", id_of(whole.item)), params)
                 whole = Whole(raw, whole.prices)
         reading = self._seen_half(whole, half)
-        return Written("applied", reading, skipped=skipped, again=again)
+        return Written("applied", reading, steps.done, skipped, again=again)
+
+    def _written_again(self, command: Command, whole: Whole, steps: Plan) -> bool:
+        """Whether this repeats an attempt that nobody saw answered, on a half that has moved since
+        it was planned and does not show all of it: somebody may have taken it back."""
+        price = self._ledger_price(whole)
+        is_price = "price" in steps.to_write
+        halves = [whole.item] if len(steps.to_write) > is_price else []
+        halves += [whole.part("item_price", price.id)] if is_price and price is not None else []
+        planned = (command.target_version or "").partition(".")[0]
+        return command.look_first and any(version_of(half) > planned for half in halves)
 
     async def _half_read(self, api: ChargebeeClient, known: Whole, half: Half) -> Whole | None:
         """A known product with its item, or its one ledger price, as that stands now; None where
