@@ -239,12 +239,13 @@ class Side(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Flight(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The command in flight, with the source's values where they differ from the translated ones,
     and the events that arrived meanwhile: version and written fields, with their authors by version
-    where they are known."""
+    where they are known; `deleted` where one of them told that the record is gone."""
 
     command: Command
     planned: dict[str, Any] = {}
     during: list[tuple[str, dict[str, Any]]] = []
     authors: dict[str, Author] = {}
+    deleted: bool = False
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -239,7 +239,9 @@ def fold(entity: EntityName, side: Side, event: Observed) -> Folded:
 def proves(side: Side, flight: Flight, outcome: Outcome) -> bool:
     """Whether a reply shows the newest state there is: its version, or that nothing was seen since
     it was asked for. In the second case a version that lies ahead of the reply's was never the
-    record's own."""
+    record's own. A deletion that came meanwhile may have left the version as it was."""
+    if flight.deleted and side.deleted and not outcome.deleted:
+        return (outcome.version or "") > side.version
     return (outcome.version or "") >= side.version or side.version == flight.command.target_version
 
 
@@ -290,7 +292,8 @@ def apart(state: State, entity: EntityName, one: System, one_id: str, other_id: 
 
 def note_during(flight: Flight, event: Observed) -> None:
     """Keep an event that arrived while a command for its record is in flight, for the overwritten
-    check."""
+    check, and that the record was deleted."""
+    flight.deleted = flight.deleted or event.deleted
     if event.data is not None and len(flight.during) < MAX_DURING:
         flight.during.append(
             (event.version, {name: event.data.get(name) for name in flight.command.fields})

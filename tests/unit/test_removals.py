@@ -52,6 +52,20 @@ def test_a_deletion_that_moves_no_version_is_none_the_less_one() -> None:
     assert bench.link("kari").reason == "gone on both sides"
 
 
+def test_the_reply_to_a_write_just_before_a_deletion_brings_nothing_back() -> None:
+    """The deletion overtook it, at the version that our write had made; or the record was being
+    read."""
+    edited = {**KARI, "phone": "+47 2"}
+    for told, version in ((edited, 2), (KARI, 1)):
+        bench = Bench(removal=ALL)
+        bench.linked_pair()
+        (update,) = bench.see("poweroffice", "5", 2, edited, stamp="cb-kari")
+        bench.see("chargebee", "kari", version, {**told, "archived": True}, deleted=True)
+        result = "applied" if told == edited else "stale"
+        bench.answer(update, "kari", version, told, result)
+        assert bench.side("chargebee", "kari").deleted
+
+
 def test_what_a_person_brings_back_in_go_is_not_archived_again() -> None:
     """Their edit meets our deletion: it is told, not fought."""
     bench = Bench(removal=ALL)
