@@ -41,15 +41,20 @@ def covered(
 
 def written_again(work: Session, link: Link, flight: Flight, outcome: Outcome) -> None:
     """Tell of the fields in which somebody may have taken back a first attempt of which nobody
-    knows what became: the record had moved meanwhile and held what was expected, or it shows a part
-    of what a vendor writes whole, or a reading meanwhile showed what the attempt wrote."""
+    knows what became: the record had moved meanwhile and held what was expected or agreed, or it
+    shows a part of what a vendor writes whole, or a reading meanwhile showed what the attempt
+    wrote."""
     command, data = flight.command, outcome.data or {}
+    side = side_of(link, command.target)
     is_whole = bool(outcome.done) and CAPABILITIES[command.target].guards_writes
     for name, before in command.expected.items():
         was_written = outcome.again
         if outcome.result == "stale":
             was_shown = writes.was_shown(flight, name, outcome.version or "")
-            was_written = (was_written or is_whole or was_shown) and data.get(name) == before
+            was_written = was_written or is_whole or was_shown
+            # Any other value is an edit.
+            is_agreed = side is not None and name not in side.base and name not in side.unset
+            was_written = was_written and (data.get(name) == before or is_agreed)
         if name in outcome.done or not was_written:
             continue
         text = (
@@ -57,7 +62,8 @@ def written_again(work: Session, link: Link, flight: Flight, outcome: Outcome) -
             f"back; it is written again"
         )
         value = command.fields.get(name)
-        work.journal(link, "overwritten", text, command.target, name, value, before)
+        lost = data.get(name) if outcome.result == "stale" else before
+        work.journal(link, "overwritten", text, command.target, name, value, lost)
 
 
 def judge_moved(

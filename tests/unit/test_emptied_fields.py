@@ -175,6 +175,18 @@ def test_of_a_part_that_was_taken_back_only_that_part_is_told() -> None:
         assert [(each.field, each.losing) for each in entries] == [("email", KARI["email"])]
 
 
+def test_a_write_that_was_taken_back_to_what_was_agreed_before_an_edit_is_told() -> None:
+    """The command had met an edit already; whoever takes its second attempt back to what both sides
+    held before has edited nothing, as the merge sees it."""
+    bench = Bench(owner={"customer": "poweroffice"})
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, {**KARI, "phone": "+47 2"}, stamp="cb-kari")
+    (again,) = bench.answer(update, "kari", 6, {**KARI, "phone": "+47 7"}, "stale")
+    assert again.expected == {"phone": "+47 7"}
+    bench.answer(again, "kari", 9, KARI, "stale", again=True)
+    assert told(bench, "overwritten") == [("overwritten", "+47 2", "+47 1")]
+
+
 def test_a_write_in_doubt_that_may_have_been_taken_back_is_told() -> None:
     """It was parked, and the record has moved since without showing it; where it has not moved,
     there is nothing to tell."""
