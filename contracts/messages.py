@@ -308,7 +308,8 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     belongs to. `aside`: why an operator took it out of the sync; link, pick and redrive bring it
     back. `confirmed`: we have confirmed the order in Go; a person who takes that back is not
     overruled. `restore`: an operator wants the drifted lines of its draft to be those of Chargebee
-    again. `passed`: the breakers have counted its command, which was parked. `verify`: the systems
+    again. `passed`: the class of its command that the breakers have counted, and that was parked
+    (True as the release before wrote it: of whichever class). `verify`: the systems
     whose record the run `run` wants read and compared. `candidates` are at most 20 keys;
     `candidates_count` says how many share the value that is not unique, 0 where the candidates
     follow from a reference. `twins` are the ids of records that a create met in the other system.
@@ -360,7 +361,7 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     aside: str | None = None
     confirmed: bool = False
     restore: bool = False
-    passed: bool = False
+    passed: str | bool = False
     verify: list[System] = []
     run: str = ""
     unlike_lines: dict[str, list[dict[str, Any]]] = {}

@@ -11,7 +11,7 @@ from contracts.entities import System
 
 REFERENCE_MAX = 50  # of Go's ExternalImportReference (Go OpenAPI, CustomerDto)
 INVOICE_PREFIX = "inv-"
-_HASHED = "cb-#"
+HASHED = "cb-#"  # begins a reference that holds a hash in place of an id
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def reference_of(system: System, stamp: str | None) -> Reference | None:
     prefix = CAPABILITIES[system].carries
     if stamp is None or not stamp.startswith(prefix):
         return None
-    return Reference(stamp, None if stamp.startswith(_HASHED) else stamp[len(prefix) :])
+    return Reference(stamp, None if stamp.startswith(HASHED) else stamp[len(prefix) :])
 
 
 def reference_to(system: System, record_id: str) -> str:
@@ -69,7 +69,7 @@ def stamp_for_poweroffice(chargebee_id: str) -> str:
     if len(chargebee_id) <= REFERENCE_MAX - len(prefix) and not chargebee_id.startswith("#"):
         return f"{prefix}{chargebee_id}"
     hashed = hashlib.sha256(chargebee_id.encode()).hexdigest()
-    return _HASHED + hashed[: REFERENCE_MAX - len(_HASHED)]
+    return HASHED + hashed[: REFERENCE_MAX - len(HASHED)]
 
 
 def own_chargebee_id(poweroffice_id: str) -> str:

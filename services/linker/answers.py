@@ -6,7 +6,7 @@ from contracts.said import english, say
 from contracts.vendors import vendor_part
 from services.linker import books, late
 from services.linker.attempts import tried
-from services.linker.breakers import money_differs, money_kind, trip
+from services.linker.breakers import class_of, money_differs, money_kind, trip
 from services.linker.compare import verified
 from services.linker.dispatch import rest
 from services.linker.plan import park, plan, plan_queue
@@ -27,12 +27,13 @@ def outcome(work: Session, outcome: Outcome) -> None:
     if flight.command.op == "verify":
         verified(work, link, flight, outcome)
         return
-    link.maybe_applied, link.passed = outcome.maybe_applied, outcome.result == "parked"
-    if not take_reply(work, link, flight, outcome):
-        return
-    _conclude(work, link, flight, outcome)
-    if flight.command.lane == "bulk":
-        plan_queue(work, flight.command.target)
+    command = flight.command
+    link.maybe_applied = outcome.maybe_applied
+    link.passed = outcome.result == "parked" and (class_of(command.op, command.fields) or False)
+    if take_reply(work, link, flight, outcome):
+        _conclude(work, link, flight, outcome)
+    if command.lane == "bulk":
+        plan_queue(work, command.target)
 
 
 def _conclude(work: Session, link: Link, flight: Flight, outcome: Outcome) -> None:
@@ -41,6 +42,9 @@ def _conclude(work: Session, link: Link, flight: Flight, outcome: Outcome) -> No
         tried(link, flight)
     if command.op == "update" and (outcome.result == "rejected" or outcome.maybe_applied):
         _doubt(link, command)
+    # Whoever reads that the draft is gone may be quicker than the answer to its deletion.
+    got_through = outcome.result == "applied" or outcome.maybe_applied
+    link.removed = command.op == "delete" and got_through
     match outcome.result:
         case "applied":
             _agree(link, flight, outcome, tuple(command.fields))
@@ -62,8 +66,6 @@ def _conclude(work: Session, link: Link, flight: Flight, outcome: Outcome) -> No
                 link.notice = command.fields["notice"] or ""
                 link.notice_as = (outcome.data or {}).get("notice") if link.notice else None
             link.put_on_hold = link.put_on_hold or "fulfilment" in command.fields
-            if command.op == "delete":
-                link.removed = True
             if command.op == "create":
                 link.confirmed, link.made, link.attempts = False, command.target, []
                 _check_money(work, link, command.target)

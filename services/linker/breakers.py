@@ -41,7 +41,7 @@ def batch_for(state: State, entity: EntityName, kind: str, now: str) -> str | No
         return None
     expired = _seconds(held.since, now) > state.policy.breaker_window_s
     since, count = (now, 1) if expired else (held.since, held.count + 1)
-    passes = max(limit[0], int(state.size(entity) * limit[1] / 100))
+    passes = max(limit[0], int(state.pairs(entity) * limit[1] / 100))
     if count > passes:
         return trip(state, entity, kind, now)
     facts.put(state, facts.Breaker(batch=held.batch, since=since, count=count), name)

@@ -10,7 +10,7 @@ from contracts.said import Said, english, say
 from contracts.vendors import reference_to
 from services.linker import books
 from services.linker import match as matching
-from services.linker.breakers import batch_for, class_of, money_batch
+from services.linker.breakers import MONEY, batch_for, class_of, money_batch
 from services.linker.merge import Note, expected
 from services.linker.session import Rested, Session
 from services.linker.state import side_of
@@ -34,6 +34,9 @@ def rest(work: Session, link: Link, state: LinkState, *said: Said) -> None:
     if state in JOURNALLED and (link.state, link.reason) != (state, reason):
         work.journal(link, state, reason or "")
     link.state, link.reason, link.said = state, reason, list(said)
+    if state not in ("held", "pending", "parked"):
+        # What was counted or released was that command; the next one is another.
+        link.batch, link.passed = "", False
     books.weigh(work, link)
     if state in ("linked", "sent") and link.flight is None:
         link.backfill = False
@@ -156,11 +159,10 @@ def _paid_gate(work: Session, link: Link, op: Op, target: System) -> tuple[str, 
 
 
 def _tripped(work: Session, link: Link, command: Command) -> str | None:
-    """The batch of an open breaker; the first backfill, released batches and what was parked pass
-    uncounted."""
+    """The batch of an open breaker; the first backfill as it was shown, released batches and what
+    was parked pass uncounted."""
     kind = class_of(command.op, command.fields)
-    released = link.batch and facts.holds(work.state, facts.Batch, f"{link.entity}/{link.batch}")
-    if kind is None or released or link.passed:
+    if kind is None or link.passed in (True, kind) or _is_released(work, link, kind):
         return None
     if link.entity == "order" and kind == "creates":
         source = side_of(link, other(command.target))
@@ -168,8 +170,18 @@ def _tripped(work: Session, link: Link, command: Command) -> str | None:
         if held := money_batch(work.state, command.target, currency):
             return held
     if link.backfill and kind != "deletes":
-        return None
+        is_shown = link.batch == "first" or not work.state.policy.hold_first_backfill
+        if kind == "changes" or is_shown:
+            return None
     return batch_for(work.state, link.entity, kind, work.now)
+
+
+def _is_released(work: Session, link: Link, kind: str) -> bool:
+    """Whether an operator let a command of this class go. What was held for the mode or a pause may
+    be of any; what changed its class since is not what was shown."""
+    of = link.batch.rpartition("-")[0]
+    fits = of in ("", kind) or (of.startswith(MONEY) and kind == "creates")
+    return fits and facts.holds(work.state, facts.Batch, f"{link.entity}/{link.batch}")
 
 
 def _translate(

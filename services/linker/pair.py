@@ -152,7 +152,8 @@ def _confirm(work: Session, link: Link, pair: Pair) -> bool:
         pair.ours_seen.get("status") == "confirmed" and pair.theirs_seen.get("status") == "draft"
     )
     doubtful = {*link.differences, *pair.theirs.unset}
-    if not (asked and delivered) or born_in_go(link) or "lines" in doubtful:
+    is_left = "status" in link.differences  # an operator discarded it
+    if not (asked and delivered) or born_in_go(link) or "lines" in doubtful or is_left:
         return False
     books.weigh(work, link)
     if books.doubts(link):

@@ -4,7 +4,7 @@ A `State` is immutable to its users but for `child()`: decisions are made on a c
 owner absorbs when the Kafka transaction has committed and drops when anything failed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, Protocol
@@ -15,7 +15,13 @@ from contracts.links import LinkKeys, SideKeys
 from contracts.mappings import reread
 from contracts.messages import Flight, Link, Observed, Outcome, Side
 from contracts.values import natural
-from contracts.vendors import code_for, reference_of, stamp_for_poweroffice, vendor_part
+from contracts.vendors import (
+    HASHED,
+    code_for,
+    reference_of,
+    stamp_for_poweroffice,
+    vendor_part,
+)
 
 MAX_DURING = 16
 Naturals = tuple[tuple[str, str], ...]
@@ -75,6 +81,7 @@ class State(Protocol):
     def moved(self) -> list[str]: ...
     def count_before(self, index: str) -> int: ...
     def size(self, entity: EntityName) -> int: ...
+    def pairs(self, entity: EntityName) -> int: ...
     def some(self, limit: int) -> list[tuple[EntityName, str]]: ...
     def facts(self, kind: str) -> dict[str, dict[str, Any]]: ...
     def control(self, kind: str, id: str) -> dict[str, Any] | None: ...
@@ -350,8 +357,8 @@ def index_keys(link: Link | LinkKeys) -> list[str]:
     if theirs is None and ours is not None:
         if ours.stamp:
             keys.append(f"{entity}|stamp|chargebee|{ours.stamp}")
-        if len(ours.id) > 47:
-            keys.append(f"{entity}|hashed|{stamp_for_poweroffice(ours.id)}")
+        if (stamp := stamp_for_poweroffice(ours.id)).startswith(HASHED):
+            keys.append(f"{entity}|hashed|{stamp}")
     elif ours is None and theirs is not None and theirs.stamp:
         keys.append(f"{entity}|stamp|poweroffice|{theirs.stamp}")
     if link.flight is not None:
@@ -378,6 +385,11 @@ def index_keys(link: Link | LinkKeys) -> list[str]:
         missing = "poweroffice" if theirs is None else "chargebee"
         keys += [f"twin|{entity}|{missing}|{record_id}" for record_id in dict.fromkeys(link.twins)]
     return keys
+
+
+def is_pair(keys: Sequence[str]) -> bool:
+    """Whether the link of these index keys knows both records."""
+    return len(keys) > 1 and "|id|poweroffice|" in keys[1]
 
 
 def _document_keys(ours: SideKeys | Side | None, theirs: SideKeys | Side | None) -> list[str]:

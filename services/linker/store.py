@@ -14,7 +14,7 @@ from contracts.entities import EntityName
 from contracts.links import LinkKeys, encode
 from contracts.messages import Link
 from services.linker.packed import Id, Links
-from services.linker.state import Policy, index_keys
+from services.linker.state import Policy, index_keys, is_pair
 
 _decoder = msgspec.json.Decoder(Link)
 _keys_decoder = msgspec.json.Decoder(LinkKeys)
@@ -39,6 +39,7 @@ class Store:
         self.tenant, self.policy = tenant, policy
         self.links = Links()
         self._sizes: Counter[str] = Counter()
+        self._pairs: Counter[str] = Counter()
         self._index: dict[str, Id | Bucket] = {}
         self.controls: dict[str, dict[str, Any]] = {}
         self.echoes = Echoes()
@@ -65,6 +66,10 @@ class Store:
     def size(self, entity: EntityName) -> int:
         """How many links an entity has, those with one side included."""
         return self._sizes[entity]
+
+    def pairs(self, entity: EntityName) -> int:
+        """How many links of an entity know both records."""
+        return self._pairs[entity]
 
     def names(self) -> Iterator[Id]:
         return iter(self.links)
@@ -103,6 +108,7 @@ class Store:
         decoded. Yields those that cannot be decoded, which are left out."""
         self._index.clear()
         self._sizes.clear()
+        self._pairs.clear()
         self.links.pack()
         links, unread = self.links.walk(), list[Id]()
         while some := list(islice(links, AT_ONCE)):
@@ -113,8 +119,10 @@ class Store:
                 except UNREADABLE:
                     unread.append(name)
                     continue
+                keys = index_keys(link)
                 self._sizes[link.entity] += 1
-                self._add(name, index_keys(link))
+                self._pairs[link.entity] += is_pair(keys)
+                self._add(name, keys)
             yield unread[before:]
         for name in unread:
             del self.links[name]
@@ -129,6 +137,7 @@ class Store:
                     self._sizes[_split(name)[0]] += 1
                 self.links[name] = value
             if gone != come:
+                self._pairs[_split(name)[0]] += is_pair(come) - is_pair(gone)
                 self._unindex(name, gone)
                 self._add(name, come)
         self.controls.update(overlay.controls)
@@ -288,6 +297,9 @@ class Overlay:
 
     def size(self, entity: EntityName) -> int:
         return self.parent.size(entity)
+
+    def pairs(self, entity: EntityName) -> int:
+        return self.parent.pairs(entity)
 
     def names(self) -> Iterator[Id]:
         yield from (name for name in self.parent.names() if name not in self.changes)

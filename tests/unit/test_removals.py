@@ -303,3 +303,15 @@ def test_an_order_whose_money_differs_is_never_confirmed() -> None:
     (create,) = bench.see("chargebee", "900", 1, order("kari", "hjul", status="confirmed"), "order")
     assert bench.answer(create, "u-1", 1, order("5", "7", total="12")) == []
     assert [each.kind for each in bench.link("900", "order").findings] == ["money_differs"]
+
+
+def test_a_draft_that_our_unanswered_deletion_removed_is_made_again_too() -> None:
+    """Go's sweep tells that it is gone before the deletion is answered."""
+    bench = Bench(removal=ALL)
+    bench.linked_order()
+    cancelled = order("kari", "hjul", status="cancelled")
+    (remove,) = bench.see("chargebee", "900", 2, cancelled, "order")
+    bench.end(remove, "parked", maybe_applied=True)
+    bench.see("poweroffice", "u-1", 2, None, "order", deleted=True)
+    (create,) = bench.see("chargebee", "900", 3, order("kari", "hjul"), "order")
+    assert (create.op, create.target) == ("create", "poweroffice")

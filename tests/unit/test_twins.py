@@ -8,6 +8,7 @@ import pytest
 
 from contracts.entities import System
 from contracts.messages import Command, Observed
+from contracts.vendors import stamp_for_poweroffice
 from services.linker.decide import decide
 from services.linker.state import sides
 from services.linker.store import Overlay
@@ -321,3 +322,18 @@ def test_a_newcomer_to_a_mailbox_of_many_pairs_plans_none_of_them() -> None:
     assert isinstance(state, Overlay)
     assert list(state.changes) == ["customer/new"]
     assert [each.op for each in outputs if isinstance(each, Command)] == ["create"]
+
+
+def test_an_id_that_begins_like_a_hash_is_found_by_its_reference_in_any_order() -> None:
+    """Its reference in Go holds a hash, though it is short."""
+    for first in ("chargebee", "poweroffice"):
+        bench = Bench()
+        records: dict[System, tuple[str, dict[str, Any], str | None]] = {
+            "chargebee": ("#12", KARI, None),
+            "poweroffice": ("5", {**KARI, "email": "x@eksempel.no"}, stamp_for_poweroffice("#12")),
+        }
+        for system in sorted(records, key=lambda each: each != first):
+            id, data, stamp = records[system]
+            bench.see(system, id, 1, data, stamp=stamp)
+        bench.open()
+        assert bench.link("#12").poweroffice is not None

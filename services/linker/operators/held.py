@@ -60,7 +60,11 @@ def _batches(work: Session, said: signals.Release | signals.Discard) -> list[str
         held.append(books.PAID)  # orders that are paid are released by name only
     if named is not None and named not in held:
         raise Refused(f"{entity} has no held batch {named!r}; there are: {', '.join(held)}")
-    batches = held if named is None else [named]
+    if named is None:
+        # What holds nothing was not shown: the first backfill of orders that wait for customers.
+        batches = [each for each in held if each != "first" or _held_now(work, entity, each)]
+    else:
+        batches = [named]
     if said.shown is not None:
         _refuse_unseen(work, entity, batches, said.shown)
     return batches
