@@ -393,6 +393,49 @@ SENTENCES: Mapping[str, str] = {
     "letter_of_field": "rejected: {field}: {why}",
     "keep_one": "changed on both sides; keep one",
     "asked_fields": "{fields}: changed on both sides; both values stand until one is kept",
+    "called": "{name}",
+    "called_of": "{name} of {customer}",
+    "called_of_bare": "of {customer}",
+    "called_total": "{called}, {total}",
+    "called_total_bare": "{total}",
+    "record_called": "{entity} {called} ({key})",
+    "record_bare": "{entity} {key}",
+    "switch_breaker": "more {entity} {kind} than usual: held as {batch}",
+    "switch_stopped": "stopped: {why}",
+    "switch_account": "stopped: another {system} account, {found} in place of {pinned}",
+    "switch_run": "{kind} {id} is {state}",
+    "account_other": "another {system} account",
+    "run_figures": "{parts}",
+    "figure": "{what} {count}",
+    "run_none": "no record",
+    "run_read": "{count} records read",
+    "run_left": "{system}/{entity} not complete",
+    "drift_matched": "matched {parts}",
+    "drift_matched_none": "matched nothing",
+    "drift_counts": "different {different}, missing {missing}, extra {extra}",
+    "drift_alone": "unlinked for a reason {count}",
+    "drift_listed": "listed {count}",
+    "drift_known": "known, left to a person",
+    "count_of": "{count} {what}",
+    "finding_counted": "{count} finding ({parts})",
+    "findings_counted": "{count} findings ({parts})",
+    "at_stake": "at stake {parts}",
+    "amount": "{total}",
+    "finding_brief": "{kind}: {why}",
+    "finding_brief_money": "{kind}, {total}: {why}",
+    "state_bare": "{state}",
+    "state_why": "{state}: {why}",
+    "order_unknown": "not known yet: if it stays so, tandem reconcile --entity order --repair",
+    "source_changed": (
+        "order.source is {source}, but {count} linked orders are {before} of Chargebee, the last "
+        "of {date} ({key}), and would be made in Go again; set order.source back to {before}, or "
+        "start.orders to a day after {date}, and restart the services"
+    ),
+    "source_changed_undated": (
+        "order.source is {source}, but {count} linked orders are {before} of Chargebee, the last "
+        "of an unknown date ({key}), and would be made in Go again; set order.source back to "
+        "{before}, or start.orders to a day after all of them, and restart the services"
+    ),
 }
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName, System
 from contracts.messages import Control, Cursor, DeadLetter, JournalEntry, Link, LinkState, Problem
+from contracts.said import Said, english, say
 from services.console.candidates import Candidate, candidates_of
 from services.console.findings import Found, left_in, ordered
 from services.console.health import worded
@@ -18,7 +19,7 @@ from services.console.names import Named, Names, words_of
 from services.console.plans import Batch, batches_of, plan_of
 from services.console.services import Process, WaitingSignal
 from services.console.tally import LINKED_STATES, Tally, tally_of
-from services.console.waiting import Facts, facts_of, reason_of
+from services.console.waiting import Facts, facts_of, reason_of, stop_said
 
 FIRST_SNAPSHOTS = "first_snapshots"  # what the adapters' health calls those that are being read
 
@@ -153,7 +154,7 @@ def tenant_status(
     differing = Counter(link.entity for link in held if link.differences)
     return TenantStatus(
         mode=mode_of(facts, mode),
-        switches=list(switches_of(facts)),
+        switches=list(map(english, switches_of(facts))),
         budget_percent={
             mark.system: mark.value["budget_percent"]
             for mark in marks
@@ -198,24 +199,24 @@ def mode_of(facts: list[Control], settings_mode: str) -> str:
     return str(said or settings_mode)
 
 
-def switches_of(facts: list[Control]) -> Iterator[str]:
-    """Pauses, open breakers, stops and the run under way, in words."""
+def switches_of(facts: list[Control]) -> Iterator[Said]:
+    """Pauses, open breakers, stops and the run under way, as sentences."""
     for fact in facts:
         if fact.kind == "pause" and fact.value:
             entity, _, target = fact.id.partition("/")
-            yield f"{entity} to {target} is paused"
+            yield say("paused", entity=entity, system=target)
         elif fact.kind == "breaker" and fact.value.get("open"):
             entity, _, kind = fact.id.partition("/")
-            yield f"more {entity} {kind} than usual: held as {kind}-{fact.value['batch']}"
+            batch = f"{kind}-{fact.value['batch']}"
+            yield say("switch_breaker", entity=entity, kind=kind, batch=batch)
         elif fact.kind == "stopped" and fact.value.get("words"):
-            yield f"stopped: {fact.value['words']}"
+            yield say("switch_stopped", why=stop_said(fact.value))
         elif fact.kind == "stopped" and fact.value:
-            yield (
-                f"stopped: another {fact.id} account, {fact.value['found']} in place of "
-                f"{fact.value['pinned']}"
-            )
+            found, pinned = fact.value["found"], fact.value["pinned"]
+            yield say("switch_account", system=fact.id, found=found, pinned=pinned)
         elif fact.kind == "run" and fact.value.get("state") not in ("done", "cancelled"):
-            yield f"{fact.value.get('kind')} {fact.id} is {fact.value.get('state')}"
+            run, state = fact.value.get("kind"), fact.value.get("state")
+            yield say("switch_run", kind=run, id=fact.id, state=state)
 
 
 def _entity_status(

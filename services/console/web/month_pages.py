@@ -15,10 +15,12 @@ from services.console.model import ReadModel
 from services.console.readings import newest, whole
 from services.console.totals import (
     ORDER_COLUMNS,
+    UNKNOWN,
     OrderRow,
     Totals,
     differences_of,
     month_of,
+    note_said,
     order_rows,
     sum_rows,
     totals_html,
@@ -31,8 +33,8 @@ ROWS_MAX, NOTE_MAX = 50, 120
 
 
 class Shown(NamedTuple):
-    """An order that stands on one side, or differs: with the number of its page, and both sides'
-    differences by amount."""
+    """An order that stands on one side, or differs: with the number of its page, both sides'
+    differences by amount, and what is said of it."""
 
     row: OrderRow
     number: int | None
@@ -144,8 +146,13 @@ def _sums(found: Totals, rows: dict[str, list[OrderRow]]) -> list[dict[str, Any]
 
 def _shown(asked: Asked, row: OrderRow) -> Shown:
     link = asked.model.link(asked.tenant, "order", row.link)
-    number = asked.model.number_of(link) if link is not None else None
-    return Shown(row, number, differences_of(row), shortened(row.note, NOTE_MAX))
+    if link is None:
+        said, number = [] if row.link else [UNKNOWN], None
+    else:
+        is_whole = all(row.amounts["total"].values())
+        said, number = note_said(link, is_whole=is_whole), asked.model.number_of(link)
+    note = shortened(asked.words.said(said, row.note), NOTE_MAX)
+    return Shown(row, number, differences_of(row), note)
 
 
 def _name(asked: Asked, held: Month) -> str:

@@ -3,6 +3,7 @@
 from starlette.responses import RedirectResponse, Response
 
 from contracts.entities import SYSTEMS
+from contracts.said import english
 from runtime.clock import utc_now
 from runtime.unusable import Unusable
 from services.console.web.asked import Asked
@@ -46,7 +47,8 @@ async def needs_csv(asked: Asked) -> Response:
             [
                 *(need.kind, need.entity or "", need.key),
                 *(need.ids.get(system, "") for system in SYSTEMS),
-                *(need.called, need.currency, need.amount, need.since, need.reason, need.todo),
+                *(english(*need.called), need.currency, need.amount, need.since),
+                *(need.reason, need.todo),
                 *((held.by, held.at) if held is not None else ("", "")),
             ]
         )

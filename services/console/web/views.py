@@ -15,7 +15,7 @@ from services.console.known import KnownByModel
 from services.console.letters import said_of as letter_said
 from services.console.letters import words_of as letter_words
 from services.console.model_rows import ids_of
-from services.console.names import Names, words_of
+from services.console.names import Names, said_of
 from services.console.status import mode_of, switches_of, troubles_of
 from services.console.values import shown
 from services.console.web.asked import Asked
@@ -80,7 +80,7 @@ async def records(asked: Asked) -> Response:
             "link": link,
             "ids": ids_of(link),
             "number": asked.model.number_of(link),
-            "called": words_of(names.of(link)),
+            "called": said_of(names.of(link)),
         }
         for link in found
     ]
@@ -145,7 +145,7 @@ async def record(asked: Asked) -> Response:
         )
     return asked.page(
         "record.html",
-        view=record_of(asked.model, asked.about, link),
+        view=record_of(asked.model, asked.about, link, asked.words("blank")),
         systems=SYSTEMS,
         may_act=asked.person.may("settle"),
         may_forget=asked.person.may("forget"),
