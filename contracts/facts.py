@@ -91,7 +91,7 @@ class Identity(Fact, frozen=True, kw_only=True):
 
 class Stopped(Fact, frozen=True, kw_only=True):
     """Another account, or another source of orders, than the pinned one was found: the tenant
-    stands still. `words` say why where it is the source, `said` the same as a sentence. Under what
+    stands still. `words` say why where it is the source, `said` the same as sentences. Under what
     was found."""
 
     KIND: ClassVar[str] = "stopped"
@@ -99,7 +99,7 @@ class Stopped(Fact, frozen=True, kw_only=True):
     found: str
     at: str
     words: str | None = None
-    said: Said | None = None
+    said: list[Said] = []
 
 
 class Joined(Fact, frozen=True, kw_only=True):

@@ -19,6 +19,14 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     args: "dict[str, str | list[Said]]" = {}
 
 
+class SaidError(Exception):
+    """An error that says why in sentences, `said`; its text is their English."""
+
+    def __init__(self, *said: Said) -> None:
+        super().__init__(english(*said))
+        self.said = said
+
+
 # The linker's reasons, the books, then what the adapters cannot read or write.
 SENTENCES: Mapping[str, str] = {
     "first_snapshots": "waits for the first snapshot of both systems",
@@ -436,6 +444,95 @@ SENTENCES: Mapping[str, str] = {
         "of an unknown date ({key}), and would be made in Go again; set order.source back to "
         "{before}, or start.orders to a day after all of them, and restart the services"
     ),
+    "refused_absent": "there is no {entity} link '{key}'",
+    "refused_key_alone": "a key needs the entity",
+    "refused_unnamed": "name the field that differs, or the finding",
+    "refused_no_difference": "{field} is no listed difference of {key}; there are: {fields}",
+    "refused_unlinked": "{key} is not linked",
+    "refused_unwritten": "{field} is never written to {system}",
+    "refused_lines": (
+        "only the lines of a draft in Go whose order was born in Chargebee can be restored"
+    ),
+    "refused_ranges": "ranges name topics: {list}",
+    "refused_orders": "orders are not read: start.orders is not set",
+    "refused_second_run": "{kind} {id} is {state}; wait for it or cancel it first",
+    "refused_run_state": "{kind} {id} is {state}",
+    "refused_not_paused": "{kind} {id} is {state}, not paused",
+    "refused_rebuild": (
+        "a rebuild is not cancelled: until both systems have been read there is no map to go back "
+        "to"
+    ),
+    "refused_no_run": "no run is under way",
+    "refused_other_run": "the run under way is {id}",
+    "refused_linked": "{key} links them already",
+    "refused_taken": "{system} {id} is linked to {other} {twin}; unlink it first",
+    "refused_in_flight": "{key} has a command in flight; try again when it is answered",
+    "refused_entity": "there is no entity '{value}'; there are: {list}",
+    "refused_no_choice": "name the candidate, or say that it is none of them: new",
+    "refused_no_candidate": "{candidate} is no candidate of {key}; there are: {list}",
+    "refused_linked_already": (
+        "{candidate} is linked already: say --new if {key} is another, else merge them by hand"
+    ),
+    "refused_sides": (
+        "one of the two must be a Chargebee record and the other one of Go, and neither linked"
+    ),
+    "refused_alike": "{key} is {state} and looks like no other record",
+    "refused_reference": (
+        "{key} is ambiguous by a reference: {why}; correct the reference, or pick one"
+    ),
+    "refused_undo": "there is no link, pick or unlink {id} to undo",
+    "refused_sent": "{key} was sent; a sent order stays linked",
+    "refused_batch": "{entity} has no held batch '{batch}'; there are: {list}",
+    "refused_unseen": "{batch} holds {count} by now, and {seen} were shown; look again",
+    "refused_not_deleted": "{system} still has {entity} {id}; delete it there first",
+    "refused_no_finding": "{key} has no finding {kind}; there are: {fields}",
+    "refused_other_finding": "{kind} of {key} says something else by now: {why}",
+    "refused_remark": "remark says in 1 to {most} characters why nothing is left to do",
+    "wrong_kind": "signal kind '{kind}' is not known",
+    "wrong_form": "this page sends no signal '{kind}'",
+    "wrong_missing": "the argument '{name}' is missing",
+    "wrong_missing_in": "the argument '{name}' is missing in {where}",
+    "wrong_unknown": "{kind} takes no argument '{name}'; it takes: {fields}",
+    "wrong_value": "there is no {field} {value}; there are: {list}",
+    "wrong_fit": "the argument '{name}' does not fit: {why}",
+    "unknown_record": "no {entity} '{key}' is known of {tenant}; try: tandem links find TEXT",
+    "unknown_any": "no record '{key}' is known of {tenant}; try: tandem links find TEXT",
+    "unknown_in": "no {entity} '{key}' of {system} is known of {tenant}",
+    "unknown_finding": "{entity} {key} has no finding {kind}; there are: {fields}",
+    "unknown_letter": "there is no dead letter '{id}'; tandem letters shows them",
+    "unknown_run": "there is no dry run '{id}' that is done",
+    "letter_lost": (
+        "the message of the letter about {key} is not kept at {place}; tandem redrive names the "
+        "link"
+    ),
+    "time_offset": (
+        "{value} is an offset: give a time such as 2026-11-28T10:00, or a span such as 2h or 3d "
+        "(ago)"
+    ),
+    "time_wrong": (
+        "'{value}' is no time: give a time such as 2026-11-28T10:00, or a span such as 2h or 3d "
+        "(ago)"
+    ),
+    "time_or_offset_wrong": (
+        "'{value}' is no time: give a time such as 2026-11-28T10:00, a span such as 2h or 3d "
+        "(ago), or an offset such as 1200"
+    ),
+    "range_entity": "an offset belongs to one topic: add --entity",
+    "range_turned": "--to is not later than --from",
+    "range_empty": "there is nothing in that range",
+    "range_dropped": (
+        "{topic} begins at offset {first}: what stood at {offset} is dropped; use reconcile instead"
+    ),
+    "range_compacted": (
+        "events before {at} may be dropped from {topic}; take a later --from, or use reconcile, "
+        "which reads both systems"
+    ),
+    "month_wrong": "'{value}' is no month: give it as 2026-11",
+    "filter_name": "a filter has a name of at most {most} characters",
+    "filter_many": "there are {most} filters already; delete one",
+    "filter_wrong": "a filter has an entity and a state of the lists",
+    "taken_gone": "it is settled meanwhile, or says something else; look again",
+    "file_unwritable": "console.data: {name} cannot be written: {why}",
 }
 
 
@@ -477,6 +574,14 @@ def joined(
 def english(*said: Said) -> str:
     """The words that stand beside a sentence on the topics."""
     return joined(said, SENTENCES, lambda _name, text: text)
+
+
+def sentences_of(value: object) -> list[Said]:
+    """The sentences that a fact holds as JSON; none where it has none, or not such as these."""
+    try:
+        return msgspec.convert(value, list[Said])
+    except msgspec.ValidationError:
+        return []
 
 
 def within(said: Iterable[Said], most: int) -> list[Said]:

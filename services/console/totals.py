@@ -12,6 +12,7 @@ import msgspec
 from contracts.entities import SYSTEMS, System, other
 from contracts.messages import Link
 from contracts.said import Said, english, say
+from services.console.base import Unfit
 from services.console.files import html_text, write, write_csv
 from services.console.findings import brief_said, left_in
 from services.console.model import ReadModel
@@ -82,9 +83,9 @@ class Totals(msgspec.Struct, kw_only=True):
 
 
 def month_of(text: str) -> str:
-    """A month as YYYY-MM. Raises ValueError."""
+    """A month as YYYY-MM. Raises Unfit."""
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text):
-        raise ValueError(f"{text!r} is no month: give it as 2026-11")
+        raise Unfit(say("month_wrong", value=text))
     return text
 
 

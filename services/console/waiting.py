@@ -15,7 +15,7 @@ import msgspec
 
 from contracts.entities import ENTITIES, SYSTEM_NAMES, SYSTEMS, EntityName, System, other
 from contracts.messages import STOPPED_BY, Command, Control, Cursor, Link
-from contracts.said import SENTENCES, Said, english, say
+from contracts.said import SENTENCES, Said, english, say, sentences_of
 from contracts.settings import Tenant
 from services.console.health import worded
 from services.console.known import Known
@@ -59,8 +59,8 @@ def facts_of(
     forced = say("observe_unset", names=missing) if missing else None
     if stopped is not None:
         value = held["stopped", stopped]
-        words = stop_said(value) if value.get("words") else say("account_other", system=stopped)
-        forced = say("observe_stopped", why=words)
+        account = [say("account_other", system=stopped)]
+        forced = say("observe_stopped", why=stop_said(value) if value.get("words") else account)
     said = (held.get(("mode", "~")) or {}).get("mode") or settings_mode
     by_system = _by_system(cursors)
     return Facts(
@@ -79,13 +79,10 @@ def facts_of(
     )
 
 
-def stop_said(value: Mapping[str, Any]) -> Said | str:
-    """Why a tenant stands still, of the fact that has words for it; as they stand where an older
+def stop_said(value: Mapping[str, Any]) -> list[Said] | str:
+    """Why a tenant stands still, of a fact that has words for it; as they stand where an older
     release wrote it."""
-    try:
-        return msgspec.convert(value.get("said"), Said)
-    except msgspec.ValidationError:
-        return str(value["words"])
+    return sentences_of(value.get("said")) or str(value["words"])
 
 
 def read_within(settings: Tenant) -> dict[System, float]:

@@ -87,7 +87,7 @@ def judge(state: State, now: str) -> None:
     words = english(said)
     held = facts.get(state, facts.Stopped, ORDER_SOURCE)
     if held is None or held.words != words:
-        stopped = facts.Stopped(pinned=before, found=wanted, at=now, words=words, said=said)
+        stopped = facts.Stopped(pinned=before, found=wanted, at=now, words=words, said=[said])
         facts.put(state, stopped, ORDER_SOURCE)
 
 

@@ -73,7 +73,7 @@ def test_an_order_is_called_by_its_number_customer_and_total(
 
 
 def test_switches_are_told_with_their_reasons(norsk: Browser, model: ReadModel) -> None:
-    words = {"words": "x", "said": say("source_changed", **SOURCE)}
+    words = {"words": "x", "said": [say("source_changed", **SOURCE)]}
     for kind, id, value in (
         ("pause", "order/chargebee", {"at": AT}),
         ("breaker", "customer/creates", {"open": True, "batch": 3}),
@@ -139,3 +139,25 @@ def test_planned_blanks_and_values_of_ours(norsk: Browser, model: ReadModel) -> 
     company = {**KARI, "kind": "company"}
     own = put_link(model, "begge", poweroffice=Side(id="9", version="1", seen=company))
     assert "<td>firma</td>" in norsk.see(f"/acme/records/{own}")
+
+
+def test_a_refused_form_says_why(norsk: Browser, model: ReadModel) -> None:
+    told = say("refused_second_run", kind="rebuild", id="r1", state="reading")
+    norsk.answer = {"result": "refused", "reason": "x", "said": msgspec.to_builtins([told])}
+    said = "gjenoppbygging r1: leser; vent på den eller avbryt den først"
+    assert said in norsk.act("reconcile", 409)
+    norsk.answer = {"result": "refused", "reason": "the words of an older release"}
+    assert "the words of an older release" in norsk.act("reconcile", 409)
+    assert "«i går» er ikke et tidspunkt" in norsk.act("replay", 400, **{"from": "i går"})
+    assert "argumentet «key» mangler" in norsk.act("unlink", 400, entity="customer")
+    assert "finnes ikke som type; det er: customer" in norsk.act("pause", 400, entity="x")
+    assert "kunde «borte» er ikke kjent" in norsk.act("forget", 404, entity="customer", key="borte")
+    assert "den døde meldingen «borte» finnes ikke" in norsk.act("redrive", 404, letter="borte")
+    assert "ingen prøvekjøring «borte»" in norsk.act("replay", 404, run="borte")
+    assert "«oktober» er ikke en måned" in norsk.see("/acme/month?month=oktober", 400)
+    form = {"csrf": norsk.csrf(), "mark": "x"}
+    assert "avsluttet i mellomtiden" in norsk.post("/acme/take", data=form).text
+    long = {**form, "name": "x" * 61, "state": "held"}
+    assert "på høyst 60 tegn" in norsk.post("/acme/filters", data=long).text
+    wrong = {**form, "name": "x", "state": "gone"}
+    assert "en type og en tilstand" in norsk.post("/acme/filters", data=wrong).text

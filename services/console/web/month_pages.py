@@ -11,6 +11,7 @@ from contracts.entities import SYSTEMS
 from contracts.messages import Control
 from runtime.clock import utc_now
 from runtime.harmless import shortened
+from services.console.base import Unfit
 from services.console.model import ReadModel
 from services.console.readings import newest, whole
 from services.console.totals import (
@@ -109,8 +110,8 @@ async def _asked_for(asked: Asked) -> Month | Response:
     given = asked.request.query_params.get("month") or f"{_now(asked):%Y-%m}"
     try:
         wanted = month_of(given)
-    except ValueError as error:
-        return asked.page("message.html", 400, title="This is no month", words=str(error))
+    except Unfit as error:
+        return asked.refused("This is no month", error)
     run = newest(asked.model.controls(asked.tenant, "run"), "order")
     is_whole = run is not None and (run.value.get("kind"), run.value.get("state")) == (
         "reconcile",

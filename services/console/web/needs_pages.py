@@ -77,7 +77,7 @@ def _said(asked: Asked, *, ends: bool) -> Response:
             present = map(mark_of, _needs(asked))
             asked.taken.take(asked.tenant, mark, asked.person.name, now, present)
     except (ValueError, Unusable) as error:
-        return asked.page("message.html", 400, title="This cannot be saved", words=str(error))
+        return asked.refused("This cannot be saved", error)
     return RedirectResponse(f"/{asked.tenant}/needs", 303)
 
 
