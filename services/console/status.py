@@ -170,7 +170,7 @@ def tenant_status(
         ignored=dict(
             sorted(Counter(_ignored(link) for link in held if link.state == "ignored").items())
         ),
-        troubles=troubles_of(marks),
+        troubles=list(map(english, troubles_of(marks))),
         first_snapshots=list(_first_snapshots(marks, done)),
         batches=batches_of(
             plan_of(link, about.names, None) for link in held if link.state == "held"
@@ -353,7 +353,7 @@ def _first_snapshots(cursors: list[Cursor], done: set[str]) -> Iterator[FirstSna
                     )
 
 
-def troubles_of(cursors: list[Cursor]) -> list[str]:
+def troubles_of(cursors: list[Cursor]) -> list[Said]:
     """What the adapters' health complains of: `stopped`, `last_error` and notes, as text or by
     name."""
     lines = []
@@ -364,5 +364,8 @@ def troubles_of(cursors: list[Cursor]) -> list[str]:
             if kind in ("budget_percent", FIRST_SNAPSHOTS):
                 continue
             if kind == "last_error" or not kind.startswith("last_"):
-                lines += [f"{cursor.system} {name}: {words}" for name, words in worded(kind, fact)]
+                lines += [
+                    say("trouble", system=cursor.system, what=name, why=words)
+                    for name, words in worded(kind, fact)
+                ]
     return lines

@@ -201,10 +201,10 @@ class Browser:
             return {"customers": (3, 9)}
 
         async def diagnose(tenant: str) -> Diagnosis:
-            return Diagnosis(
-                [finding("topics", f"2 of 9 {HOSTILE}", "create them")], ["correct it"]
-            )
+            return self.diagnosis
 
+        found = finding("topics", f"2 of 9 {HOSTILE}", "create them")
+        self.diagnosis = Diagnosis([found], [say("next_correct_one")])
         self.model, self.again, self.away = model, list[str](), None
         self.ranges: list[tuple[Any, ...]] = []
         watch, outside = HealthWatch(settings), Outside(send, again, ranges_of, diagnose)
@@ -852,7 +852,7 @@ def test_the_doctor_runs_for_an_operator_and_is_shown_to_all(model: ReadModel) -
         assert answer.status_code == code
     held.login("reader", "reader")
     text = held.see("/acme/doctor")
-    for words in ("2 of 9 &lt;script&gt;", "create them", "correct it", "UTC, operator"):
+    for words in ("2 of 9 &lt;script&gt;", "create them", "correct the one thing", "UTC, operator"):
         assert words in text
     assert held.post("/acme/doctor", data={}).status_code == 403
     assert held.sent == []

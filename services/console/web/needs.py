@@ -116,7 +116,7 @@ def _findings(model: ReadModel, tenant: str) -> Iterator[Need]:
 def _links(model: ReadModel, about: Meant) -> Iterator[Need]:
     for state, kind in _STATES.items():
         for shown in shown_of(model, about, model.in_states(about.tenant, (state,), most=MOST)):
-            yield _need(model, kind, shown, shown.said or [say("bare", why=state)])
+            yield _need(model, kind, shown, shown.said or [say("state_bare", state=state)])
     for shown in shown_of(model, about, model.asked(about.tenant, MOST)):
         fields = ", ".join(shown.link.asked)
         yield _need(model, "asked", shown, [say("asked_fields", fields=fields)])
