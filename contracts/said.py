@@ -653,6 +653,13 @@ SENTENCES: Mapping[str, str] = {
     "topic_partitions_set": "set kafka.partitions to what exists (it is fixed at creation)",
     "topic_config": "topic {topic} has {name}={value}, the topic table says {wanted}",
     "topic_config_set": "change it with kafka-configs or use another kafka.topic_prefix",
+    "consumer_ended": (
+        "a consumer of Kafka has ended, so nothing is taken any more; restart this process"
+    ),
+    "reading_topics": "reading the topics",
+    "orders_unread": "not read: start.orders is not set",
+    "health_unread": "not read yet",
+    "kafka_unread": "Kafka cannot be read: {why}",
 }
 
 

@@ -21,7 +21,14 @@ REQUIRED = (
 BEATS = 3  # of which none was heard of: silent
 SIGNALS_MAX = 5
 _SLOT = re.compile(r"\d{1,6}/[1-9]\d{0,5}")
-PHASES = (say("starting"), say("restoring"))  # contracts.messages
+# What services say of themselves in the words of the table.
+OWN = (
+    say("starting"),
+    say("restoring"),
+    say("reading_topics"),
+    say("consumer_ended"),
+    say("orders_unread"),
+)
 State = Literal["ready", "waiting", "silent", "stopped"]
 
 
@@ -224,8 +231,8 @@ def _gone(service: str, last: Process | None, now: datetime) -> Said:
 
 
 def said_of(problem: str) -> Said | str:
-    """What a process waits for, as a sentence where it is one that all services have."""
-    return next((each for each in PHASES if english(each) == problem), problem)
+    """What a service says of itself, as a sentence where it is one of OWN."""
+    return next((each for each in OWN if english(each) == problem), problem)
 
 
 def _not_taken(waiting: list[WaitingSignal], now: datetime) -> Iterator[Said]:

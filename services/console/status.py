@@ -17,7 +17,7 @@ from services.console.health import worded
 from services.console.known import Known, KnownLinks
 from services.console.names import Named, Names, words_of
 from services.console.plans import Batch, batches_of, plan_of
-from services.console.services import Process, WaitingSignal
+from services.console.services import Process, WaitingSignal, said_of
 from services.console.tally import LINKED_STATES, Tally, tally_of
 from services.console.waiting import Facts, facts_of, reason_of, stop_said
 
@@ -365,7 +365,7 @@ def troubles_of(cursors: list[Cursor]) -> list[Said]:
                 continue
             if kind == "last_error" or not kind.startswith("last_"):
                 lines += [
-                    say("trouble", system=cursor.system, what=name, why=words)
+                    say("trouble", system=cursor.system, what=name, why=said_of(words))
                     for name, words in worded(kind, fact)
                 ]
     return lines

@@ -196,7 +196,10 @@ def troubles() -> Iterator[Mirrored]:
         system="poweroffice",
         entity="health",
         at=AT,
-        value={"last_error": {"order": {"error": "Timeout, says the vendor", "at": AT}}},
+        value={
+            "last_error": {"order": {"error": "Timeout, says the vendor", "at": AT}},
+            "orders": "not read: start.orders is not set",
+        },
     )
     yield Mirrored("cursors", "acme/poweroffice/health", msgspec.json.encode(mark))
 
@@ -273,6 +276,10 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "lag_of", lag)
 
 
+async def unreachable(_settings: Settings) -> dict[str, int]:
+    raise ConnectionError("no route")
+
+
 def diagnosis(held: Settings) -> Diagnosis:
     """Everything that the doctor says without a vendor's keys, as far as it needs no Kafka."""
     tenant = held.tenants["acme"]
@@ -316,6 +323,10 @@ def test_no_page_in_norwegian_holds_an_english_sentence_of_ours(
     browser.post("/language", data={"language": "nb", "back": "/"})
     pages = {"/login": browser.see("/login")}
     browser.login()
+    with monkeypatch.context() as away:
+        away.setattr(health, "LASTS_S", 0.0)
+        away.setattr(health, "lag_of", unreachable)
+        pages["without Kafka"] = browser.see("/acme/")
     browser.post("/acme/doctor", data={"csrf": browser.csrf()})
     numbers = {each.key: model.number_of(each) for each in model.links("acme")}
     which, other = numbers["which"], numbers["go-7"]

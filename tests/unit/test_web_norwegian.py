@@ -11,6 +11,8 @@ from contracts.messages import Control, Finding, Side
 from contracts.said import say
 from services.console.model import ReadModel
 from services.console.model_rows import Mirrored
+from services.console.services import said_of
+from services.console.web.words import Words
 from tests.unit.test_web import (
     AT,
     KARI,
@@ -85,7 +87,7 @@ def test_switches_are_told_with_their_reasons(norsk: Browser, model: ReadModel) 
     text = norsk.see("/acme/")
     for said in (
         "ordre til Chargebee er satt på pause",
-        "sikring for kunde: mer av opprettelser enn vanlig; holdt som creates-3",
+        "sikring for kunde: uvanlig mange opprettelser; holdt som creates-3",
         "stanset: en annen konto i Go, 2 i stedet for 1",
         "stanset: order.source er invoices, men 4 koblede ordrer er orders",
         "gjenoppbygging r7: leser",
@@ -150,7 +152,7 @@ def test_a_refused_form_says_why(norsk: Browser, model: ReadModel) -> None:
     assert "the words of an older release" in norsk.act("reconcile", 409)
     assert "«i går» er ikke et tidspunkt" in norsk.act("replay", 400, **{"from": "i går"})
     assert "argumentet «key» mangler" in norsk.act("unlink", 400, entity="customer")
-    assert "finnes ikke som type; det er: customer" in norsk.act("pause", 400, entity="x")
+    assert "finnes ikke som type; det som finnes: customer" in norsk.act("pause", 400, entity="x")
     assert "kunde «borte» er ikke kjent" in norsk.act("forget", 404, entity="customer", key="borte")
     assert "den døde meldingen «borte» finnes ikke" in norsk.act("redrive", 404, letter="borte")
     assert "ingen prøvekjøring «borte»" in norsk.act("replay", 404, run="borte")
@@ -161,3 +163,13 @@ def test_a_refused_form_says_why(norsk: Browser, model: ReadModel) -> None:
     assert "på høyst 60 tegn" in norsk.post("/acme/filters", data=long).text
     wrong = {**form, "name": "x", "state": "gone"}
     assert "en type og en tilstand" in norsk.post("/acme/filters", data=wrong).text
+
+
+def test_what_a_service_says_in_words_of_its_own_is_quoted() -> None:
+    words = Words("nb")
+    known, other = said_of("reading the topics"), said_of("KafkaError: no leader")
+    assert (
+        words.said([say("service_problem", name="console", why=known)]) == "console: leser emnene"
+    )
+    told = words.said([say("service_problem", name="linker", why=other)])
+    assert told == "linker: «KafkaError: no leader»"
