@@ -91,13 +91,15 @@ class Identity(Fact, frozen=True, kw_only=True):
 
 class Stopped(Fact, frozen=True, kw_only=True):
     """Another account, or another source of orders, than the pinned one was found: the tenant
-    stands still. Under what was found."""
+    stands still. `words` say why where it is the source, `said` the same as sentences. Under what
+    was found."""
 
     KIND: ClassVar[str] = "stopped"
     pinned: str | None
     found: str
     at: str
     words: str | None = None
+    said: list[Said] = []
 
 
 class Joined(Fact, frozen=True, kw_only=True):

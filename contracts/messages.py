@@ -10,7 +10,7 @@ import msgspec
 
 from contracts.entities import SYSTEMS, EntityName, System
 from contracts.lines import put_back
-from contracts.said import Said, english
+from contracts.said import SENTENCES, Said, english
 
 Op = Literal["create", "update", "stamp", "verify", "delete"]
 Lane = Literal["bulk", "live"]
@@ -464,7 +464,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 
 BEAT_S = 10.0  # between two heartbeats of a process
 # What a process says of itself before it is ready for the first time.
-STARTING, RESTORING = "starting", "restoring its state"
+STARTING, RESTORING = SENTENCES["starting"], SENTENCES["restoring"]
 
 
 class Heartbeat(

@@ -19,6 +19,14 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     args: "dict[str, str | list[Said]]" = {}
 
 
+class SaidError(Exception):
+    """An error that says why in sentences, `said`; its text is their English."""
+
+    def __init__(self, *said: Said) -> None:
+        super().__init__(english(*said))
+        self.said = said
+
+
 # The linker's reasons, the books, then what the adapters cannot read or write.
 SENTENCES: Mapping[str, str] = {
     "first_snapshots": "waits for the first snapshot of both systems",
@@ -393,6 +401,265 @@ SENTENCES: Mapping[str, str] = {
     "letter_of_field": "rejected: {field}: {why}",
     "keep_one": "changed on both sides; keep one",
     "asked_fields": "{fields}: changed on both sides; both values stand until one is kept",
+    "called": "{name}",
+    "called_of": "{name} of {customer}",
+    "called_of_bare": "of {customer}",
+    "called_total": "{called}, {total}",
+    "called_total_bare": "{total}",
+    "record_called": "{entity} {called} ({key})",
+    "record_bare": "{entity} {key}",
+    "switch_breaker": "more {entity} {kind} than usual: held as {batch}",
+    "switch_stopped": "stopped: {why}",
+    "switch_account": "stopped: another {system} account, {found} in place of {pinned}",
+    "switch_run": "{kind} {id} is {state}",
+    "account_other": "another {system} account",
+    "run_figures": "{parts}",
+    "figure": "{what} {count}",
+    "run_none": "no record",
+    "run_read": "{count} records read",
+    "run_left": "{system}/{entity} not complete",
+    "drift_matched": "matched {parts}",
+    "drift_matched_none": "matched nothing",
+    "drift_counts": "different {different}, missing {missing}, extra {extra}",
+    "drift_alone": "unlinked for a reason {count}",
+    "drift_listed": "listed {count}",
+    "drift_known": "known, left to a person",
+    "count_of": "{count} {what}",
+    "finding_counted": "{count} finding ({parts})",
+    "findings_counted": "{count} findings ({parts})",
+    "at_stake": "at stake {parts}",
+    "amount": "{total}",
+    "finding_brief": "{kind}: {why}",
+    "finding_brief_money": "{kind}, {total}: {why}",
+    "state_bare": "{state}",
+    "state_why": "{state}: {why}",
+    "order_unknown": "not known yet: if it stays so, tandem reconcile --entity order --repair",
+    "source_changed": (
+        "order.source is {source}, but {count} linked orders are {before} of Chargebee, the last "
+        "of {date} ({key}), and would be made in Go again; set order.source back to {before}, or "
+        "start.orders to a day after {date}, and restart the services"
+    ),
+    "source_changed_undated": (
+        "order.source is {source}, but {count} linked orders are {before} of Chargebee, the last "
+        "of an unknown date ({key}), and would be made in Go again; set order.source back to "
+        "{before}, or start.orders to a day after all of them, and restart the services"
+    ),
+    "refused_absent": "there is no {entity} link '{key}'",
+    "refused_key_alone": "a key needs the entity",
+    "refused_unnamed": "name the field that differs, or the finding",
+    "refused_no_difference": "{field} is no listed difference of {key}; there are: {fields}",
+    "refused_unlinked": "{key} is not linked",
+    "refused_unwritten": "{field} is never written to {system}",
+    "refused_lines": (
+        "only the lines of a draft in Go whose order was born in Chargebee can be restored"
+    ),
+    "refused_ranges": "ranges name topics: {list}",
+    "refused_orders": "orders are not read: start.orders is not set",
+    "refused_second_run": "{kind} {id} is {state}; wait for it or cancel it first",
+    "refused_run_state": "{kind} {id} is {state}",
+    "refused_not_paused": "{kind} {id} is {state}, not paused",
+    "refused_rebuild": (
+        "a rebuild is not cancelled: until both systems have been read there is no map to go back "
+        "to"
+    ),
+    "refused_no_run": "no run is under way",
+    "refused_other_run": "the run under way is {id}",
+    "refused_linked": "{key} links them already",
+    "refused_taken": "{system} {id} is linked to {other} {twin}; unlink it first",
+    "refused_in_flight": "{key} has a command in flight; try again when it is answered",
+    "refused_entity": "there is no entity '{value}'; there are: {list}",
+    "refused_no_choice": "name the candidate, or say that it is none of them: new",
+    "refused_no_candidate": "{candidate} is no candidate of {key}; there are: {list}",
+    "refused_linked_already": (
+        "{candidate} is linked already: say --new if {key} is another, else merge them by hand"
+    ),
+    "refused_sides": (
+        "one of the two must be a Chargebee record and the other one of Go, and neither linked"
+    ),
+    "refused_alike": "{key} is {state} and looks like no other record",
+    "refused_reference": (
+        "{key} is ambiguous by a reference: {why}; correct the reference, or pick one"
+    ),
+    "refused_undo": "there is no link, pick or unlink {id} to undo",
+    "refused_sent": "{key} was sent; a sent order stays linked",
+    "refused_batch": "{entity} has no held batch '{batch}'; there are: {list}",
+    "refused_unseen": "{batch} holds {count} by now, and {seen} were shown; look again",
+    "refused_not_deleted": "{system} still has {entity} {id}; delete it there first",
+    "refused_no_finding": "{key} has no finding {kind}; there are: {fields}",
+    "refused_other_finding": "{kind} of {key} says something else by now: {why}",
+    "refused_remark": "remark says in 1 to {most} characters why nothing is left to do",
+    "wrong_kind": "signal kind '{kind}' is not known",
+    "wrong_form": "this page sends no signal '{kind}'",
+    "wrong_missing": "the argument '{name}' is missing",
+    "wrong_missing_in": "the argument '{name}' is missing in {where}",
+    "wrong_unknown": "{kind} takes no argument '{name}'; it takes: {fields}",
+    "wrong_value": "there is no {field} {value}; there are: {list}",
+    "wrong_fit": "the argument '{name}' does not fit: {why}",
+    "unknown_record": "no {entity} '{key}' is known of {tenant}; try: tandem links find TEXT",
+    "unknown_any": "no record '{key}' is known of {tenant}; try: tandem links find TEXT",
+    "unknown_in": "no {entity} '{key}' of {system} is known of {tenant}",
+    "unknown_finding": "{entity} {key} has no finding {kind}; there are: {fields}",
+    "unknown_letter": "there is no dead letter '{id}'; tandem letters shows them",
+    "unknown_run": "there is no dry run '{id}' that is done",
+    "letter_lost": (
+        "the message of the letter about {key} is not kept at {place}; tandem redrive names the "
+        "link"
+    ),
+    "time_offset": (
+        "{value} is an offset: give a time such as 2026-11-28T10:00, or a span such as 2h or 3d "
+        "(ago)"
+    ),
+    "time_wrong": (
+        "'{value}' is no time: give a time such as 2026-11-28T10:00, or a span such as 2h or 3d "
+        "(ago)"
+    ),
+    "time_or_offset_wrong": (
+        "'{value}' is no time: give a time such as 2026-11-28T10:00, a span such as 2h or 3d "
+        "(ago), or an offset such as 1200"
+    ),
+    "range_entity": "an offset belongs to one topic: add --entity",
+    "range_turned": "--to is not later than --from",
+    "range_empty": "there is nothing in that range",
+    "range_dropped": (
+        "{topic} begins at offset {first}: what stood at {offset} is dropped; use reconcile instead"
+    ),
+    "range_compacted": (
+        "events before {at} may be dropped from {topic}; take a later --from, or use reconcile, "
+        "which reads both systems"
+    ),
+    "month_wrong": "'{value}' is no month: give it as 2026-11",
+    "filter_name": "a filter has a name of at most {most} characters",
+    "filter_many": "there are {most} filters already; delete one",
+    "filter_wrong": "a filter has an entity and a state of the lists",
+    "taken_gone": "it is settled meanwhile, or says something else; look again",
+    "file_unwritable": "console.data: {name} cannot be written: {why}",
+    "not_checked": "not checked: {why}",
+    "kafka_unusable": "Kafka cannot be used",
+    "kafka_answers": "answers at {place}",
+    "kafka_late": "no answer from {place} within {within}",
+    "kafka_unreached": "cannot be reached at {place}",
+    "kafka_unreached_why": "cannot be reached at {place}: {why}",
+    "kafka_unusable_at": "cannot be used at {place}: {why}",
+    "start_kafka": (
+        "start one (tandem kafka), or correct kafka.bootstrap and what else stands under [kafka]"
+    ),
+    "topics_amiss": "the topics are not as they should be",
+    "topics_missing": "{count} of {most} do not exist ({list})",
+    "create_topics": "tandem topics create; kafka.partitions is fixed from then on",
+    "topics_right": "all {count} exist as they should",
+    "topic_unreadable": "the topic {topic} cannot be read ({why})",
+    "look_at_kafka": "look at Kafka's log, and at what may read with these credentials",
+    "no_tenant": "none is configured",
+    "add_tenant": "add a table [tenants.NAME] to tandem.toml; docs/settings.md",
+    "decisions_made": "the {count} settings without a default are made",
+    "decision_unmade": "{name} is not set, so {tenant} only observes. {meaning}",
+    "set_setting": "set {name}",
+    "pinned_none": "none yet; the first start pins the one behind the keys",
+    "pinned_closed": "the keys open nothing; {id} is pinned",
+    "pinned_same": "{id}, the one behind the keys",
+    "pinned_other": (
+        "{tenant} was connected to {id}, and these keys belong to {found}: nothing is read or "
+        "written"
+    ),
+    "give_back_keys": "give back the right keys, or use another tenant name for the other account",
+    "pinned_unasked": "{id}; whether the keys belong to it needs the keys",
+    "needs_keys": "it needs keys, and there are none here",
+    "check_with_keys": "run tandem doctor --tenant {tenant} where the keys are",
+    "source_none": "none yet; the first start of the linker pins {source}",
+    "source_same": "{source}, as order.source says",
+    "source_other": (
+        "{tenant} carries Chargebee's {before}, and order.source is {source}: a sale could be "
+        "made in Go twice"
+    ),
+    "source_back": (
+        "set order.source back to {before}, or start.orders to a day after the last linked order; "
+        "the linker judges it when it starts"
+    ),
+    "no_time_left": "no time was left; run tandem doctor --tenant {tenant}",
+    "port_free": "ports.{service} is 0, a free port at each start",
+    "port_beats": "lives by its heartbeats, but nothing answers on {place}",
+    "port_where": "look at ports.{service} and reach.{service}: where does it run?",
+    "port_silent": "does not run: nothing answers on {place}",
+    "start_it": "start it: {command}",
+    "port_taken": "something else answers on {place}",
+    "port_end": "end it, or set ports.{service}",
+    "service_ready": "runs and is ready on {place}",
+    "service_starts": "is about to work: {why}",
+    "ask_again": "ask again in a moment",
+    "service_waits": "is not ready: {why}",
+    "see_runbook": 'docs/runbook.md, "A service ends or is not ready"',
+    "next_correct_one": "correct the one thing marked above, then run tandem doctor again",
+    "next_correct": "correct the {count} things marked above, then run tandem doctor again",
+    "next_start": "start the services, then run tandem doctor again:",
+    "next_command": "  {command}",
+    "next_decide": "{tenant} observes: look at it with tandem status, then decide {names}",
+    "next_plans": "{tenant} observes: read its plans with {plan}, then {mode}",
+    "next_status": "{tenant} is in sync: tandem status shows how it stands",
+    "slots_lacking": "{service} runs in slot {slots} only: nobody works for {names}",
+    "slots_start": "start it in the slots that are missing: {command}",
+    "slots_shared": (
+        "{service} runs in slot {slots}: partition {list} is taken by more than one process"
+    ),
+    "slots_end": "end all but one of them: the one that began last works, the others wait",
+    "finish_upgrade": "finish the upgrade: start it again from the release that is installed",
+    "prefix_other": (
+        "no service is heard of under '{prefix}'; services run with kafka.topic_prefix = "
+        "'{other_prefix}' ({list})"
+    ),
+    "prefix_set": "set kafka.topic_prefix to theirs, or start the services with these settings",
+    "service_problem": "{name}: {why}",
+    "version_other": "{name} runs Tandem {version}, this command is {own}",
+    "never_heard": "{service}: never heard of; {start}",
+    "was_gone": "{name}: {why}; {start}",
+    "for_tenants": "{told} (for {names})",
+    "ended_at": "ended at {time}: {why}",
+    "stopped_at": "was stopped at {time}",
+    "silent_for": "not heard of for {within}, since {time}",
+    "signal_untaken": "signal {id} ({kind}) of {tenant} by {by}: not taken since {time}",
+    "signal_untaken_service": (
+        "signal {id} ({kind}) of {tenant} by a service: not taken since {time}"
+    ),
+    "signals_more": "{count} more signals are not taken; --json lists all",
+    "trouble": "{system} {what}: {why}",
+    "both": "{first} and {last}",
+    "starting": "starting",
+    "restoring": "restoring its state",
+    "kafka_mechanism": "Kafka at {place} does not know {value}",
+    "kafka_mechanism_set": "set it to one that its listener has enabled",
+    "kafka_nameless": "Kafka at {place} asks nobody for a name, and {value} gives one",
+    "kafka_nameless_set": "set it to {value}, or kafka.bootstrap to the listener with SASL",
+    "kafka_user": "Kafka at {place} refuses the user {name} ({value}): {why}",
+    "kafka_user_set": (
+        "correct kafka.sasl_username, or TANDEM_KAFKA__SASL_PASSWORD and what it holds"
+    ),
+    "kafka_deaf": "nothing listens on {place}",
+    "kafka_tls": "Kafka at {place} speaks TLS, and {value} does not",
+    "kafka_tls_set": "set it to {value} (with kafka.ssl_cafile where the authority is your own)",
+    "kafka_plain": "Kafka at {place} does not speak TLS, and {value} does",
+    "kafka_plain_set": "set it to {value}, or kafka.bootstrap to the listener with TLS",
+    "kafka_who": "Kafka at {place} wants to know who asks, and {value} gives no name",
+    "kafka_who_set": "set it to {value}, with kafka.sasl_mechanism, user and password",
+    "kafka_untrusted": "the certificate of Kafka at {place} is not trusted: {why}",
+    "kafka_named_set": "name the broker as its certificate does",
+    "kafka_authorities": "{file} holds other authorities",
+    "kafka_authority": "the system does not know it",
+    "kafka_authority_set": "name the PEM file of the authority that signed it",
+    "kafka_silent": "{place} does not answer",
+    "kafka_closes": "{place} closes the connection",
+    "kafka_away": "{place} cannot be reached: {why}",
+    "topic_small": "topic {topic} has {name}={value}, kafka.max_message_bytes says {wanted}",
+    "topic_small_set": "tandem topics create raises it, or set kafka.max_message_bytes lower",
+    "topic_partitions": "topic {topic} has {value} partitions, kafka.partitions says {wanted}",
+    "topic_partitions_set": "set kafka.partitions to what exists (it is fixed at creation)",
+    "topic_config": "topic {topic} has {name}={value}, the topic table says {wanted}",
+    "topic_config_set": "change it with kafka-configs or use another kafka.topic_prefix",
+    "consumer_ended": (
+        "a consumer of Kafka has ended, so nothing is taken any more; restart this process"
+    ),
+    "reading_topics": "reading the topics",
+    "orders_unread": "not read: start.orders is not set",
+    "health_unread": "not read yet",
+    "kafka_unread": "Kafka cannot be read: {why}",
 }
 
 
@@ -434,6 +701,14 @@ def joined(
 def english(*said: Said) -> str:
     """The words that stand beside a sentence on the topics."""
     return joined(said, SENTENCES, lambda _name, text: text)
+
+
+def sentences_of(value: object) -> list[Said]:
+    """The sentences that a fact holds as JSON; none where it has none, or not such as these."""
+    try:
+        return msgspec.convert(value, list[Said])
+    except msgspec.ValidationError:
+        return []
 
 
 def within(said: Iterable[Said], most: int) -> list[Said]:

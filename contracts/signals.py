@@ -14,9 +14,10 @@ import msgspec
 
 from contracts.entities import EntityName, System
 from contracts.messages import FindingKind, Signal
+from contracts.said import Said, SaidError, say
 
 
-class Wrong(ValueError):
+class Wrong(SaidError, ValueError):
     """A signal whose kind is not known, or whose arguments do not fit it, in words."""
 
 
@@ -336,7 +337,7 @@ def type_of(kind: str) -> type[Instruction]:
     """Raises Wrong for a kind that does not exist."""
     found = KINDS.get(kind)
     if found is None:
-        raise Wrong(f"signal kind {kind!r} is not known")
+        raise Wrong(say("wrong_kind", kind=kind))
     return found
 
 
@@ -354,20 +355,22 @@ def made(meant: type[Made], args: dict[str, Any], *, of_text: bool = False) -> M
         raise Wrong(_words(str(error), meant, args)) from None
 
 
-def _words(said: str, meant: type[Instruction], args: dict[str, Any]) -> str:
+def _words(said: str, meant: type[Instruction], args: dict[str, Any]) -> Said:
     """What msgspec says of arguments, as a person would."""
     found = re.search(r"`\$\.(\w+)(\S*)`$", said)
     name, deeper = (found[1], found[2]) if found is not None else ("", "")
     if missing := re.match(r"Object missing required field `(\w+)`", said):
-        return f"the argument {missing[1]!r} is missing" + (f" in {name}" if name else "")
+        if name:
+            return say("wrong_missing_in", name=missing[1], where=name)
+        return say("wrong_missing", name=missing[1])
     if unknown := re.match(r"Object contains unknown field `(\w+)`", said):
         names = ", ".join(meant.__struct_fields__) or "none"
-        return f"{meant.KIND} takes no argument {unknown[1]!r}; it takes: {names}"
+        return say("wrong_unknown", kind=meant.KIND, name=unknown[1], fields=names)
     if said.startswith("Invalid enum value") and not deeper:
         allowed = ", ".join(_allowed(typing.get_type_hints(meant)[name]))
-        return f"there is no {name} {args[name]!r}; there are: {allowed}"
+        return say("wrong_value", field=name, value=repr(args[name]), list=allowed)
     what = said.partition(" - at ")[0].replace("`", "")
-    return f"the argument {name + deeper!r} does not fit: {what}"
+    return say("wrong_fit", name=name + deeper, why=what)
 
 
 def _allowed(hint: Any) -> Iterator[str]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr
 
 from contracts.checks import Checked, finding, not_checked, note, ok
 from contracts.entities import System
+from contracts.said import Said
 from contracts.settings import Settings, SettingsError, load
 from runtime.clock import span
 from runtime.harmless import printable, shortened
@@ -185,7 +186,21 @@ def discreet(result: Checked, secrets: Sequence[str]) -> Checked:
     """The same as one line that a terminal can show, without what a vendor's words might repeat of
     a secret."""
     fix = None if result.fix is None else _hidden(result.fix, secrets)
-    return msgspec.structs.replace(result, words=_hidden(result.words, secrets), fix=fix)
+    said, fix_said = (
+        [_hidden_in(each, secrets) for each in told] for told in (result.said, result.fix_said)
+    )
+    words = _hidden(result.words, secrets)
+    return msgspec.structs.replace(result, words=words, fix=fix, said=said, fix_said=fix_said)
+
+
+def _hidden_in(said: Said, secrets: Sequence[str]) -> Said:
+    hidden = {
+        name: _hidden(value, secrets)
+        if isinstance(value, str)
+        else [_hidden_in(each, secrets) for each in value]
+        for name, value in said.args.items()
+    }
+    return Said(said.code, hidden)
 
 
 def _hidden(text: str, secrets: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import InvalidTimestampError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
+from contracts.said import Said, english, say
 from contracts.settings import KafkaSettings
 from contracts.topics import TOPICS, Topic
 from runtime.limits import within
@@ -71,15 +72,26 @@ class Record(NamedTuple):
         return len(self.key) + len(self.value or b"") + marks
 
 
+class Amiss(NamedTuple):
+    """A topic that is not as it should be, and what to do."""
+
+    said: Said
+    fix: Said
+
+    @property
+    def words(self) -> str:
+        """Both in one line."""
+        return english(*self)
+
+
 @dataclass(frozen=True)
 class TopicsFound:
-    """How the topics stand: the names, without prefix, of those that do not exist; in words those
-    that take too small messages, and those that differ from the table in a way that no start
-    mends."""
+    """How the topics stand: the names, without prefix, of those that do not exist; those that take
+    too small messages, and those that differ from the table in a way that no start mends."""
 
     missing: list[str]
-    small: list[str]
-    differing: list[str]
+    small: list[Amiss]
+    differing: list[Amiss]
 
 
 @dataclass(frozen=True)
@@ -321,9 +333,10 @@ class Kafka:
             for name in raised:
                 wanted = str(self.settings.max_message_bytes)
                 if (words := await set_config(admin, name, {MAX_BYTES: wanted})) is not None:
-                    refused.append(f"{self._smallness(name, configs[name])} ({words})")
+                    refused.append(f"{self._smallness(name, configs[name]).words} ({words})")
                 configs[name] = {**configs[name], MAX_BYTES: wanted}
-            problems = refused + await self._differences(admin, present, configs)
+            differing = await self._differences(admin, present, configs)
+            problems = [*refused, *(each.words for each in differing)]
             if problems:
                 raise TopicError("\n".join(problems))
             return [f"created {self.name(topic.name)}" for topic in missing] + [
@@ -335,8 +348,7 @@ class Kafka:
         found = await self.look_at_topics()
         return [
             *(f"{self.name(name)}: does not exist" for name in found.missing),
-            *found.small,
-            *found.differing,
+            *(each.words for each in (*found.small, *found.differing)),
         ]
 
     async def look_at_topics(self) -> TopicsFound:
@@ -366,12 +378,10 @@ class Kafka:
     def _is_small(self, config: Mapping[str, str]) -> bool:
         return int(config.get(MAX_BYTES, "0")) < self.settings.max_message_bytes
 
-    def _smallness(self, name: str, config: Mapping[str, str]) -> str:
-        return (
-            f"topic {name} has {MAX_BYTES}={config.get(MAX_BYTES)}, kafka.max_message_bytes says"
-            f" {self.settings.max_message_bytes}; tandem topics create raises it, or set "
-            f"kafka.max_message_bytes lower"
-        )
+    def _smallness(self, name: str, config: Mapping[str, str]) -> Amiss:
+        held = {"value": config.get(MAX_BYTES), "wanted": self.settings.max_message_bytes}
+        said = say("topic_small", topic=name, name=MAX_BYTES, **held)
+        return Amiss(said, say("topic_small_set"))
 
     async def _create(self, admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
         replication = self.settings.replication
@@ -418,8 +428,8 @@ class Kafka:
         admin: AIOKafkaAdminClient,
         topics: Sequence[Topic],
         configs: Mapping[str, Mapping[str, str]],
-    ) -> list[str]:
-        problems: list[str] = []
+    ) -> list[Amiss]:
+        problems: list[Amiss] = []
         names = [self.name(topic.name) for topic in topics]
         if not names:
             return problems
@@ -428,20 +438,16 @@ class Kafka:
         }
         for name, partitions in found.items():
             if partitions not in (0, self.settings.partitions):  # 0: it is just being made
-                problems.append(
-                    f"topic {name} has {partitions} partitions, kafka.partitions says "
-                    f"{self.settings.partitions};"
-                    " set kafka.partitions to what exists (it is fixed at creation)"
-                )
+                counts = {"value": partitions, "wanted": self.settings.partitions}
+                said = say("topic_partitions", topic=name, **counts)
+                problems.append(Amiss(said, say("topic_partitions_set")))
         for topic in topics:
             held = configs.get(self.name(topic.name), {})
             for key, value in topic.config.items():
                 if _normal(held.get(key)) != _normal(value):
-                    problems.append(
-                        f"topic {self.name(topic.name)} has {key}={held.get(key)}, the topic table "
-                        f"says {value};"
-                        f" change it with kafka-configs or use another kafka.topic_prefix"
-                    )
+                    facts = {"name": key, "value": held.get(key), "wanted": value}
+                    said = say("topic_config", topic=self.name(topic.name), **facts)
+                    problems.append(Amiss(said, say("topic_config_set")))
         return problems
 
 

@@ -22,6 +22,7 @@ from starlette.routing import Mount, Route
 
 from contracts import messages
 from contracts.messages import STARTING
+from contracts.said import SENTENCES
 from contracts.settings import Settings
 from runtime import traces
 from runtime.broker import Subscription, make_broker
@@ -213,9 +214,7 @@ def _ended(broker: KafkaBroker | None) -> str | None:
     for subscriber in broker.subscribers if broker is not None else ():
         tasks: list[asyncio.Task[Any]] = getattr(subscriber, "tasks", [])
         if tasks and all(task.done() for task in tasks):
-            return (
-                "a consumer of Kafka has ended, so nothing is taken any more; restart this process"
-            )
+            return SENTENCES["consumer_ended"]
     return None
 
 

@@ -17,6 +17,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+from contracts.said import Said, english, say
 from contracts.settings import KafkaSettings
 from runtime.kafka import Kafka
 from runtime.masking import masked
@@ -25,16 +26,22 @@ from runtime.unusable import Unusable
 ASK_S = 4.0  # of each question to a broker
 NO_MECHANISM = "NONE"  # no broker has it, so nothing is sent to log in with
 PROTOCOL = "kafka.security_protocol"
-CREDENTIALS = "correct kafka.sasl_username, or TANDEM_KAFKA__SASL_PASSWORD and what it holds"
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """One line of `words`. `lasting` where only a person can help: they begin with the key, and end
-    with the fix."""
+    """What is wrong, and of which `key`. `lasting` where only a person can help, as `fix` says."""
 
-    words: str
+    said: Said
     lasting: bool
+    key: str = ""
+    fix: Said | None = None
+
+    @property
+    def words(self) -> str:
+        """All of it in one line."""
+        told = english(self.said) if self.fix is None else english(self.said, self.fix)
+        return f"{self.key}: {told}" if self.key else told
 
 
 async def why(settings: KafkaSettings) -> Trouble | None:
@@ -43,7 +50,7 @@ async def why(settings: KafkaSettings) -> Trouble | None:
     try:
         options = Kafka(settings).options()
     except Unusable as error:
-        return Trouble(str(error), lasting=True)
+        return Trouble(say("bare", why=error), lasting=True)
     found: list[Trouble] = []
     for host, port, _ in collect_hosts(settings.bootstrap):
         trouble = await _ask(settings, options, host, port)
@@ -62,23 +69,20 @@ async def _ask(
     except ssl.SSLCertVerificationError as error:
         return _uncertain(at, settings, error)
     except UnsupportedSaslMechanismError:
-        wrong = f"Kafka at {at} does not know {mechanism}"
-        return _lasting(
-            "kafka.sasl_mechanism", wrong, "set it to one that its listener has enabled"
-        )
+        wrong = say("kafka_mechanism", place=at, value=mechanism)
+        return _lasting("kafka.sasl_mechanism", wrong, say("kafka_mechanism_set"))
     except IllegalSaslStateError:
         plain = "SSL" if "SSL" in settings.security_protocol else "PLAINTEXT"
-        wrong = f"Kafka at {at} asks nobody for a name, and {settings.security_protocol} gives one"
-        return _lasting(
-            PROTOCOL, wrong, f"set it to {plain}, or kafka.bootstrap to the listener with SASL"
-        )
+        wrong = say("kafka_nameless", place=at, value=settings.security_protocol)
+        return _lasting(PROTOCOL, wrong, say("kafka_nameless_set", value=plain))
     except SaslAuthenticationFailed as error:
         said = " ".join(masked(str(error)).split())
-        wrong = f"Kafka at {at} refuses the user {settings.sasl_username} ({mechanism}): {said}"
-        return _lasting("kafka.sasl_password", wrong, CREDENTIALS)
+        user = {"name": settings.sasl_username, "value": mechanism}
+        wrong = say("kafka_user", place=at, why=said, **user)
+        return _lasting("kafka.sasl_password", wrong, say("kafka_user_set"))
     except (KafkaError, OSError, EOFError, ValueError, AssertionError) as error:
         if isinstance(error, ConnectionRefusedError):
-            return Trouble(f"nothing listens on {at}", lasting=False)
+            return Trouble(say("kafka_deaf", place=at), lasting=False)
         return await _other(settings, options, host, port) or Trouble(
             _words(error, at), lasting=False
         )
@@ -115,30 +119,20 @@ async def _other(
     named = "SASL_" if "SASL" in protocol else ""
     if "SSL" not in protocol and await _speaks_tls(host, port):
         better = "SASL_SSL" if named else "SSL or SASL_SSL"
-        wrong = f"Kafka at {at} speaks TLS, and {protocol} does not"
-        return _lasting(
-            PROTOCOL,
-            wrong,
-            f"set it to {better} (with kafka.ssl_cafile where the authority is your own)",
-        )
+        wrong = say("kafka_tls", place=at, value=protocol)
+        return _lasting(PROTOCOL, wrong, say("kafka_tls_set", value=better))
     if (
         "SSL" in protocol
         and not await _speaks_tls(host, port)
         and await _asks(host, port, {}) is not None
     ):
-        wrong = f"Kafka at {at} does not speak TLS, and {protocol} does"
-        return _lasting(
-            PROTOCOL,
-            wrong,
-            f"set it to {named}PLAINTEXT, or kafka.bootstrap to the listener with TLS",
-        )
+        wrong = say("kafka_plain", place=at, value=protocol)
+        return _lasting(PROTOCOL, wrong, say("kafka_plain_set", value=f"{named}PLAINTEXT"))
     context = {name: options[name] for name in ("ssl_context",) if name in options}
     if not named and await _asks(host, port, context) == "a name":
-        wrong = f"Kafka at {at} wants to know who asks, and {protocol} gives no name"
+        wrong = say("kafka_who", place=at, value=protocol)
         better = "SASL_SSL" if protocol == "SSL" else "SASL_PLAINTEXT"
-        return _lasting(
-            PROTOCOL, wrong, f"set it to {better}, with kafka.sasl_mechanism, user and password"
-        )
+        return _lasting(PROTOCOL, wrong, say("kafka_who_set", value=better))
     return None
 
 
@@ -171,28 +165,27 @@ async def _asks(host: str, port: int, context: dict[str, Any]) -> str | None:
 
 
 def _uncertain(at: str, settings: KafkaSettings, error: ssl.SSLCertVerificationError) -> Trouble:
-    said = error.verify_message or "it cannot be verified"
-    wrong = f"the certificate of Kafka at {at} is not trusted: {said}"
+    why = error.verify_message or "it cannot be verified"
+    wrong = say("kafka_untrusted", place=at, why=why)
     if error.verify_code in (62, 64):  # OpenSSL: the name, the IP address is another
-        return _lasting("kafka.bootstrap", wrong, "name the broker as its certificate does")
+        return _lasting("kafka.bootstrap", wrong, say("kafka_named_set"))
     named = (
-        f"{settings.ssl_cafile} holds other authorities"
+        say("kafka_authorities", file=settings.ssl_cafile)
         if settings.ssl_cafile
-        else "the system does not know it"
+        else say("kafka_authority")
     )
-    return _lasting(
-        "kafka.ssl_cafile", f"{wrong}; {named}", "name the PEM file of the authority that signed it"
-    )
+    both = say("bare", why=[wrong, named])
+    return _lasting("kafka.ssl_cafile", both, say("kafka_authority_set"))
 
 
-def _lasting(key: str, wrong: str, fix: str) -> Trouble:
-    return Trouble(f"{key}: {wrong}; {fix}", lasting=True)
+def _lasting(key: str, wrong: Said, fix: Said) -> Trouble:
+    return Trouble(wrong, lasting=True, key=key, fix=fix)
 
 
-def _words(error: Exception, at: str) -> str:
+def _words(error: Exception, at: str) -> Said:
     if isinstance(error, TimeoutError):
-        return f"{at} does not answer"
+        return say("kafka_silent", place=at)
     if isinstance(error, KafkaConnectionError):
-        return f"{at} closes the connection"
+        return say("kafka_closes", place=at)
     said = " ".join(masked(str(error)).split()) or type(error).__name__
-    return f"{at} cannot be reached: {said}"
+    return say("kafka_away", place=at, why=said)

@@ -34,7 +34,7 @@ async def until_topics(
             if HEARTBEATS not in found.missing:
                 heartbeats_exist()
             if found.differing:
-                raise TopicError("; ".join(found.differing))
+                raise TopicError("; ".join(each.words for each in found.differing))
         words = found if isinstance(found, str) else missing(found, kafka)
         if words is None:
             return
@@ -73,4 +73,4 @@ def missing(found: TopicsFound, kafka: Kafka) -> str | None:
         )
         verb = "does" if len(found.missing) == 1 else "do"
         return f"{len(found.missing)} of {len(TOPICS)} topics {verb} not exist ({named}); {CREATE}"
-    return f"{'; '.join(found.small)}; {CREATE}" if found.small else None
+    return "; ".join([*(each.words for each in found.small), CREATE]) if found.small else None

@@ -11,6 +11,7 @@ import structlog
 
 from contracts.entities import ENTITIES, EntityName
 from contracts.messages import Observed
+from contracts.said import SENTENCES
 from contracts.settings import Tenant
 from runtime import traces
 from runtime.adapter_metrics import READ_ERRORS
@@ -82,7 +83,7 @@ class Source:
         self._under_way: dict[str, asyncio.Event] = {}  # by the id of a webhook's event
         self.health: dict[str, Any] = {"last_poll_at": {}, "last_error": None}
         if not self._reader.reads_orders:
-            self.health["orders"] = "not read: start.orders is not set"
+            self.health["orders"] = SENTENCES["orders_unread"]
 
     async def run(self) -> None:
         """Read for ever. Raises Unauthorised when the key is refused; other vendor trouble is tried

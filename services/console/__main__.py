@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from contracts.entities import ENTITIES
+from contracts.said import SENTENCES
 from contracts.settings import Settings, SettingsError, load
 from runtime.background import Background
 from runtime.clock import iso_now, utc_now
@@ -35,7 +36,7 @@ from services.console.web.outside import outside
 log = structlog.get_logger()
 AGAIN_S = 2.0
 COUNT_EVERY_S = 10.0
-NOT_LEVEL = "reading the topics"
+NOT_LEVEL = SENTENCES["reading_topics"]
 
 
 class Keeper:

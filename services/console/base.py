@@ -21,6 +21,7 @@ from aiokafka.errors import (
 )
 
 from contracts.entities import System
+from contracts.said import SaidError
 from contracts.settings import Settings, SettingsError, load
 from contracts.signals import OfOperator
 from runtime.kafka import Kafka, TopicError
@@ -81,8 +82,12 @@ HtmlOption = Annotated[Path | None, typer.Option("--html", help="Write it to thi
 _T = TypeVar("_T")
 
 
-class NotFound(LookupError):
+class NotFound(SaidError, LookupError):
     """No such record is known; the text says so to a person."""
+
+
+class Unfit(SaidError, ValueError):
+    """What a person gave cannot be used; the text says what can."""
 
 
 class Meant(NamedTuple):

@@ -12,6 +12,7 @@ from contracts import signals
 from contracts.entities import EntityName
 from contracts.findings import REMARK_MAX
 from contracts.messages import Finding, FindingKind
+from contracts.said import say
 from runtime.clock import utc_now
 from services.console.base import (
     LEFT,
@@ -188,8 +189,9 @@ def _with_finding(
     link = find_link(model, tenant, entity, key)
     held = {each.kind: each for each in link.findings}
     if kind not in held:
+        fields = ", ".join(held) or "none"
         raise NotFound(
-            f"{entity} {link.key} has no finding {kind}; there are: {', '.join(held) or 'none'}"
+            say("unknown_finding", entity=entity, key=link.key, kind=kind, fields=fields)
         )
     return link.key, held[kind]
 

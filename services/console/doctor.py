@@ -20,14 +20,16 @@ from aiokafka.errors import KafkaConnectionError
 from contracts.checks import Checked, finding, not_checked, note, ok
 from contracts.entities import SYSTEMS, System
 from contracts.messages import ORDER_SOURCE, RESTORING, STARTING, Control
+from contracts.said import Said, say
 from contracts.settings import DECISIONS, Settings, Tenant, every_key
 from contracts.topics import TOPICS
 from runtime.checks import FOUND, discreet, secrets_of, service_url
-from runtime.kafka import AWAY, Kafka
+from runtime.kafka import AWAY, Kafka, TopicsFound
 from runtime.reach import why
 from runtime.unusable import Unusable
 from services.console.doctor_services import heard_of
 from services.console.services import Process as Living
+from services.console.services import said_of
 
 TOTAL_S, KAFKA_S, VENDOR_S, PORT_S, HEARD_S, LEFT_FOR_PORTS_S = 55.0, 8.0, 25.0, 3.0, 5.0, 9.0
 KAFKA, TOPIC, TENANTS, DECISION = "Kafka", "topics", "tenants", "decisions"
@@ -42,7 +44,6 @@ SERVICES = {
     "chargebee_adapter": "Chargebee adapter",
     "poweroffice_adapter": "Go adapter",
 }
-START = "start it: "
 _control_decoder = msgspec.json.Decoder(Control)
 _checked_decoder = msgspec.json.Decoder(Checked)
 
@@ -54,7 +55,7 @@ class Held:
 
     pins: dict[tuple[str, str], str] | None = None
     modes: dict[str, str] = field(default_factory=dict)
-    why: str = ""
+    why: Said | str = ""
 
 
 async def diagnose(
@@ -76,8 +77,8 @@ async def _all(
     if not names:
         yield finding(
             TENANTS,
-            "none is configured",
-            "add a table [tenants.NAME] to tandem.toml; docs/settings.md",
+            say("no_tenant"),
+            say("add_tenant"),
         )
     for name in names:
         until_ports = until - LEFT_FOR_PORTS_S * settings.console.patience
@@ -104,58 +105,58 @@ async def _all(
 
 async def _kafka(settings: Settings, names: Sequence[str], held: Held) -> list[Checked]:
     kafka, limit_s = Kafka(settings.kafka), KAFKA_S * settings.console.patience
-    held.why = "Kafka cannot be used"
+    held.why = say("kafka_unusable")
     try:
         async with asyncio.timeout(limit_s):
-            problems = await kafka.check_topics()
+            found = await kafka.look_at_topics()
     except AWAY as error:
         words, fix = await _unusable(error, settings, limit_s)
         return [finding(KAFKA, words, fix), not_checked(TOPIC, held.why)]
-    results = [ok(KAFKA, f"answers at {settings.kafka.bootstrap}"), *topic_results(problems)]
-    held.why = "the topics are not as they should be"
-    if not problems:
+    results = [
+        ok(KAFKA, say("kafka_answers", place=settings.kafka.bootstrap)),
+        *topic_results(found, kafka),
+    ]
+    held.why = say("topics_amiss")
+    if not (found.missing or found.small or found.differing):
         results += await _read_control(kafka, settings, names, held)
     return results
 
 
-async def _unusable(error: Exception, settings: Settings, limit_s: float) -> tuple[str, str]:
+async def _unusable(
+    error: Exception, settings: Settings, limit_s: float
+) -> tuple[str | Said, str | Said]:
     at = settings.kafka.bootstrap
-    fix = "start one (tandem kafka), or correct kafka.bootstrap and what else stands under [kafka]"
+    fix = say("start_kafka")
     trouble = None
     if isinstance(error, KafkaConnectionError | Unusable | TimeoutError):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 trouble = await why(settings.kafka)
+    if trouble is not None and trouble.fix is not None:
+        return say("of_field", field=trouble.key, why=trouble.said), trouble.fix
     if trouble is not None and trouble.lasting:
         words, _, remedy = trouble.words.rpartition("; ")
         return words, remedy
     if isinstance(error, TimeoutError):
-        return f"no answer from {at} within {limit_s:.0f} s", fix
+        return say("kafka_late", place=at, within=f"{limit_s:.0f} s"), fix
     if isinstance(error, KafkaConnectionError):
-        return f"cannot be reached at {at}" + (
-            f": {trouble.words}" if trouble is not None else ""
-        ), fix
-    return f"cannot be used at {at}: {' '.join(str(error).split()) or type(error).__name__}", fix
+        if trouble is None:
+            return say("kafka_unreached", place=at), fix
+        return say("kafka_unreached_why", place=at, why=trouble.said), fix
+    why_not = " ".join(str(error).split()) or type(error).__name__
+    return say("kafka_unusable_at", place=at, why=why_not), fix
 
 
-def topic_results(problems: Sequence[str]) -> list[Checked]:
-    """The lines of Kafka.check_topics as results: those that do not exist as one, each that differs
-    by itself."""
-    missing = [line for line in problems if line.endswith("does not exist")]
-    results = []
+def topic_results(found: TopicsFound, kafka: Kafka) -> list[Checked]:
+    """How the topics stand as results: those that do not exist as one, each that differs by
+    itself."""
+    results, missing = [], found.missing
     if missing:
-        names = ", ".join(line.partition(":")[0] for line in missing[:3]) + (
-            ", …" if len(missing) > 3 else ""
-        )
-        words = f"{len(missing)} of {len(TOPICS)} do not exist ({names})"
-        results.append(
-            finding(TOPIC, words, "tandem topics create; kafka.partitions is fixed from then on")
-        )
-    for line in problems:
-        if line not in missing:
-            words, _, fix = line.partition(";")
-            results.append(finding(TOPIC, words, fix.strip()))
-    return results or [ok(TOPIC, f"all {len(TOPICS)} exist as they should")]
+        names = ", ".join(map(kafka.name, missing[:3])) + (", …" if len(missing) > 3 else "")
+        words = say("topics_missing", count=len(missing), most=len(TOPICS), list=names)
+        results.append(finding(TOPIC, words, say("create_topics")))
+    results += (finding(TOPIC, each.said, each.fix) for each in (*found.small, *found.differing))
+    return results or [ok(TOPIC, say("topics_right", count=len(TOPICS)))]
 
 
 async def _read_control(
@@ -169,12 +170,8 @@ async def _read_control(
                 if record.value is not None:
                     _take(_control_decoder.decode(record.value), pins, held.modes)
     except (*AWAY, msgspec.MsgspecError) as error:
-        held.why = f"the topic control cannot be read ({type(error).__name__})"
-        return [
-            finding(
-                KAFKA, held.why, "look at Kafka's log, and at what may read with these credentials"
-            )
-        ]
+        held.why = say("topic_unreadable", topic="control", why=type(error).__name__)
+        return [finding(KAFKA, held.why, say("look_at_kafka"))]
     held.pins = pins
     return []
 
@@ -216,7 +213,7 @@ def decisions(name: str, tenant: Tenant) -> list[Checked]:
     that observes not."""
     missing = tenant.missing_decisions()
     if not missing:
-        return [ok(DECISION, f"the {len(DECISIONS)} settings without a default are made")]
+        return [ok(DECISION, say("decisions_made", count=len(DECISIONS)))]
     meaning = {
         ".".join(key.path[2:]): key.info.description
         for key in every_key()
@@ -224,10 +221,8 @@ def decisions(name: str, tenant: Tenant) -> list[Checked]:
     }
     results = []
     for key in missing:
-        words, fix = (
-            f"{key} is not set, so {name} only observes. {meaning[key]}",
-            f"set tenants.{name}.{key}",
-        )
+        words = say("decision_unmade", name=key, tenant=name, meaning=meaning[key])
+        fix = say("set_setting", name=f"tenants.{name}.{key}")
         results.append(
             finding(DECISION, words, fix) if tenant.mode == "sync" else note(DECISION, words, fix)
         )
@@ -242,35 +237,27 @@ def pinned(system: System, account: str | None, name: str, held: Held) -> Checke
         return not_checked(check, held.why)
     before = held.pins.get((name, system))
     if before is None:
-        return ok(check, "none yet; the first start pins the one behind the keys")
+        return ok(check, say("pinned_none"))
     if account is None:
-        return not_checked(check, f"the keys open nothing; {before} is pinned")
+        return not_checked(check, say("pinned_closed", id=before))
     if account == before:
-        return ok(check, f"{before}, the one behind the keys")
-    words = (
-        f"{name} was connected to {before}, and these keys belong to {account}: nothing is "
-        f"read or written"
-    )
-    return finding(
-        check, words, "give back the right keys, or use another tenant name for the other account"
-    )
+        return ok(check, say("pinned_same", id=before))
+    words = say("pinned_other", tenant=name, id=before, found=account)
+    return finding(check, words, say("give_back_keys"))
 
 
 def without_keys(name: str, held: Held) -> Iterator[Checked]:
     """What is said of the vendors where their keys are not."""
     for system in SYSTEMS:
-        yield note(
-            VENDORS[system],
-            "not checked: it needs keys, and there are none here",
-            f"run tandem doctor --tenant {name} where the keys are",
-        )
+        words = say("not_checked", why=say("needs_keys"))
+        yield note(VENDORS[system], words, say("check_with_keys", tenant=name))
     for system in SYSTEMS:
         if held.pins is None:
             yield not_checked(PINNED[system], held.why)
         elif (before := held.pins.get((name, system))) is None:
-            yield ok(PINNED[system], "none yet; the first start pins the one behind the keys")
+            yield ok(PINNED[system], say("pinned_none"))
         else:
-            yield note(PINNED[system], f"{before}; whether the keys belong to it needs the keys")
+            yield note(PINNED[system], say("pinned_unasked", id=before))
 
 
 def pinned_source(name: str, tenant: Tenant, held: Held) -> Checked:
@@ -280,19 +267,11 @@ def pinned_source(name: str, tenant: Tenant, held: Held) -> Checked:
         return not_checked(PINNED_SOURCE, held.why)
     wanted, before = tenant.order.source, held.pins.get((name, ORDER_SOURCE))
     if before is None:
-        return ok(PINNED_SOURCE, f"none yet; the first start of the linker pins {wanted}")
+        return ok(PINNED_SOURCE, say("source_none", source=wanted))
     if before == wanted:
-        return ok(PINNED_SOURCE, f"{before}, as order.source says")
-    words = (
-        f"{name} carries Chargebee's {before}, and order.source is {wanted}: a sale could be "
-        f"made in Go twice"
-    )
-    fix = (
-        f"set order.source back to {before}, or start.orders to a day after the last linked order; "
-        f"the linker judges "
-        "it when it starts"
-    )
-    return finding(PINNED_SOURCE, words, fix)
+        return ok(PINNED_SOURCE, say("source_same", source=before))
+    words = say("source_other", tenant=name, before=before, source=wanted)
+    return finding(PINNED_SOURCE, words, say("source_back", before=before))
 
 
 async def _vendors(
@@ -305,9 +284,7 @@ async def _vendors(
         for system in SYSTEMS:
             yield (
                 system,
-                not_checked(
-                    VENDORS[system], f"no time was left; run tandem doctor --tenant {name}"
-                ),
+                not_checked(VENDORS[system], say("no_time_left", tenant=name)),
             )
         return
     started: dict[System, Process] = {}
@@ -358,7 +335,7 @@ async def _service(
     """How a service answers on its port; `beats` says that it lives by its heartbeats."""
     title, port = SERVICES[service], getattr(settings.ports, service)
     if port == 0:
-        return not_checked(title, f"ports.{service} is 0, a free port at each start")
+        return not_checked(title, say("port_free", service=service))
     base, command = service_url(settings, service), f"python -m services.{service}"
     try:
         async with asyncio.timeout(PORT_S * settings.console.patience):
@@ -366,59 +343,44 @@ async def _service(
         ready, problem = body["ready"], body["problem"]
     except (httpx.TransportError, TimeoutError):
         if beats:
-            words = f"lives by its heartbeats, but nothing answers on {base}"
-            return note(
-                title, words, f"look at ports.{service} and reach.{service}: where does it run?"
-            )
-        return note(title, f"does not run: nothing answers on {base}", START + command)
+            words, fix = say("port_beats", place=base), say("port_where", service=service)
+            return note(title, words, fix)
+        return note(title, say("port_silent", place=base), say("start_it", command=command))
     except (ValueError, KeyError, TypeError):
-        return finding(
-            title, f"something else answers on {base}", f"end it, or set ports.{service}"
-        )
+        return finding(title, say("port_taken", place=base), say("port_end", service=service))
     if ready:
-        return ok(title, f"runs and is ready on {base}")
+        return ok(title, say("service_ready", place=base))
     if problem in (STARTING, RESTORING):
-        return note(title, f"is about to work: {problem}", "ask again in a moment")
-    return finding(
-        title, f"is not ready: {problem}", 'docs/runbook.md, "A service ends or is not ready"'
-    )
+        return note(title, say("service_starts", why=said_of(problem)), say("ask_again"))
+    return finding(title, say("service_waits", why=said_of(str(problem))), say("see_runbook"))
 
 
 def next_steps(
     results: Sequence[Checked], settings: Settings, names: Sequence[str], modes: Mapping[str, str]
-) -> list[str]:
+) -> list[Said]:
     """What to do next, one line each: correct, else start, else decide, read the plans, or
     nothing."""
     if count := sum(each.state == "finding" for each in results):
-        things = "the one thing" if count == 1 else f"the {count} things"
-        return [f"correct {things} marked above, then run tandem doctor again"]
-    commands = [
-        each.fix.removeprefix(START) for each in results if each.fix and each.fix.startswith(START)
-    ]
-    if commands:
-        return [
-            "start the services, then run tandem doctor again:",
-            *(f"  {command}" for command in commands),
-        ]
+        one = say("next_correct_one")
+        return [one if count == 1 else say("next_correct", count=count)]
+    fixes = (fix for each in results for fix in each.fix_said if fix.code == "start_it")
+    if commands := [say("next_command", **fix.args) for fix in fixes]:
+        return [say("next_start"), *commands]
     return list(_of_tenants(settings, names, modes))
 
 
 def _of_tenants(
     settings: Settings, names: Sequence[str], modes: Mapping[str, str]
-) -> Iterator[str]:
+) -> Iterator[Said]:
     for name in names:
         tenant, named = (
             settings.tenants[name],
             f" --tenant {name}" if len(settings.tenants) > 1 else "",
         )
         if missing := tenant.missing_decisions():
-            yield (
-                f"{name} observes: look at it with tandem status, then decide {', '.join(missing)}"
-            )
+            yield say("next_decide", tenant=name, names=", ".join(missing))
         elif modes.get(name, tenant.mode) == "observe":
-            yield (
-                f"{name} observes: read its plans with tandem plan{named}, then tandem mode "
-                f"sync{named}"
-            )
+            commands = {"plan": f"tandem plan{named}", "mode": f"tandem mode sync{named}"}
+            yield say("next_plans", tenant=name, **commands)
         else:
-            yield f"{name} is in sync: tandem status shows how it stands"
+            yield say("next_status", tenant=name)

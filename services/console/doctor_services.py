@@ -7,6 +7,7 @@ from datetime import datetime
 
 from contracts.checks import Checked, finding, not_checked, note
 from contracts.messages import Heartbeat
+from contracts.said import Said, say
 from contracts.settings import Settings
 from contracts.topics import HEARTBEATS
 from runtime.clock import utc_now
@@ -24,7 +25,6 @@ from services.console.services import (
 
 SLOTS, PREFIX, VERSION = "slots", "topic prefix", "versions"
 CHECKS = (SLOTS, PREFIX, VERSION)
-PREFIX_FIX = "set kafka.topic_prefix to theirs, or start the services with these settings"
 
 
 async def heard_of(settings: Settings, limit_s: float) -> tuple[list[Process], list[Checked]]:
@@ -35,7 +35,7 @@ async def heard_of(settings: Settings, limit_s: float) -> tuple[list[Process], l
             live = _live(settings, await read_heartbeats(Kafka(settings.kafka)))
             others = {} if live else await _elsewhere(settings)
     except AWAY as error:
-        why = f"the topic {HEARTBEATS} cannot be read ({type(error).__name__})"
+        why = say("topic_unreadable", topic=HEARTBEATS, why=type(error).__name__)
         return [], [not_checked(SLOTS, why)]
     return live, [
         *of_slots(settings, live),
@@ -69,25 +69,19 @@ def of_slots(settings: Settings, live: Sequence[Process]) -> Iterator[Checked]:
         mine = [each for each in live if each.service == service]
         if not mine:
             continue
-        slots = " and ".join(each.slot for each in mine)
+        slots: str | Said = mine[0].slot
+        for each in mine[1:]:
+            slots = say("both", first=slots, last=each.slot)
         lacking = [p for p in homes if not any(each.covers(p) for each in mine)]
         if lacking:
             tenants = ", ".join(name for p in lacking for name in homes[p])
-            words = f"{service} runs in slot {slots} only: nobody works for {tenants}"
-            yield finding(
-                SLOTS, words, f"start it in the slots that are missing: {_missing(service, mine)}"
-            )
+            words = say("slots_lacking", service=service, slots=slots, names=tenants)
+            command = _missing(service, mine)
+            yield finding(SLOTS, words, say("slots_start", command=command))
         if shared := [p for p in homes if sum(each.covers(p) for each in mine) > 1]:
             told = ", ".join(map(str, shared))
-            words = (
-                f"{service} runs in slot {slots}: partition {told} is taken by more than "
-                f"one process"
-            )
-            yield finding(
-                SLOTS,
-                words,
-                "end all but one of them: the one that began last works, the others wait",
-            )
+            words = say("slots_shared", service=service, slots=slots, list=told)
+            yield finding(SLOTS, words, say("slots_end"))
 
 
 def _missing(service: str, mine: Sequence[Process]) -> str:
@@ -103,15 +97,12 @@ def _missing(service: str, mine: Sequence[Process]) -> str:
 def of_versions(live: Sequence[Process], own: str) -> Iterator[Checked]:
     """Processes of another release than this command."""
     for words in of_other_versions(live, own):
-        yield note(
-            VERSION, words, "finish the upgrade: start it again from the release that is installed"
-        )
+        yield note(VERSION, words, say("finish_upgrade"))
 
 
 def of_prefixes(settings: Settings, others: dict[str, list[str]]) -> Iterator[Checked]:
     """Services that these settings cannot see, told where none of their own is seen."""
     for prefix, services in others.items():
-        own = settings.kafka.topic_prefix
-        there = f"services run with kafka.topic_prefix = {prefix!r} ({', '.join(services)})"
-        words = f"no service is heard of under {own!r}; {there}"
-        yield note(PREFIX, words, PREFIX_FIX)
+        theirs = {"other_prefix": prefix, "list": ", ".join(services)}
+        words = say("prefix_other", prefix=settings.kafka.topic_prefix, **theirs)
+        yield note(PREFIX, words, say("prefix_set"))

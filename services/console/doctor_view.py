@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.checks import Checked, State
+from contracts.said import english
 from contracts.settings import Settings
 from runtime.harmless import harmless
 from services.console.base import INTERRUPTED, LEFT, run, stop
@@ -56,12 +57,14 @@ async def _diagnosed(
                 above = heading(result)
                 show(console, text(above, "bold"), above)
             show(console, _row(result), line(result))
-    steps = next_steps(results, settings, names, held.modes)
+    steps = list(map(english, next_steps(results, settings, names, held.modes)))
     if console is not None:
         told = "\n".join(map(harmless, ["Next: " + steps[0], *steps[1:]] if steps else []))
         show(console, Text(told, style="bold"), told)
     return Diagnosis(
-        findings=sum(each.state == "finding" for each in results), checks=results, next=steps
+        findings=sum(each.state == "finding" for each in results),
+        checks=[msgspec.structs.replace(each, said=[], fix_said=[]) for each in results],
+        next=steps,
     )
 
 

@@ -1,7 +1,7 @@
 """The drift report of a reconcile: what both systems were found to hold, against what is believed
 of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,15 @@ import msgspec
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName, System, other
 from contracts.messages import JournalEntry, Link, Observed, Side
+from contracts.said import Said, english, say
 from contracts.vendors import changed_at
 from services.console import readings
 from services.console.files import cell, write_csv, write_html
 from services.console.findings import (
     Found,
     brief_of,
-    counted,
+    brief_said,
+    counted_said,
     documents_of,
     full_of,
     left_in,
@@ -24,6 +26,7 @@ from services.console.findings import (
 )
 from services.console.model import ReadModel
 from services.console.model_rows import side_of
+from services.console.waiting import stored
 
 COLUMNS = (
     "kind",
@@ -38,6 +41,7 @@ COLUMNS = (
     "note",
 )
 SKEW = timedelta(minutes=1)
+KNOWN = say("drift_known")
 
 
 class Difference(msgspec.Struct, kw_only=True):
@@ -184,7 +188,7 @@ def _entity(
                     system=system,
                     id=side.id,
                     link=link.key,
-                    reason=f"{link.state}: {link.reason or ''}".rstrip(": "),
+                    reason=english(alone_said(link)),
                 )
             )
         if link.differences:
@@ -225,6 +229,14 @@ def _difference(
     )
 
 
+def alone_said(link: Link) -> Said:
+    """Why a record has no partner."""
+    why = stored(link)
+    return (
+        say("state_why", state=link.state, why=why) if why else say("state_bare", state=link.state)
+    )
+
+
 def _moved(side: Side, began: datetime) -> bool:
     """Whether a record changed, or came into being, since a run began, so that the run may not have
     met it."""
@@ -234,16 +246,24 @@ def _moved(side: Side, began: datetime) -> bool:
 
 def summary(report: Report) -> str:
     """The report in one line."""
-    kinds = (("different", report.different), ("missing", report.missing), ("extra", report.extra))
-    matched = (
-        ", ".join(f"{count} {entity}s" for entity, count in report.matched.items()) or "nothing"
-    )
-    drift = ", ".join(f"{name} {len(found)}" for name, found in kinds)
-    said = (
-        f"matched {matched}; {drift}; unlinked for a reason {len(report.unlinked)}; listed "
-        f"{len(report.listed)}"
-    )
-    return f"{said}; {counted(report.findings)}" if report.findings else said
+    return english(*summary_said(report))
+
+
+def summary_said(report: Report) -> list[Said]:
+    """The same as sentences."""
+    matched = [say("count_of", count=n, what=f"{name}s") for name, n in report.matched.items()]
+    return [
+        say("drift_matched", parts=matched) if matched else say("drift_matched_none"),
+        say(
+            "drift_counts",
+            different=len(report.different),
+            missing=len(report.missing),
+            extra=len(report.extra),
+        ),
+        say("drift_alone", count=len(report.unlinked)),
+        say("drift_listed", count=len(report.listed)),
+        *(counted_said(report.findings) if report.findings else ()),
+    ]
 
 
 def lines(report: Report, *, known: bool = True) -> Iterator[str]:
@@ -311,7 +331,7 @@ def rows(report: Report) -> Iterator[tuple[str, ...]]:
             "",
             "",
             "",
-            "known, left to a person",
+            english(KNOWN),
         )
     for held in report.findings:
         yield (
@@ -326,6 +346,19 @@ def rows(report: Report) -> Iterator[tuple[str, ...]]:
             "",
             f"{brief_of(held)}; {held.finding.todo}",
         )
+
+
+def notes(report: Report, look: Callable[[EntityName, str], Link | None]) -> Iterator[list[Said]]:
+    """What the note of each of the `rows` says, as sentences, where it is not the journal's; `look`
+    finds a link by its key."""
+    for _ in (*report.different, *report.missing, *report.extra):
+        yield []
+    for one in report.unlinked:
+        link = look(one.entity, one.link or "")
+        yield [alone_said(link)] if link is not None else []
+    yield from ([KNOWN] for _ in report.listed)
+    for held in report.findings:
+        yield [brief_said(held), *(held.finding.todo_said or [say("bare", why=held.finding.todo)])]
 
 
 def write_report_csv(file: Path, report: Report) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from contracts.entities import SYSTEM_NAMES, SYSTEMS, EntityName, System
 from contracts.findings import settlement
 from contracts.messages import Finding, FindingKind, LineAmounts, Link, LinkState, Settled
+from contracts.said import Said, english, say
 from services.console.files import Row
 
 KINDS: tuple[FindingKind, ...] = get_args(FindingKind)
@@ -185,14 +186,21 @@ def currency_of(text: str) -> str:
 
 def counted(found: list[Found]) -> str:
     """How many there are, of which kinds, and what is at stake in each currency."""
+    return english(*counted_said(found))
+
+
+def counted_said(found: list[Found]) -> list[Said]:
+    """The same as sentences."""
     counts = {kind: sum(each.finding.kind == kind for each in found) for kind in KINDS}
-    kinds = ", ".join(f"{kind} {count}" for kind, count in counts.items() if count)
+    kinds = [say("figure", what=kind, count=count) for kind, count in counts.items() if count]
     totals: dict[str, Decimal] = {}
     for each in found:
         if (size := _size(each.finding)) is not None and each.finding.currency is not None:
             totals[each.finding.currency] = totals.get(each.finding.currency, Decimal(0)) + size
-    stake = ", ".join(f"{currency} {total:f}" for currency, total in sorted(totals.items()))
-    return f"{number_of(len(found))} ({kinds}){f'; at stake {stake}' if stake else ''}"
+    stake = [say("amount", total=f"{name} {total:f}") for name, total in sorted(totals.items())]
+    number = len(found) or "no"
+    said = say("finding_counted" if number == 1 else "findings_counted", count=number, parts=kinds)
+    return [said, say("at_stake", parts=stake)] if stake else [said]
 
 
 def number_of(count: int) -> str:
@@ -241,6 +249,15 @@ def brief_of(found: Found) -> str:
     """Kind, amount and words of a finding, where its link is named beside it."""
     money = money_of(found.finding) if found.finding.amount is not None else ""
     return f"{found.finding.kind}{f', {money}' if money else ''}: {found.finding.text}"
+
+
+def brief_said(found: Found) -> Said:
+    """The same as a sentence."""
+    finding = found.finding
+    why = finding.said or finding.text
+    if finding.amount is None:
+        return say("finding_brief", kind=finding.kind, why=why)
+    return say("finding_brief_money", kind=finding.kind, total=money_of(finding), why=why)
 
 
 def line_of(line: LineAmounts) -> str:

@@ -9,12 +9,13 @@ from rich.console import Console
 
 from contracts.entities import FIELDS, SYSTEM_NAMES, SYSTEMS, EntityName, System
 from contracts.messages import Link, Side
+from contracts.said import Said, english
 from contracts.settings import Tenant
 from services.console.known import KnownByModel
 from services.console.lookup import find_link
 from services.console.model import ReadModel
 from services.console.model_rows import ids_of, side_of
-from services.console.names import Names, called, money, number_of, sums, words_of
+from services.console.names import Names, called_said, money, number_of, sums, words_of
 from services.console.plans import Batch, Plan, batches_of, line_of, plans_of
 from services.console.terminal import say, table, text
 from services.console.values import shown as shown_value
@@ -26,10 +27,10 @@ BY_NAME_ONLY = frozenset(
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
-    """Orders that wait for a record: those that wait for nothing else, in words, with their sums,
-    and how many wait for more."""
+    """Orders that wait for a record: what those are called that wait for nothing else, with their
+    sums, and how many wait for more."""
 
-    called: tuple[str, ...]
+    called: tuple[Said, ...]
     sums: str
     others: int
 
@@ -156,7 +157,7 @@ def orders_of(
     named = [names.of(link) for link in free]
     amounts = [(each.currency, each.total) for each in named]
     told = tuple(
-        called(link.entity, link.key, each) for link, each in zip(free, named, strict=True)
+        called_said(link.entity, link.key, each) for link, each in zip(free, named, strict=True)
     )
     return Orders(called=told, sums=money(sums(amounts)), others=len(found) - len(free))
 
@@ -261,7 +262,7 @@ def _show_orders(console: Console, orders: Orders) -> None:
         count = number_of(len(orders.called), "order")
         say(console, f"{count} that waited for it will be planned then{total}")
         for each in orders.called[:LIST_MAX]:
-            say(console, f"  {each}")
+            say(console, f"  {english(each)}")
         if len(orders.called) > LIST_MAX:
             say(console, f"  ... and {len(orders.called) - LIST_MAX} more")
     if orders.others:

@@ -117,7 +117,7 @@ def choose(letters: Mapping[str, DeadLetter], id: str | None, reason: str | None
     """The letters with this id, or with these words in their reason, or all. Raises NotFound for an
     unknown id."""
     if id is not None and id not in letters:
-        raise NotFound(f"there is no dead letter {id!r}; tandem letters shows them")
+        raise NotFound(sentence("unknown_letter", id=id))
     wanted = reason.casefold() if reason is not None else ""
     named = {
         key: letter
@@ -161,7 +161,4 @@ async def _body(kafka: Kafka, letter: DeadLetter) -> bytes:
         ):
             if record.value is not None:
                 return bytes(record.value)
-    raise NotFound(
-        f"the message of the letter about {letter.key} is not kept at {place}; tandem redrive "
-        f"names the link"
-    )
+    raise NotFound(sentence("letter_lost", key=letter.key, place=place))

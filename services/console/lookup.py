@@ -8,6 +8,7 @@ from rich.console import Console
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName, System
 from contracts.messages import JournalEntry, Link
+from contracts.said import say as sentence
 from services.console.base import NotFound
 from services.console.candidates import choice_lines, choices_table
 from services.console.findings import RULES, found_in, head_of
@@ -29,7 +30,7 @@ def find_link(model: ReadModel, tenant: str, entity: EntityName, key: str) -> Li
     )
     found = next((link for link in candidates if link is not None), None)
     if found is None:
-        raise NotFound(f"no {entity} {key!r} is known of {tenant}; try: tandem links find TEXT")
+        raise NotFound(sentence("unknown_record", entity=entity, key=key, tenant=tenant))
     return found
 
 
@@ -42,9 +43,9 @@ def require_known(model: ReadModel, tenant: str, entity: EntityName | None, reco
         except NotFound:
             continue
         return
-    raise NotFound(
-        f"no {entity or 'record'} {record!r} is known of {tenant}; try: tandem links find TEXT"
-    )
+    if entity is not None:
+        raise NotFound(sentence("unknown_record", entity=entity, key=record, tenant=tenant))
+    raise NotFound(sentence("unknown_any", key=record, tenant=tenant))
 
 
 def keys_of(link: Link) -> list[str]:
@@ -67,7 +68,8 @@ def explain(
     that name it or carry it among their values. Raises NotFound."""
     link = model.link_of(tenant, entity, system, record)
     if link is None:
-        raise NotFound(f"no {entity} {record!r} of {system} is known of {tenant}")
+        told = {"entity": entity, "key": record, "system": system, "tenant": tenant}
+        raise NotFound(sentence("unknown_in", **told))
     entries = model.journal(tenant, entity, keys_of(link))
     return link, [entry for entry in entries if field is None or _is_about(entry, field)]
 

@@ -13,6 +13,7 @@ import msgspec
 
 from contracts.entities import SYSTEMS, EntityName
 from contracts.messages import Link
+from contracts.said import Said, english, say
 from contracts.units import exponent
 from services.console.known import Known
 from services.console.model_rows import side_of
@@ -65,6 +66,10 @@ class Names:
         """`customer Kari Nordmann (kari)`, `order 41 of Kari Nordmann, NOK 1250.00 (41)`."""
         return called(link.entity, link.key, self.of(link))
 
+    def said(self, link: Link) -> Said:
+        """The same as a sentence."""
+        return called_said(link.entity, link.key, self.of(link))
+
 
 def seen_of(link: Link) -> dict[str, Any]:
     """What was seen of a link: in Chargebee, else in Go; empty where nothing was."""
@@ -87,9 +92,21 @@ def name_of(link: Link) -> str:
 def words_of(named: Named) -> str:
     """The names in words, without the key: `41 of Kari Nordmann, NOK 1250.00`; blank where nothing
     was seen."""
-    customer = f"of {named.customer}" if named.customer else ""
-    what = " ".join(filter(None, (named.name, customer)))
-    return ", ".join(filter(None, (what, total_of(named.currency, named.total))))
+    return english(*said_of(named))
+
+
+def said_of(named: Named) -> list[Said]:
+    """The same as a sentence; none where nothing was seen."""
+    if named.name and named.customer:
+        what = [say("called_of", name=named.name, customer=named.customer)]
+    elif named.customer:
+        what = [say("called_of_bare", customer=named.customer)]
+    else:
+        what = [say("called", name=named.name)] if named.name else []
+    total = total_of(named.currency, named.total)
+    if total and what:
+        return [say("called_total", called=what, total=total)]
+    return what or ([say("called_total_bare", total=total)] if total else [])
 
 
 def total_of(currency: str, total: str) -> str:
@@ -112,8 +129,14 @@ def _written(currency: str, amount: Decimal) -> str:
 
 def called(entity: EntityName, key: str, named: Named) -> str:
     """A record as a person calls it, with the key that commands take in brackets."""
-    words = words_of(named)
-    return f"{entity} {words} ({key})" if words else f"{entity} {key}"
+    return english(called_said(entity, key, named))
+
+
+def called_said(entity: EntityName, key: str, named: Named) -> Said:
+    """The same as a sentence."""
+    if said := said_of(named):
+        return say("record_called", entity=entity, called=said, key=key)
+    return say("record_bare", entity=entity, key=key)
 
 
 def sums(amounts: Iterable[tuple[str, str]]) -> dict[str, Decimal]:

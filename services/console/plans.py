@@ -157,16 +157,16 @@ def record_of(plan: Plan) -> str:
     return called(plan["entity"], plan["link"], named)
 
 
-def changes_of(plan: Plan) -> dict[str, str]:
+def changes_of(plan: Plan, blank: str = "blank") -> dict[str, str]:
     """What would be written, in words by field: of a creation the values that are not blank, else
-    old and new."""
+    old and new. `blank` is said of a side without a value."""
     fields, expected = plan["fields"], plan["expected"]
     if plan["op"] == "create":
         return {name: words for name, value in fields.items() if (words := shown(name, value))}
     return {
-        name: change(name, expected.get(name), value)
+        name: change(name, expected.get(name), value, blank)
         if name in expected
-        else shown(name, value) or "blank"
+        else shown(name, value) or blank
         for name, value in fields.items()
     }
 

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 from aiokafka import TopicPartition
 
 from contracts.entities import EntityName
+from contracts.said import Said, say
 from contracts.settings import Settings
 from contracts.topics import ENTITY_TOPICS, TOPICS
 from runtime.kafka import Kafka
-from services.console.base import NotFound
+from services.console.base import NotFound, Unfit
 
 _AGO = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -25,29 +26,23 @@ KEPT_WHOLE = timedelta(
 Moment = datetime | int  # a time, or an offset
 
 
-EXAMPLE = "a time such as 2026-11-28T10:00, or a span such as 2h or 3d (ago)"
-OFFSET_EXAMPLE = (
-    "a time such as 2026-11-28T10:00, a span such as 2h or 3d (ago), or an offset such as 1200"
-)
-
-
 def time_of(text: str, zone: str, now: datetime) -> datetime:
     """A time (`2026-11-28T10:00`, in the tenant's zone unless it names one; `90m`, `2h`, `3d` ago).
 
-    Raises ValueError that says what is accepted.
+    Raises Unfit.
     """
-    moment = _moment(text, zone, now, EXAMPLE)
+    moment = _moment(text, zone, now, say("time_wrong", value=text))
     if isinstance(moment, int):
-        raise ValueError(f"{text} is an offset: give {EXAMPLE}")
+        raise Unfit(say("time_offset", value=text))
     return moment
 
 
 def moment_of(text: str, zone: str, now: datetime) -> Moment:
-    """A time as `time_of` takes it, or an offset. Raises ValueError that says what is accepted."""
-    return _moment(text, zone, now, OFFSET_EXAMPLE)
+    """A time as `time_of` takes it, or an offset. Raises Unfit."""
+    return _moment(text, zone, now, say("time_or_offset_wrong", value=text))
 
 
-def _moment(text: str, zone: str, now: datetime, example: str) -> Moment:
+def _moment(text: str, zone: str, now: datetime, wrong: Said) -> Moment:
     if text.isascii() and text.isdigit():
         return int(text)
     if found := _AGO.fullmatch(text):
@@ -55,7 +50,7 @@ def _moment(text: str, zone: str, now: datetime, example: str) -> Moment:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no time: give {example}") from None
+        raise Unfit(wrong) from None
     return (time if time.tzinfo is not None else time.replace(tzinfo=ZoneInfo(zone))).astimezone(
         UTC
     )
@@ -70,11 +65,11 @@ async def ranges_of(
     now: datetime,
 ) -> dict[str, tuple[int, int]]:
     """The offsets [from, to) by topic. Raises NotFound for a range that is empty, or not held whole
-    any more, and ValueError for an offset without an entity."""
+    any more, and Unfit for an offset without an entity."""
     if (isinstance(begin, int) or isinstance(end, int)) and entity is None:
-        raise ValueError("an offset belongs to one topic: add --entity")
+        raise Unfit(say("range_entity"))
     if isinstance(begin, datetime) and isinstance(end, datetime) and end <= begin:
-        raise ValueError("--to is not later than --from")
+        raise Unfit(say("range_turned"))
     kafka, partition = Kafka(settings.kafka), settings.partition_of(tenant)
     topics = [ENTITY_TOPICS[entity]] if entity else list(ENTITY_TOPICS.values())
     async with kafka.consuming() as consumer:
@@ -89,7 +84,7 @@ async def ranges_of(
             if first < min(last, ends[tp]):
                 found[topic] = (first, min(last, ends[tp]))
     if not found:
-        raise NotFound("there is nothing in that range")
+        raise NotFound(say("range_empty"))
     return found
 
 
@@ -107,14 +102,10 @@ async def _refuse_dropped(
     """Kafka keeps every event for KEPT_WHOLE; of older ones only the newest of each record may be
     left."""
     if isinstance(begin, int) and begin < beginning:
-        raise NotFound(
-            f"{topic} begins at offset {beginning}: what stood at {begin} is dropped; use "
-            f"reconcile instead"
-        )
+        raise NotFound(say("range_dropped", topic=topic, first=beginning, offset=begin))
     oldest = (await consumer.offsets_for_times({tp: 0}))[tp]
     whole_since = now - KEPT_WHOLE
     if oldest is None or isinstance(begin, int) or begin >= whole_since:
         return
     if datetime.fromtimestamp(oldest.timestamp / 1000, UTC) < whole_since:
-        words = f"events before {whole_since:%Y-%m-%dT%H:%MZ} may be dropped from {topic}"
-        raise NotFound(f"{words}; take a later --from, or use reconcile, which reads both systems")
+        raise NotFound(say("range_compacted", at=f"{whole_since:%Y-%m-%dT%H:%MZ}", topic=topic))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from contracts.said import english
 from contracts.settings import Settings
 from contracts.topics import LINKER_INPUTS
 from runtime.clock import utc_now
@@ -49,8 +50,8 @@ async def read_status(settings: Settings, model: ReadModel, tenants: Sequence[st
             for name in tenants
         },
         lag=lag,
-        alerts=judged.alerts,
-        notes=judged.notes,
+        alerts=list(map(english, judged.alerts)),
+        notes=list(map(english, judged.notes)),
         services=judged.processes,
         signals=judged.signals,
     )

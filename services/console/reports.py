@@ -1,10 +1,12 @@
 """What a finished reconcile found, counted once: the page of a run shows this, since counting looks
 at every link. The files of the run are counted anew when they are fetched."""
 
+from itertools import islice
 from typing import Any
 
 import msgspec
 
+from contracts.said import Said
 from runtime.harmless import shortened
 from services.console import drift
 from services.console.model import ReadModel
@@ -16,13 +18,16 @@ _encoder = msgspec.json.Encoder()
 
 class Head(msgspec.Struct, kw_only=True, frozen=True):
     """A report's sum in one line, the drift that is left, its first rows with `drift.COLUMNS`, how
-    many rows there are, and when it was counted (ISO 8601 UTC)."""
+    many rows there are, and when it was counted (ISO 8601 UTC). `said` and `notes` are the sum and
+    the notes of the rows as sentences; an older release kept none."""
 
     at: str
     summary: str
     left: int
     rows: list[list[str]]
     count: int
+    said: list[Said] = []
+    notes: list[list[Said]] = []
 
 
 _decoder = msgspec.json.Decoder(Head)
@@ -32,12 +37,15 @@ def head_of(model: ReadModel, tenant: str, run: str, now: str) -> Head:
     """The report of a run as it stands now. Looks at every link."""
     report = drift.drift_of(model, tenant, run)
     rows = list(drift.rows(report))
+    notes = drift.notes(report, lambda entity, key: model.link(tenant, entity, key))
     return Head(
         at=now,
         summary=drift.summary(report),
         left=report.left,
         rows=[[shortened(cell, CELL_MAX) for cell in row] for row in rows[:ROWS_MAX]],
         count=len(rows),
+        said=drift.summary_said(report),
+        notes=list(islice(notes, ROWS_MAX)),
     )
 
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
 
 from contracts.entities import ENTITIES
 from contracts.messages import Control
+from contracts.said import Said, english
+from contracts.said import say as sentence
 from runtime.harmless import harmless
 from services.console.base import INTERRUPTED, Meant, run
 from services.console.mirror import Mirror, mirror
@@ -123,25 +125,31 @@ def show_runs(console: Console, controls: list[Control], *, as_json: bool) -> No
 
 def words_of(fact: Mapping[str, Any]) -> str:
     """The figures of a run in words."""
+    return english(said_of(fact))
+
+
+def said_of(fact: Mapping[str, Any]) -> Said:
+    """The same as a sentence."""
+    return sentence("run_figures", parts=list(_figures(fact)))
+
+
+def _figures(fact: Mapping[str, Any]) -> Iterator[Said]:
     counts = fact.get("counts", {})
     if fact.get("kind") == "replay":
         names = ("records", "asked", "answered", "different", "failed", "left_alone", "unknown")
-        said = [f"{name.replace('_', ' ')} {counts[name]}" for name in names if counts.get(name)]
-        return ", ".join(said) or "no record"
-    parts: Mapping[str, int | None] = fact.get("parts", {})
-    left = [
-        name
-        for entity in ENTITIES
-        for name in parts
-        if name.endswith(f"/{entity}") and parts[name] is None
-    ]
+        told = [name for name in names if counts.get(name)]
+        yield from (sentence("figure", what=n.replace("_", " "), count=counts[n]) for n in told)
+        if not told:
+            yield sentence("run_none")
+        return
     read, whole = figures(fact)
-    said = [
-        f"{read if whole is None else whole} records read",
-        *(f"{name} not complete" for name in left),
-    ]
+    yield sentence("run_read", count=read if whole is None else whole)
+    parts: Mapping[str, int | None] = fact.get("parts", {})
+    for entity in ENTITIES:
+        for name in parts:
+            if name.endswith(f"/{entity}") and parts[name] is None:
+                yield sentence("run_left", system=name.partition("/")[0], entity=entity)
     if "different" in counts:
-        said.append(f"different {counts['different']}")
+        yield sentence("figure", what="different", count=counts["different"])
     if "cleared" in counts:
-        said.append(f"links cleared {counts['cleared']}")
-    return ", ".join(said)
+        yield sentence("figure", what="links cleared", count=counts["cleared"])

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from contracts.messages import BEAT_S, Heartbeat, Signal
+from contracts.said import Said, english, say
 from contracts.settings import Settings
 from runtime.clock import span
 
@@ -20,6 +21,14 @@ REQUIRED = (
 BEATS = 3  # of which none was heard of: silent
 SIGNALS_MAX = 5
 _SLOT = re.compile(r"\d{1,6}/[1-9]\d{0,5}")
+# What services say of themselves in the words of the table.
+OWN = (
+    say("starting"),
+    say("restoring"),
+    say("reading_topics"),
+    say("consumer_ended"),
+    say("orders_unread"),
+)
 State = Literal["ready", "waiting", "silent", "stopped"]
 
 
@@ -50,6 +59,12 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
         return self.service if self.slot == "0/1" else f"{self.service} {self.slot}"
 
     @property
+    def said(self) -> list[Said]:
+        """`problem` as a sentence, where it is one of ours."""
+        said = said_of(self.problem or "")
+        return [said] if isinstance(said, Said) else []
+
+    @property
     def start(self) -> str:
         """The command that starts it again."""
         slot = "" if self.slot == "0/1" else f"TANDEM_SLOT={self.slot} "
@@ -70,8 +85,8 @@ class Judged(NamedTuple):
     """What a person has to do something about, what is worth knowing, the processes, and the
     signals that wait."""
 
-    alerts: list[str]
-    notes: list[str]
+    alerts: list[Said]
+    notes: list[Said]
     processes: list[Process]
     signals: list[WaitingSignal]
 
@@ -88,7 +103,11 @@ def judge(
     position, `version` is the one of whoever asks, `now` is aware."""
     limit = silence_of(settings)
     found = processes(beats, now, limit)
-    alerts = [f"{each.name}: {each.problem}" for each in found if each.lives and each.problem]
+    alerts = [
+        say("service_problem", name=each.name, why=said_of(each.problem))
+        for each in found
+        if each.lives and each.problem
+    ]
     homes = homes_of(settings, tenants)
     for service in REQUIRED:
         alerts += _absent(service, [each for each in found if each.service == service], homes, now)
@@ -117,11 +136,11 @@ def homes_of(settings: Settings, tenants: Iterable[str]) -> dict[int, list[str]]
     return dict(sorted(homes.items()))
 
 
-def of_other_versions(found: Iterable[Process], own: str) -> Iterator[str]:
+def of_other_versions(found: Iterable[Process], own: str) -> Iterator[Said]:
     """A line for each process that lives and is of another release than this command."""
     for each in found:
         if each.lives and each.version != own:
-            yield f"{each.name} runs Tandem {each.version}, this command is {own}"
+            yield say("version_other", name=each.name, version=each.version, own=own)
 
 
 def processes(beats: Iterable[Heartbeat], now: datetime, limit: timedelta) -> list[Process]:
@@ -172,21 +191,23 @@ def _process(beat: Heartbeat, now: datetime, limit: timedelta) -> Process:
 
 def _absent(
     service: str, held: list[Process], homes: dict[int, list[str]], now: datetime
-) -> Iterator[str]:
+) -> Iterator[Said]:
     """A line for each process that is gone and for each reason, with the tenants who lack it where
     not all do."""
-    lacking: dict[str, list[str]] = {}
+    lacking: dict[str, tuple[Said, list[str]]] = {}
     for partition, tenants in homes.items():
         mine = [each for each in held if each.covers(partition)]
         if not any(each.lives for each in mine):
             last = max(mine, key=lambda each: each.heard_at, default=None)
-            lacking.setdefault(_gone(service, last, now), []).extend(tenants)
+            gone = _gone(service, last, now)
+            lacking.setdefault(english(gone), (gone, []))[1].extend(tenants)
     every = sum(map(len, homes.values()))
-    for words, tenants in lacking.items():
-        yield words if len(tenants) == every else f"{words} (for {', '.join(tenants)})"
+    for told, tenants in lacking.values():
+        names = ", ".join(tenants)
+        yield told if len(tenants) == every else say("for_tenants", told=told, names=names)
 
 
-def _console(held: list[Process], now: datetime) -> Iterator[str]:
+def _console(held: list[Process], now: datetime) -> Iterator[Said]:
     """Commands need no console: only one that was there and is gone without a word is told."""
     if held and not any(each.lives for each in held):
         last = max(held, key=lambda each: each.heard_at)
@@ -194,27 +215,37 @@ def _console(held: list[Process], now: datetime) -> Iterator[str]:
             yield _gone("console", last, now)
 
 
-def _gone(service: str, last: Process | None, now: datetime) -> str:
+def _gone(service: str, last: Process | None, now: datetime) -> Said:
     if last is None:
-        return f"{service}: never heard of; start it: python -m services.{service}"
-    if last.state == "stopped":
-        ended = f"ended at {moment(last.heard_at, now)}: {last.problem}" if last.problem else ""
-        what = ended or f"was stopped at {moment(last.heard_at, now)}"
+        start = say("start_it", command=f"python -m services.{service}")
+        return say("never_heard", service=service, start=start)
+    time = moment(last.heard_at, now)
+    if last.state == "stopped" and last.problem:
+        why = say("ended_at", time=time, why=said_of(last.problem))
+    elif last.state == "stopped":
+        why = say("stopped_at", time=time)
     else:
         ago = now - datetime.fromisoformat(last.heard_at)
-        what = f"not heard of for {span(ago.total_seconds())}, since {moment(last.heard_at, now)}"
-    return f"{last.name}: {what}; start it: {last.start}"
+        why = say("silent_for", within=span(ago.total_seconds()), time=time)
+    return say("was_gone", name=last.name, why=why, start=say("start_it", command=last.start))
 
 
-def _not_taken(waiting: list[WaitingSignal], now: datetime) -> Iterator[str]:
+def said_of(problem: str) -> Said | str:
+    """What a service says of itself, as a sentence where it is one of OWN."""
+    return next((each for each in OWN if english(each) == problem), problem)
+
+
+def _not_taken(waiting: list[WaitingSignal], now: datetime) -> Iterator[Said]:
     for each in waiting[:SIGNALS_MAX]:
-        by = f"by {each.by}" if each.by else "by a service"
+        told = {"id": each.id, "kind": each.kind, "tenant": each.tenant}
+        time = moment(each.at, now)
         yield (
-            f"signal {each.id} ({each.kind}) of {each.tenant} {by}: not taken since "
-            f"{moment(each.at, now)}"
+            say("signal_untaken", by=each.by, time=time, **told)
+            if each.by
+            else say("signal_untaken_service", time=time, **told)
         )
     if len(waiting) > SIGNALS_MAX:
-        yield f"{len(waiting) - SIGNALS_MAX} more signals are not taken; --json lists all"
+        yield say("signals_more", count=len(waiting) - SIGNALS_MAX)
 
 
 def moment(at: str, now: datetime) -> str:

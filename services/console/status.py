@@ -10,15 +10,16 @@ import msgspec
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName, System
 from contracts.messages import Control, Cursor, DeadLetter, JournalEntry, Link, LinkState, Problem
+from contracts.said import Said, english, say
 from services.console.candidates import Candidate, candidates_of
 from services.console.findings import Found, left_in, ordered
 from services.console.health import worded
 from services.console.known import Known, KnownLinks
 from services.console.names import Named, Names, words_of
 from services.console.plans import Batch, batches_of, plan_of
-from services.console.services import Process, WaitingSignal
+from services.console.services import Process, WaitingSignal, said_of
 from services.console.tally import LINKED_STATES, Tally, tally_of
-from services.console.waiting import Facts, facts_of, reason_of
+from services.console.waiting import Facts, facts_of, reason_of, stop_said
 
 FIRST_SNAPSHOTS = "first_snapshots"  # what the adapters' health calls those that are being read
 
@@ -153,7 +154,7 @@ def tenant_status(
     differing = Counter(link.entity for link in held if link.differences)
     return TenantStatus(
         mode=mode_of(facts, mode),
-        switches=list(switches_of(facts)),
+        switches=list(map(english, switches_of(facts))),
         budget_percent={
             mark.system: mark.value["budget_percent"]
             for mark in marks
@@ -169,7 +170,7 @@ def tenant_status(
         ignored=dict(
             sorted(Counter(_ignored(link) for link in held if link.state == "ignored").items())
         ),
-        troubles=troubles_of(marks),
+        troubles=list(map(english, troubles_of(marks))),
         first_snapshots=list(_first_snapshots(marks, done)),
         batches=batches_of(
             plan_of(link, about.names, None) for link in held if link.state == "held"
@@ -198,24 +199,24 @@ def mode_of(facts: list[Control], settings_mode: str) -> str:
     return str(said or settings_mode)
 
 
-def switches_of(facts: list[Control]) -> Iterator[str]:
-    """Pauses, open breakers, stops and the run under way, in words."""
+def switches_of(facts: list[Control]) -> Iterator[Said]:
+    """Pauses, open breakers, stops and the run under way, as sentences."""
     for fact in facts:
         if fact.kind == "pause" and fact.value:
             entity, _, target = fact.id.partition("/")
-            yield f"{entity} to {target} is paused"
+            yield say("paused", entity=entity, system=target)
         elif fact.kind == "breaker" and fact.value.get("open"):
             entity, _, kind = fact.id.partition("/")
-            yield f"more {entity} {kind} than usual: held as {kind}-{fact.value['batch']}"
+            batch = f"{kind}-{fact.value['batch']}"
+            yield say("switch_breaker", entity=entity, kind=kind, batch=batch)
         elif fact.kind == "stopped" and fact.value.get("words"):
-            yield f"stopped: {fact.value['words']}"
+            yield say("switch_stopped", why=stop_said(fact.value))
         elif fact.kind == "stopped" and fact.value:
-            yield (
-                f"stopped: another {fact.id} account, {fact.value['found']} in place of "
-                f"{fact.value['pinned']}"
-            )
+            found, pinned = fact.value["found"], fact.value["pinned"]
+            yield say("switch_account", system=fact.id, found=found, pinned=pinned)
         elif fact.kind == "run" and fact.value.get("state") not in ("done", "cancelled"):
-            yield f"{fact.value.get('kind')} {fact.id} is {fact.value.get('state')}"
+            run, state = fact.value.get("kind"), fact.value.get("state")
+            yield say("switch_run", kind=run, id=fact.id, state=state)
 
 
 def _entity_status(
@@ -352,7 +353,7 @@ def _first_snapshots(cursors: list[Cursor], done: set[str]) -> Iterator[FirstSna
                     )
 
 
-def troubles_of(cursors: list[Cursor]) -> list[str]:
+def troubles_of(cursors: list[Cursor]) -> list[Said]:
     """What the adapters' health complains of: `stopped`, `last_error` and notes, as text or by
     name."""
     lines = []
@@ -363,5 +364,8 @@ def troubles_of(cursors: list[Cursor]) -> list[str]:
             if kind in ("budget_percent", FIRST_SNAPSHOTS):
                 continue
             if kind == "last_error" or not kind.startswith("last_"):
-                lines += [f"{cursor.system} {name}: {words}" for name, words in worded(kind, fact)]
+                lines += [
+                    say("trouble", system=cursor.system, what=name, why=said_of(words))
+                    for name, words in worded(kind, fact)
+                ]
     return lines

@@ -11,11 +11,15 @@ import msgspec
 
 from contracts.entities import SYSTEMS, System, other
 from contracts.messages import Link
+from contracts.said import Said, english, say
+from services.console.base import Unfit
 from services.console.files import html_text, write, write_csv
-from services.console.findings import brief_of, left_in
+from services.console.findings import brief_said, left_in
 from services.console.model import ReadModel
 from services.console.model_rows import side_of
+from services.console.waiting import stored
 
+UNKNOWN = say("order_unknown")
 AMOUNTS = ("net", "tax", "total")
 SUM_COLUMNS = ("currency", "system", "orders", "net", "VAT", "gross")
 ORDER_COLUMNS = (
@@ -79,9 +83,9 @@ class Totals(msgspec.Struct, kw_only=True):
 
 
 def month_of(text: str) -> str:
-    """A month as YYYY-MM. Raises ValueError."""
+    """A month as YYYY-MM. Raises Unfit."""
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text):
-        raise ValueError(f"{text!r} is no month: give it as 2026-11")
+        raise Unfit(say("month_wrong", value=text))
     return text
 
 
@@ -146,7 +150,7 @@ def _unknown(system: System, id: str, data: dict[str, Any]) -> OrderRow:
         date=data.get("order_date"),
         currency=data.get("currency"),
         amounts={name: {system: data.get(name), other(system): None} for name in AMOUNTS},
-        note="not known yet: if it stays so, tandem reconcile --entity order --repair",
+        note=english(UNKNOWN),
     )
     setattr(row, system, data.get("number") or id)
     return row
@@ -155,11 +159,6 @@ def _unknown(system: System, id: str, data: dict[str, Any]) -> OrderRow:
 def _row(link: Link, held: dict[System, dict[str, Any] | None]) -> OrderRow:
     ours, theirs = held.get("chargebee") or {}, held.get("poweroffice") or {}
     paid = (ours.get("invoice") or {}).get("paid")
-    reason = (
-        f"{link.state}: {link.reason}"
-        if link.reason and not (ours and theirs)
-        else link.reason or ""
-    )
     return OrderRow(
         link=link.key,
         date=ours.get("order_date") or theirs.get("order_date"),
@@ -172,8 +171,17 @@ def _row(link: Link, held: dict[System, dict[str, Any] | None]) -> OrderRow:
         amounts={
             name: {"chargebee": ours.get(name), "poweroffice": theirs.get(name)} for name in AMOUNTS
         },
-        note="; ".join(filter(None, (reason, *map(brief_of, left_in(link))))),
+        note=english(*note_said(link, is_whole=bool(ours and theirs))),
     )
+
+
+def note_said(link: Link, *, is_whole: bool) -> list[Said]:
+    """What is to be said of an order, as sentences: why it is as it is, and what a person has to
+    act on. `is_whole` where it was read on both sides."""
+    why = stored(link)
+    if why and not is_whole:
+        why = [say("state_why", state=link.state, why=why)]
+    return [*why, *map(brief_said, left_in(link))]
 
 
 def sum_rows(found: Totals) -> Iterator[tuple[str, ...]]:

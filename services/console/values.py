@@ -31,6 +31,6 @@ def _of(held: dict[str, Any], name: str) -> str:
     return cell(held.get(name))
 
 
-def change(name: str, present: Any, planned: Any) -> str:
+def change(name: str, present: Any, planned: Any, blank: str = "blank") -> str:
     """`+47 1 -> +47 2`; a side without a value is `blank`."""
-    return f"{shown(name, present) or 'blank'} -> {shown(name, planned) or 'blank'}"
+    return f"{shown(name, present) or blank} -> {shown(name, planned) or blank}"

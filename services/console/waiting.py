@@ -15,7 +15,7 @@ import msgspec
 
 from contracts.entities import ENTITIES, SYSTEM_NAMES, SYSTEMS, EntityName, System, other
 from contracts.messages import STOPPED_BY, Command, Control, Cursor, Link
-from contracts.said import SENTENCES, Said, english, say
+from contracts.said import SENTENCES, Said, english, say, sentences_of
 from contracts.settings import Tenant
 from services.console.health import worded
 from services.console.known import Known
@@ -58,8 +58,9 @@ def facts_of(
     stopped = next((each for each in STOPPED_BY if held.get(("stopped", each))), None)
     forced = say("observe_unset", names=missing) if missing else None
     if stopped is not None:
-        words = held["stopped", stopped].get("words") or f"another {stopped} account"
-        forced = say("observe_stopped", why=words)
+        value = held["stopped", stopped]
+        account = [say("account_other", system=stopped)]
+        forced = say("observe_stopped", why=stop_said(value) if value.get("words") else account)
     said = (held.get(("mode", "~")) or {}).get("mode") or settings_mode
     by_system = _by_system(cursors)
     return Facts(
@@ -76,6 +77,12 @@ def facts_of(
         },
         read_within_s=read_within_s or {},
     )
+
+
+def stop_said(value: Mapping[str, Any]) -> list[Said] | str:
+    """Why a tenant stands still, of a fact that has words for it; as they stand where an older
+    release wrote it."""
+    return sentences_of(value.get("said")) or str(value["words"])
 
 
 def read_within(settings: Tenant) -> dict[System, float]:
@@ -278,7 +285,7 @@ class _Reasons:
         if found is None or found.flight is None:
             return None
         why = self._under_way(found, found.flight.command, "")
-        return say("twin_under_way", called=self._names.called(found), why=why)
+        return say("twin_under_way", called=self._names.said(found), why=why)
 
     def _unlinked(
         self, entity: EntityName, system: System, record_id: str, depth: int
@@ -287,7 +294,7 @@ class _Reasons:
         if found is None:
             return say("record_unknown", entity=entity, id=record_id, system=SYSTEM_NAMES[system])
         twin = side_of(found, other(system))
-        called = self._names.called(found)
+        called = self._names.said(found)
         if twin is None:
             why: Sequence[Said] = self.of(found, "", depth - 1) if depth > 1 else stored(found)
             if not why:

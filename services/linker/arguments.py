@@ -3,10 +3,11 @@ done."""
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName, System
 from contracts.messages import Link
+from contracts.said import SaidError, say
 from services.linker.state import State
 
 
-class Refused(Exception):
+class Refused(SaidError):
     """A signal that cannot be carried out, in words for the operator."""
 
 
@@ -24,5 +25,5 @@ def link_of(state: State, entity: EntityName, key: str) -> Link:
     """The link with this key."""
     link = state.get(entity, key)
     if link is None:
-        raise Refused(f"there is no {entity} link {key!r}")
+        raise Refused(say("refused_absent", entity=entity, key=key))
     return link

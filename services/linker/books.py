@@ -9,6 +9,7 @@ import msgspec
 from contracts.findings import REMARK_MAX, unsettled
 from contracts.messages import Finding, FindingKind, Link, Settled
 from contracts.notices import notice
+from contracts.said import say
 from contracts.vendors import reference_of
 from services.linker.arguments import Refused
 from services.linker.findings import MONEY, Around, findings_of, is_rounding
@@ -162,13 +163,13 @@ def settle(
     found = next((each for each in link.findings if each.kind == kind), None)
     if found is None:
         kinds = ", ".join(each.kind for each in link.findings) or "none"
-        raise Refused(f"{link.key} has no finding {kind}; there are: {kinds}")
+        raise Refused(say("refused_no_finding", key=link.key, kind=kind, fields=kinds))
     if said[0] is not None and said != (found.text, found.amount):
-        raise Refused(
-            f"{kind} of {link.key} says something else by now: {found.text}; {found.todo}"
-        )
+        told = [*found.said, *found.todo_said]
+        why = told or f"{found.text}; {found.todo}"
+        raise Refused(say("refused_other_finding", kind=kind, key=link.key, why=why))
     if not remark.strip() or len(remark) > REMARK_MAX:
-        raise Refused(f"remark says in 1 to {REMARK_MAX} characters why nothing is left to do")
+        raise Refused(say("refused_remark", most=REMARK_MAX))
     link.settled = {
         **link.settled,
         found.kind: Settled(

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from contracts import facts
 from contracts.entities import EntityName
 from contracts.messages import ORDER_SOURCE, Link, LinkState
-from contracts.said import Said, say
+from contracts.said import Said, english, say
 from contracts.vendors import invoice_id_of, invoice_order_id, own_chargebee_id, reference_of
 from services.linker.match import is_distinct
 from services.linker.state import State
@@ -78,17 +78,16 @@ def judge(state: State, now: str) -> None:
             facts.take_back(state, facts.Stopped, ORDER_SOURCE)
         return
     last = max(found, key=lambda each: each.date or "9999")
-    words = (
-        f"order.source is {wanted}, but {len(found)} linked orders are {before} of Chargebee, the "
-        f"last of "
-        f"{last.date or 'an unknown date'} ({last.key}), and would be made in Go again; set "
-        f"order.source back to "
-        f"{before}, or start.orders to a day after {last.date or 'all of them'}, and restart the "
-        f"services"
+    told = {"source": wanted, "count": len(found), "before": before, "key": last.key}
+    said = (
+        say("source_changed", date=last.date, **told)
+        if last.date
+        else say("source_changed_undated", **told)
     )
+    words = english(said)
     held = facts.get(state, facts.Stopped, ORDER_SOURCE)
     if held is None or held.words != words:
-        stopped = facts.Stopped(pinned=before, found=wanted, at=now, words=words)
+        stopped = facts.Stopped(pinned=before, found=wanted, at=now, words=words, said=[said])
         facts.put(state, stopped, ORDER_SOURCE)
 
 

@@ -37,6 +37,18 @@ MUTANTS = (
         'if False:\n        return "older"',
     ),
     Mutant(
+        "what was counted lets any other command pass",
+        _DISPATCH,
+        "link.passed in (True, kind)",
+        "link.passed",
+    ),
+    Mutant(
+        "a breaker counts what only one side holds",
+        _BREAKERS,
+        "state.pairs(entity)",
+        "state.size(entity)",
+    ),
+    Mutant(
         "an unmoved version is an edit",
         _STATE,
         "if event.version == side.version and not (event.deleted and not side.deleted):",
@@ -341,7 +353,7 @@ MUTANTS = (
     Mutant(
         "other lines are confirmed",
         _PAIR,
-        ' or born_in_go(link) or "lines" in doubtful:',
+        ' or born_in_go(link) or "lines" in doubtful or is_left:',
         " or born_in_go(link):",
     ),
     Mutant("an order is confirmed again and again", _PAIR, "and not link.confirmed", ""),
@@ -621,8 +633,8 @@ MUTANTS = (
     Mutant(
         "a finding is lost when the order is sent",
         _DISPATCH,
-        "= state, reason, list(said)\n    books.weigh(work, link)",
-        "= state, reason, list(said)\n    if state != 'sent':\n        books.weigh(work, link)",
+        'link.batch, link.passed = "", False\n    books.weigh(work, link)',
+        'link.batch, link.passed = "", False\n    if state != "sent":\n        books.weigh(work, link)',
     ),
     Mutant(
         "a sent draft that was not to be sent is right",
@@ -828,8 +840,8 @@ MUTANTS = (
     Mutant(
         "a reading of what was written and taken back tells nothing",
         _LATE,
-        "(was_written or is_whole or was_shown)",
-        "(was_written or is_whole)",
+        "was_written = was_written or is_whole or was_shown",
+        "was_written = was_written or is_whole",
     ),
     Mutant(
         "our last value covers no edit where nobody names the author",

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 COPIED = ("contracts", "services", "runtime")
 SUITE = (
     "tests/unit/test_decide.py",
+    "tests/unit/test_breakers.py",
     "tests/unit/test_removals.py",
     "tests/unit/test_operators.py",
     "tests/unit/test_runs.py",

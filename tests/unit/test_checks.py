@@ -15,10 +15,12 @@ import pytest
 from rich.console import Console
 
 from contracts.checks import Checked, finding, not_checked, note, ok
-from contracts.settings import Settings
+from contracts.said import english, say
+from contracts.settings import KafkaSettings, Settings
 from contracts.topics import TOPICS
 from runtime.checks import Seen, Steps, clock, discreet, secrets_of, service_url
 from runtime.clock import span
+from runtime.kafka import Amiss, Kafka, TopicsFound
 from runtime.vendor import Retriable
 from services.chargebee_adapter.check.webhooks import Receiver, _undelivered
 from services.console.doctor import (
@@ -339,25 +341,25 @@ def test_why_a_webhook_was_not_delivered_is_told_by_what_the_adapter_saw(
 
 def test_the_lines_of_the_topic_check_become_results() -> None:
     """Missing ones as one with the command, each other difference by itself."""
-    absent = [
-        f"tandem.{each}: does not exist" for each in ("customers", "links", "control", "journal")
-    ]
-    differs = (
-        "topic tandem.signals has 3 partitions, kafka.partitions says 12; set "
-        "kafka.partitions to what exists"
+    absent = ["customers", "links", "control", "journal"]
+    counts = {"value": 3, "wanted": 12}
+    differs = Amiss(
+        say("topic_partitions", topic="tandem.signals", **counts), say("topic_partitions_set")
     )
-    missing, other = topic_results([*absent, differs])
+    kafka = Kafka(KafkaSettings())
+    missing, other = topic_results(TopicsFound(absent, [], [differs]), kafka)
     assert (
         missing.words
         == f"4 of {len(TOPICS)} do not exist (tandem.customers, tandem.links, tandem.control, …)"
     )
     assert str(missing.fix).startswith("tandem topics create")
-    assert other == finding(
-        "topics",
+    assert (other.words, other.fix) == (
         "topic tandem.signals has 3 partitions, kafka.partitions says 12",
-        "set kafka.partitions to what exists",
+        "set kafka.partitions to what exists (it is fixed at creation)",
     )
-    assert told(topic_results([])) == [("ok", f"all {len(TOPICS)} exist as they should")]
+    assert told(topic_results(TopicsFound([], [], []), kafka)) == [
+        ("ok", f"all {len(TOPICS)} exist as they should")
+    ]
 
 
 def test_an_undecided_setting_is_in_the_way_of_sync_only() -> None:
@@ -412,36 +414,40 @@ def test_without_kafka_no_pinned_account_is_known() -> None:
     assert result == not_checked("pinned Chargebee site", "Kafka cannot be used")
 
 
+def steps(*given: Any) -> list[str]:
+    return list(map(english, next_steps(*given)))
+
+
 def test_the_next_step_follows_from_what_was_found() -> None:
     """Correct, start, decide, read the plans, or nothing: in that order, and by the mode an
     operator set."""
     open_, decided = settings(), settings({**DECIDED, "mode": "observe"})
-    stopped = note("linker", "does not run", "start it: python -m services.linker")
+    stopped = note("linker", "does not run", say("start_it", command="python -m services.linker"))
     wrong = finding("a", "b", "c")
-    assert next_steps([wrong, stopped], open_, ["acme"], {}) == [
+    assert steps([wrong, stopped], open_, ["acme"], {}) == [
         "correct the one thing marked above, then run tandem doctor again"
     ]
-    assert "the 2 things" in next_steps([wrong, wrong], open_, ["acme"], {})[0]
-    assert next_steps([stopped], open_, ["acme"], {}) == [
+    assert "the 2 things" in steps([wrong, wrong], open_, ["acme"], {})[0]
+    assert steps([stopped], open_, ["acme"], {}) == [
         "start the services, then run tandem doctor again:",
         "  python -m services.linker",
     ]
-    assert next_steps([], open_, ["acme"], {})[0].endswith(
+    assert steps([], open_, ["acme"], {})[0].endswith(
         "then decide invoicing.by, start.orders, create.order.to_chargebee, chargebee.prices"
     )
-    assert next_steps([], decided, ["acme"], {}) == [
+    assert steps([], decided, ["acme"], {}) == [
         "acme observes: read its plans with tandem plan, then tandem mode sync"
     ]
     two = decided.model_copy(
         update={"tenants": {**decided.tenants, "other": decided.tenants["acme"]}}
     )
-    assert next_steps([], two, ["acme"], {}) == [
+    assert steps([], two, ["acme"], {}) == [
         "acme observes: read its plans with tandem plan --tenant acme, then tandem mode sync "
         "--tenant acme"
     ]
     in_sync = ["acme is in sync: tandem status shows how it stands"]
-    assert next_steps([], decided, ["acme"], {"acme": "sync"}) == in_sync
-    assert next_steps([], settings(DECIDED), ["acme"], {}) == in_sync
+    assert steps([], decided, ["acme"], {"acme": "sync"}) == in_sync
+    assert steps([], settings(DECIDED), ["acme"], {}) == in_sync
 
 
 def test_a_result_stands_under_its_heading_with_its_fix_below() -> None:
@@ -513,7 +519,7 @@ def test_tenants_that_no_time_is_left_for_are_named() -> None:
     async def run() -> list[Checked]:
         return [each async for _, each in _vendors("acme", time.monotonic())]
 
-    why = "no time was left; run tandem doctor --tenant acme"
+    why = say("no_time_left", tenant="acme")
     assert asyncio.run(run()) == [not_checked("Chargebee", why), not_checked("PowerOffice Go", why)]
 
 
@@ -531,3 +537,10 @@ def test_without_keys_the_vendors_are_not_checked_and_it_says_who_can() -> None:
     assert found[2].words.startswith("acme-test; ")
     away = list(without_keys("acme", Held(why="Kafka cannot be used")))
     assert told(away)[2:] == [("note", "not checked: Kafka cannot be used")] * 2
+
+
+def test_no_secret_survives_in_a_sentence() -> None:
+    inner = say("kafka_unusable_at", place="kafka", why="not long-secret")
+    told = discreet(not_checked("a", inner), ["long-secret"])
+    assert told.words == "not checked: cannot be used at kafka: not ***"
+    assert english(*told.said) == told.words

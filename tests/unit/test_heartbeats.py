@@ -9,12 +9,13 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from contracts.messages import Heartbeat
+from contracts.said import say
 from contracts.settings import KafkaSettings
 from contracts.topics import HEARTBEATS
 from runtime import heartbeats, topics_wait
 from runtime import probe as probes
 from runtime.heartbeats import Heartbeats
-from runtime.kafka import Kafka, TopicError, TopicsFound
+from runtime.kafka import Amiss, Kafka, TopicError, TopicsFound
 from runtime.probe import Probe
 from runtime.version import version
 from tests.flow.test_broker import settings
@@ -118,7 +119,11 @@ def found(
     small: list[str] | None = None,
     differing: list[str] | None = None,
 ) -> TopicsFound:
-    return TopicsFound(missing or [], small or [], differing or [])
+    few, others = (
+        [Amiss(say("bare", why=each), say("topic_small_set")) for each in told or []]
+        for told in (small, differing)
+    )
+    return TopicsFound(missing or [], few, others)
 
 
 def test_a_service_waits_in_words_until_somebody_has_made_the_topics(
@@ -140,8 +145,8 @@ def test_a_service_waits_in_words_until_somebody_has_made_the_topics(
         "topics create",
         "1 of 14 topics does not exist (x.heartbeats); run: tandem topics create",
         "1 of 14 topics does not exist (x.links); run: tandem topics create",
-        "topic x.links has max.message.bytes=1, kafka.max_message_bytes says 2; run: tandem "
-        "topics create",
+        "topic x.links has max.message.bytes=1, kafka.max_message_bytes says 2; tandem topics "
+        "create raises it, or set kafka.max_message_bytes lower; run: tandem topics create",
     ]
     assert exist == 3
 

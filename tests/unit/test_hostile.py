@@ -41,6 +41,7 @@ from contracts.messages import (
     Side,
     Signal,
 )
+from contracts.said import say as sentence
 from demo.installation import Installation
 from demo.processes import Child
 from runtime.clock import iso_now
@@ -306,7 +307,7 @@ def here(model: ReadModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setattr("services.console.cli_change.send_again", nothing)
     monkeypatch.setattr(cli_runs, "until_planned", lambda about: None)
     monkeypatch.setattr(doctor_view, "diagnose", diagnosed)
-    monkeypatch.setattr(doctor_view, "next_steps", lambda *_args: [EVIL])
+    monkeypatch.setattr(doctor_view, "next_steps", lambda *_args: [sentence("bare", why=EVIL)])
     monkeypatch.setattr(watching, "watch", watched)
     monkeypatch.setattr(cli, "run_kafka", lambda data, port: 0)
     config = tmp_path / "tandem.toml"

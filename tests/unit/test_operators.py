@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from contracts.messages import Command, Outcome, Problem, Signal
+from contracts.said import english, sentences_of
 from services.linker.decide import Message
 from services.linker.state import Policy
 from tests.unit.bench import KARI, NOW, WHEEL, Bench, order
@@ -49,6 +50,7 @@ def test_pick_refuses_what_is_no_candidate() -> None:
     assert bench.tell("pick", entity="customer", key="kari", candidate="go-6") == []
     assert bench.told["result"] == "refused"
     assert "go-5" in bench.told["reason"]
+    assert english(*sentences_of(bench.told["said"])) == bench.told["reason"]
 
 
 def test_unlink_parts_for_good_and_takes_our_stamp_away() -> None:

@@ -2,16 +2,17 @@
 all is well."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 
 from contracts.messages import Heartbeat, Signal
+from contracts.said import english
 from contracts.settings import KafkaSettings, Settings
 from runtime.clock import iso
 from services.console.doctor_services import of_prefixes, of_slots, of_versions
-from services.console.services import REQUIRED, Judged, Process, judge
+from services.console.services import REQUIRED, Process, WaitingSignal, judge
 from tests.flow.test_broker import settings as one_tenant
 
 NOW = datetime(2026, 11, 29, 12, 0, 50, tzinfo=UTC)
@@ -51,17 +52,28 @@ def settings(*, tenants: int = 1, patience: float = 1.0) -> Settings:
     )
 
 
+class Told(NamedTuple):
+    """What is judged, in English."""
+
+    alerts: list[str]
+    notes: list[str]
+    processes: list[Process]
+    signals: list[WaitingSignal]
+
+
 def told(
     *beats: Heartbeat,
     without: str = "",
     signals: tuple[Signal, ...] = (),
     held: Settings | None = None,
-) -> Judged:
+) -> Told:
     """What is said of these beats beside those of all other services, which are well."""
     held = held or settings()
     named = {each.service for each in beats} | {without}
     others = [beat(service) for service in REQUIRED if service not in named]
-    return judge(held, list(held.tenants), [*beats, *others], signals, "1.0", NOW)
+    found = judge(held, list(held.tenants), [*beats, *others], signals, "1.0", NOW)
+    alerts, notes = ([english(each) for each in said] for said in (found.alerts, found.notes))
+    return Told(alerts, notes, found.processes, found.signals)
 
 
 def test_nothing_is_said_while_all_is_well() -> None:

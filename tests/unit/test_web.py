@@ -201,10 +201,10 @@ class Browser:
             return {"customers": (3, 9)}
 
         async def diagnose(tenant: str) -> Diagnosis:
-            return Diagnosis(
-                [finding("topics", f"2 of 9 {HOSTILE}", "create them")], ["correct it"]
-            )
+            return self.diagnosis
 
+        found = finding("topics", f"2 of 9 {HOSTILE}", "create them")
+        self.diagnosis = Diagnosis([found], [say("next_correct_one")])
         self.model, self.again, self.away = model, list[str](), None
         self.ranges: list[tuple[Any, ...]] = []
         watch, outside = HealthWatch(settings), Outside(send, again, ranges_of, diagnose)
@@ -616,7 +616,7 @@ def test_one_dead_letter_is_tried_again_where_it_is_shown(browser: Browser) -> N
     ]
     assert browser.again == ["unread/1"]
     assert "no dead letter" in browser.act("redrive", 404, letter="gone")
-    browser.away = NotFound("the message is not kept")
+    browser.away = NotFound(say("letter_lost", key="x", place="y"))
     assert "is not kept" in browser.act("redrive", 404, letter="unread/1")
     browser.away = ConnectionError("no route")
     assert "Kafka cannot be used" in browser.act("redrive", 503, letter="unread/1")
@@ -693,7 +693,7 @@ def test_a_replay_that_does_not_fit_is_told(browser: Browser) -> None:
     assert "no time" in browser.act("replay", 400)
     assert "side" in browser.act("replay", 400, **{"from": "2h"}, side="go")
     assert "is known of" in browser.act("replay", 404, **{"from": "2h"}, id="gone")
-    browser.away = NotFound("there is nothing in that range")
+    browser.away = NotFound(say("range_empty"))
     assert "nothing in that range" in browser.act("replay", 404, **{"from": "2h"})
     browser.away = ConnectionError("no route")
     browser.act("replay", 503, **{"from": "2h"})
@@ -852,7 +852,7 @@ def test_the_doctor_runs_for_an_operator_and_is_shown_to_all(model: ReadModel) -
         assert answer.status_code == code
     held.login("reader", "reader")
     text = held.see("/acme/doctor")
-    for words in ("2 of 9 &lt;script&gt;", "create them", "correct it", "UTC, operator"):
+    for words in ("2 of 9 &lt;script&gt;", "create them", "correct the one thing", "UTC, operator"):
         assert words in text
     assert held.post("/acme/doctor", data={}).status_code == 403
     assert held.sent == []

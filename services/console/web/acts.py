@@ -7,6 +7,7 @@ import msgspec
 
 from contracts import signals
 from contracts.messages import DeadLetter
+from contracts.said import say
 from contracts.signals import OfOperator
 from services.console.letters import about, choose
 from services.console.lookup import find_link, keys_of
@@ -42,7 +43,7 @@ def instruction(kind: str, form: Mapping[str, str]) -> OfOperator:
     name. Raises Wrong."""
     meant = OFFERED.get(kind)
     if meant is None:
-        raise signals.Wrong(f"this page sends no signal {kind!r}")
+        raise signals.Wrong(say("wrong_form", kind=kind))
     given: dict[str, Any] = {}
     for name in meant.__struct_fields__:
         if name == "shown":

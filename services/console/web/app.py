@@ -16,8 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts import asyncapi, schema
 from contracts.asyncapi import types_of
+from contracts.said import sentences_of
 from contracts.settings import Settings
-from contracts.signals import OfOperator, Replay, Wrong
+from contracts.signals import OfOperator, Replay
 from contracts.topics import TOPICS
 from runtime.clock import utc_now
 from runtime.harmless import harmless
@@ -262,11 +263,10 @@ class WebConsole:
             return asked.page("message.html", 403, title=words, words=asked.person.role)
         try:
             said = await self._said(asked, kind, form)
-        except (Wrong, ValueError) as error:
-            return asked.page("message.html", 400, title="This cannot be sent", words=str(error))
+        except ValueError as error:
+            return asked.refused("This cannot be sent", error)
         except NotFound as error:
-            words = str(error)
-            return asked.page("message.html", 404, title="It is not there", words=words, back=back)
+            return asked.refused("It is not there", error, 404, back=back)
         return await self._told(asked, said, back)
 
     async def _said(self, asked: Asked, kind: str, form: Mapping[str, str]) -> OfOperator:
@@ -287,7 +287,9 @@ class WebConsole:
             words = "Sent; the linker has not taken it yet, it will when it runs"
             return asked.page("message.html", 202, title=words, words="", back=back)
         if answer.get("result") == "refused":
-            words = str(answer.get("reason", ""))
+            words = asked.words.said(
+                sentences_of(answer.get("said")), str(answer.get("reason", ""))
+            )
             return asked.page("message.html", 409, title="Refused", words=words, back=back)
         if "run" in answer:
             back = f"/{asked.tenant}/runs/{answer['run']}"

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from contracts.messages import JournalEntry
+from contracts.said import SaidError
 from contracts.settings import Settings
 from services.console.base import Meant
 from services.console.model import ReadModel
@@ -79,6 +80,11 @@ class Asked:
         needs = counted(self.model, self.tenant) if self.tenant else 0
         known: dict[str, Any] = {"person": self.person, "tenant": self.tenant, "needs": needs}
         return self._render(self.request, name, status, **(known | more))
+
+    def refused(self, title: str, error: Exception, status: int = 400, **more: str) -> Response:
+        """A page that says why something is not done."""
+        words = self.words.said(error.said if isinstance(error, SaidError) else [], str(error))
+        return self.page("message.html", status, title=title, words=words, **more)
 
     def absent(self, words: str) -> Response:
         """A page that says that something is not there."""

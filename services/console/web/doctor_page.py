@@ -7,6 +7,7 @@ from typing import NamedTuple
 from starlette.responses import RedirectResponse, Response
 
 from contracts.checks import Checked
+from contracts.said import Said
 from runtime.clock import iso_now
 from services.console.web.asked import Asked
 
@@ -15,7 +16,7 @@ class Diagnosis(NamedTuple):
     """Every result of a tenant, and what to do next, one line each."""
 
     checks: list[Checked]
-    steps: list[str]
+    steps: list[Said]
 
 
 Diagnose = Callable[[str], Awaitable[Diagnosis]]

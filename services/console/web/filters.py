@@ -12,6 +12,8 @@ import msgspec
 
 from contracts.entities import EntityName
 from contracts.messages import LinkState
+from contracts.said import say
+from services.console.base import Unfit
 from services.console.web.kept import KeptFile
 
 NAME = "filters.json"
@@ -47,17 +49,17 @@ class Filters:
         return self._file.read().get(person, {}).get(tenant, [])
 
     def keep(self, person: str, tenant: str, kept: Filter) -> None:
-        """Save a filter, in place of one of that name. Raises ValueError where a person has too
-        many, or it has no name, and Unusable where the file cannot be written."""
+        """Save a filter, in place of one of that name. Raises Unfit where a person has too many, or
+        it has no name, and Unwritable."""
         if not 0 < len(kept.name) <= NAME_MAX:
-            raise ValueError(f"a filter has a name of at most {NAME_MAX} characters")
+            raise Unfit(say("filter_name", most=NAME_MAX))
         others = [each for each in self.of(person, tenant) if each.name != kept.name]
         if len(others) >= FILTERS_MAX:
-            raise ValueError(f"there are {FILTERS_MAX} filters already; delete one")
+            raise Unfit(say("filter_many", most=FILTERS_MAX))
         self._write(person, tenant, sorted([*others, kept], key=lambda each: each.name.casefold()))
 
     def drop(self, person: str, tenant: str, name: str) -> None:
-        """Delete the filter of this name, if there is one. Raises Unusable."""
+        """Delete the filter of this name, if there is one. Raises Unwritable."""
         left = [each for each in self.of(person, tenant) if each.name != name]
         self._write(person, tenant, left)
 

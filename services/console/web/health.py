@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import NamedTuple
 
+from contracts.said import say
 from contracts.settings import Settings
 from runtime.clock import iso_now, utc_now
 from runtime.kafka import AWAY, Kafka
@@ -31,7 +32,7 @@ class HealthWatch:
     def __init__(self, settings: Settings) -> None:
         self._settings, self._lock, self._until_s = settings, asyncio.Lock(), 0.0
         self.health: Health | None = None
-        self.trouble = "not read yet"
+        self.trouble = [say("health_unread")]
 
     async def look(self) -> None:
         """Look, unless what was seen is new enough; what takes longer than LOOK_S is told as
@@ -41,10 +42,10 @@ class HealthWatch:
                 return
             try:
                 async with asyncio.timeout(LOOK_S * self._settings.console.patience):
-                    self.health, self.trouble = await self._read(), ""
+                    self.health, self.trouble = await self._read(), []
             except AWAY as error:
                 self.health = None
-                self.trouble = f"Kafka cannot be read: {type(error).__name__}"
+                self.trouble = [say("kafka_unread", why=type(error).__name__)]
             self._until_s = time.monotonic() + LASTS_S
 
     async def _read(self) -> Health:

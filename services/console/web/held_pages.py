@@ -29,7 +29,10 @@ class Held(NamedTuple):
 async def held(asked: Asked) -> Response:
     """Every plan that waits, with what would be written; those that a person holds with a form."""
     found = await _found(asked)
-    rows = [{"plan": plan, "changes": _changes(plan)} for plan in found.plans[:ROWS_MAX]]
+    rows = [
+        {"plan": plan, "changes": _changes(plan, asked.words("blank"))}
+        for plan in found.plans[:ROWS_MAX]
+    ]
     return asked.page(
         "held.html",
         groups=[{"batch": batch, "count": count} for batch, count in found.groups],
@@ -83,8 +86,8 @@ def _read(model: ReadModel, tenant: str, settings: Tenant, batch: str) -> Held:
     return Held(chosen, groups)
 
 
-def _changes(plan: Plan) -> list[tuple[str, str]]:
+def _changes(plan: Plan, blank: str) -> list[tuple[str, str]]:
     """The first changes in words, long ones cut short; the files have all of them."""
-    held: list[tuple[str, Any]] = list(changes_of(plan).items())
+    held: list[tuple[str, Any]] = list(changes_of(plan, blank).items())
     said = [(name, shortened(w, CHANGE_MAX)) for name, w in held]
     return said if len(said) <= CHANGES_MAX else [*said[:CHANGES_MAX], ("…", "")]

@@ -7,10 +7,15 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from contracts.said import SaidError, say
 from runtime.private import open_private
 from runtime.unusable import Unusable
 
 Value = TypeVar("Value")
+
+
+class Unwritable(SaidError, Unusable):
+    """The file cannot be written; the text says which, and why."""
 
 
 class KeptFile(Generic[Value]):
@@ -27,11 +32,11 @@ class KeptFile(Generic[Value]):
             return {}
 
     def write(self, held: dict[str, Value]) -> None:
-        """Replace it whole. Raises Unusable where it cannot be written."""
+        """Replace it whole. Raises Unwritable."""
         new = self._file.with_suffix(".new")
         try:
             with open_private(new) as stream:
                 stream.write(msgspec.json.format(msgspec.json.encode(held)).decode())
             os.replace(new, self._file)
         except OSError as error:
-            raise Unusable(f"console.data: {self._file} cannot be written: {error}") from None
+            raise Unwritable(say("file_unwritable", name=self._file, why=error)) from None

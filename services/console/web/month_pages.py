@@ -11,14 +11,17 @@ from contracts.entities import SYSTEMS
 from contracts.messages import Control
 from runtime.clock import utc_now
 from runtime.harmless import shortened
+from services.console.base import Unfit
 from services.console.model import ReadModel
 from services.console.readings import newest, whole
 from services.console.totals import (
     ORDER_COLUMNS,
+    UNKNOWN,
     OrderRow,
     Totals,
     differences_of,
     month_of,
+    note_said,
     order_rows,
     sum_rows,
     totals_html,
@@ -31,8 +34,8 @@ ROWS_MAX, NOTE_MAX = 50, 120
 
 
 class Shown(NamedTuple):
-    """An order that stands on one side, or differs: with the number of its page, and both sides'
-    differences by amount."""
+    """An order that stands on one side, or differs: with the number of its page, both sides'
+    differences by amount, and what is said of it."""
 
     row: OrderRow
     number: int | None
@@ -107,8 +110,8 @@ async def _asked_for(asked: Asked) -> Month | Response:
     given = asked.request.query_params.get("month") or f"{_now(asked):%Y-%m}"
     try:
         wanted = month_of(given)
-    except ValueError as error:
-        return asked.page("message.html", 400, title="This is no month", words=str(error))
+    except Unfit as error:
+        return asked.refused("This is no month", error)
     run = newest(asked.model.controls(asked.tenant, "run"), "order")
     is_whole = run is not None and (run.value.get("kind"), run.value.get("state")) == (
         "reconcile",
@@ -144,8 +147,13 @@ def _sums(found: Totals, rows: dict[str, list[OrderRow]]) -> list[dict[str, Any]
 
 def _shown(asked: Asked, row: OrderRow) -> Shown:
     link = asked.model.link(asked.tenant, "order", row.link)
-    number = asked.model.number_of(link) if link is not None else None
-    return Shown(row, number, differences_of(row), shortened(row.note, NOTE_MAX))
+    if link is None:
+        said, number = [] if row.link else [UNKNOWN], None
+    else:
+        is_whole = all(row.amounts["total"].values())
+        said, number = note_said(link, is_whole=is_whole), asked.model.number_of(link)
+    note = shortened(asked.words.said(said, row.note), NOTE_MAX)
+    return Shown(row, number, differences_of(row), note)
 
 
 def _name(asked: Asked, held: Month) -> str:

@@ -18,7 +18,7 @@ from services.console.letters import said_of as letter_said
 from services.console.letters import words_of as letter_words
 from services.console.model import ReadModel
 from services.console.model_rows import ids_of
-from services.console.names import Names, amount_in, words_of
+from services.console.names import Names, amount_in, said_of
 from services.console.plans import batches_of, plans_of
 from services.console.shown import Shown, shown_of
 
@@ -54,7 +54,7 @@ class Need(NamedTuple):
     key: str
     number: int | None
     ids: dict[System, str]
-    called: str
+    called: tuple[Said, ...]
     reason: str
     todo: str = ""
     said: tuple[Said, ...] = ()
@@ -102,7 +102,7 @@ def _findings(model: ReadModel, tenant: str) -> Iterator[Need]:
             found.key,
             model.number_of(link) if link is not None else None,
             found.ids,
-            words_of(names.of(link)) if link is not None else "",
+            tuple(said_of(names.of(link))) if link is not None else (),
             finding.text,
             finding.todo,
             finding.said,
@@ -116,7 +116,7 @@ def _findings(model: ReadModel, tenant: str) -> Iterator[Need]:
 def _links(model: ReadModel, about: Meant) -> Iterator[Need]:
     for state, kind in _STATES.items():
         for shown in shown_of(model, about, model.in_states(about.tenant, (state,), most=MOST)):
-            yield _need(model, kind, shown, shown.said or [say("bare", why=state)])
+            yield _need(model, kind, shown, shown.said or [say("state_bare", state=state)])
     for shown in shown_of(model, about, model.asked(about.tenant, MOST)):
         fields = ", ".join(shown.link.asked)
         yield _need(model, "asked", shown, [say("asked_fields", fields=fields)])
@@ -131,7 +131,7 @@ def _need(model: ReadModel, kind: Kind, shown: Shown, said: list[Said]) -> Need:
         link.key,
         model.number_of(link),
         ids_of(link),
-        words_of(named),
+        tuple(said_of(named)),
         english(*said),
         said=tuple(said),
         currency=named.currency,
@@ -152,7 +152,7 @@ def _held(model: ReadModel, tenant: str) -> Iterator[Need]:
             batch.batch,
             None,
             {},
-            batch.batch,
+            (say("called", name=batch.batch),),
             batch.words(),
             said=(batch.said(),),
             currency=currency,
@@ -168,4 +168,4 @@ def _letters(model: ReadModel, tenant: str) -> Iterator[Need]:
         held = model.link(tenant, entity, link) if entity is not None else None
         number = model.number_of(held) if held is not None else None
         words, said = letter_words(letter), letter_said(letter)
-        yield Need("letter", key, entity, link, number, {}, "", words, said=said, since=letter.at)
+        yield Need("letter", key, entity, link, number, {}, (), words, said=said, since=letter.at)

@@ -3,6 +3,7 @@
 from starlette.responses import RedirectResponse, Response
 
 from contracts.entities import SYSTEMS
+from contracts.said import english
 from runtime.clock import utc_now
 from runtime.unusable import Unusable
 from services.console.web.asked import Asked
@@ -46,7 +47,8 @@ async def needs_csv(asked: Asked) -> Response:
             [
                 *(need.kind, need.entity or "", need.key),
                 *(need.ids.get(system, "") for system in SYSTEMS),
-                *(need.called, need.currency, need.amount, need.since, need.reason, need.todo),
+                *(english(*need.called), need.currency, need.amount, need.since),
+                *(need.reason, need.todo),
                 *((held.by, held.at) if held is not None else ("", "")),
             ]
         )
@@ -75,7 +77,7 @@ def _said(asked: Asked, *, ends: bool) -> Response:
             present = map(mark_of, _needs(asked))
             asked.taken.take(asked.tenant, mark, asked.person.name, now, present)
     except (ValueError, Unusable) as error:
-        return asked.page("message.html", 400, title="This cannot be saved", words=str(error))
+        return asked.refused("This cannot be saved", error)
     return RedirectResponse(f"/{asked.tenant}/needs", 303)
 
 

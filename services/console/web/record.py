@@ -16,7 +16,7 @@ from services.console.known import KnownByModel
 from services.console.lookup import keys_of
 from services.console.model import ReadModel
 from services.console.model_rows import ids_of, side_of
-from services.console.names import Names, words_of
+from services.console.names import Names, said_of
 from services.console.plans import changes_of, plan_of
 from services.console.shown import shown_of
 from services.console.values import shown as words_for
@@ -42,11 +42,12 @@ class FieldRow(NamedTuple):
 
 class RecordView(NamedTuple):
     """All that the page of a record shows; history is newest first, `pages` the addresses of its
-    own pages in the systems, where the settings tell them."""
+    own pages in the systems, where the settings tell them. `called` is empty where it has no
+    name."""
 
     link: Link
     number: int | None
-    called: str
+    called: list[Said]
     reason: str
     said: list[Said]
     ids: dict[System, str]
@@ -63,8 +64,9 @@ class RecordView(NamedTuple):
     undo: str
 
 
-def record_of(model: ReadModel, about: Meant, link: Link) -> RecordView:
-    """What the read model holds of a link and around it."""
+def record_of(model: ReadModel, about: Meant, link: Link, blank: str) -> RecordView:
+    """What the read model holds of a link and around it. `blank` is said of a planned field whose
+    value is blank before or after."""
     tenant = about.tenant
     (shown,) = shown_of(model, about, (link,))
     ids, names = ids_of(link), Names(KnownByModel(model, tenant))
@@ -73,14 +75,14 @@ def record_of(model: ReadModel, about: Meant, link: Link) -> RecordView:
     return RecordView(
         link=link,
         number=model.number_of(link),
-        called=words_of(shown.named) or link.key,
+        called=said_of(shown.named),
         reason=shown.reason or "",
         said=shown.said,
         ids=ids,
         pages=pages_of(about.settings.tenants[tenant], link.entity, ids),
         fields=_fields(link),
         findings=[(found.finding, found.settled) for found in found_in(link)],
-        planned=changes_of(plan) if plan is not None else {},
+        planned=changes_of(plan, blank) if plan is not None else {},
         plan_op=plan["op"] if plan is not None else "",
         plan_target=plan["target"] if plan is not None else "",
         candidates=[(each, _number(model, tenant, link, each)) for each in shown.choices],

@@ -8,6 +8,7 @@ import msgspec
 
 from contracts import signals
 from contracts.entities import ENTITIES, EntityName
+from contracts.said import say
 from contracts.settings import Tenant
 from services.console.base import NotFound
 from services.console.lookup import require_known
@@ -45,6 +46,6 @@ async def meant(
 def _for_real(model: ReadModel, tenant: str, run_id: str) -> signals.Replay:
     fact = model.fact(tenant, "run", run_id) or {}
     if (fact.get("kind"), fact.get("state"), fact.get("dry_run")) != ("replay", "done", True):
-        raise NotFound(f"there is no dry run {run_id!r} that is done")
+        raise NotFound(say("unknown_run", id=run_id))
     said = signals.made(signals.Replay, fact["args"])
     return msgspec.structs.replace(said, dry_run=False)

@@ -8,11 +8,12 @@ from starlette.responses import Response
 from contracts.facts import Run
 from contracts.messages import Control, JournalEntry
 from runtime.clock import iso_now
+from runtime.harmless import shortened
 from services.console import drift, reports
 from services.console.files import html_text
 from services.console.readings import overtaken_by
 from services.console.runs import figures
-from services.console.runs import words_of as run_words
+from services.console.runs import said_of as run_said
 from services.console.web.asked import Asked
 from services.console.web.downloads import as_csv, as_html
 
@@ -28,7 +29,7 @@ async def runs(asked: Asked) -> Response:
         key=lambda control: str(control.value.get("at", "")),
         reverse=True,
     )
-    rows = [{"id": c.id, "fact": c.value, "words": run_words(c.value)} for c in found[:RUNS_MAX]]
+    rows = [{"id": c.id, "fact": c.value, "said": run_said(c.value)} for c in found[:RUNS_MAX]]
     whole = (c.id for c in found if reports.has_report(c.value) and overtaken_by(found, c) is None)
     last = next(whole, "")
     may_act = asked.person.may("reconcile")
@@ -52,11 +53,12 @@ async def run(asked: Asked) -> Response:
         "run.html",
         id=run_id,
         fact=fact,
-        words=run_words(fact),
+        said=run_said(fact),
         figures=figures(fact),
         over=over,
         still=over,
         head=head,
+        rows=_rows(asked, head) if head is not None else [],
         later=later.id if later is not None and reports.has_report(fact) else "",
         columns=drift.COLUMNS,
         more=max(0, head.count - len(head.rows)) if head is not None else 0,
@@ -116,6 +118,15 @@ async def _head(asked: Asked, run_id: str) -> reports.Head:
     if held is not None:
         return held
     return await asked.aside(lambda model: reports.head_of(model, tenant, run_id, now))
+
+
+def _rows(asked: Asked, head: reports.Head) -> list[list[str]]:
+    """The first rows of a report, with their notes in the reader's language."""
+    notes = head.notes or [[] for _ in head.rows]
+    return [
+        [*row[:-1], shortened(asked.words.said(said, row[-1]), reports.CELL_MAX)]
+        for row, said in zip(head.rows, notes, strict=True)
+    ]
 
 
 def _entries(asked: Asked, run_id: str) -> tuple[list[JournalEntry], int]:

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+from contracts.said import say
 from runtime.clock import iso
+from services.console.base import Unfit
 from services.console.web.kept import KeptFile
 from services.console.web.needs import Need
 
@@ -52,16 +54,15 @@ class TakenThings:
 
     def take(self, tenant: str, mark: str, by: str, now: datetime, present: Iterable[str]) -> None:
         """Say that a person works on one of those that are `present`; the others are forgotten.
-        Raises ValueError where it is none of them, and Unusable where the file cannot be
-        written."""
+        Raises Unfit where it is none of them, and Unwritable."""
         left = {*present}
         if mark not in left:
-            raise ValueError("it is settled meanwhile, or says something else; look again")
+            raise Unfit(say("taken_gone"))
         held = {name: taken for name, taken in self.of(tenant, now).items() if name in left}
         self._write(tenant, {**held, mark: Taken(by=by, at=iso(now))})
 
     def let_go(self, tenant: str, mark: str, now: datetime) -> None:
-        """Nobody works on it any more. Raises Unusable."""
+        """Nobody works on it any more. Raises Unwritable."""
         held = {name: taken for name, taken in self.of(tenant, now).items() if name != mark}
         self._write(tenant, held)
 

@@ -8,14 +8,16 @@ from starlette.responses import RedirectResponse, Response
 
 from contracts.entities import ENTITIES, SYSTEMS, EntityName
 from contracts.messages import DeadLetter, Link, LinkState
+from contracts.said import say
 from runtime.harmless import shortened
 from runtime.unusable import Unusable
+from services.console.base import Unfit
 from services.console.following import picked
 from services.console.known import KnownByModel
 from services.console.letters import said_of as letter_said
 from services.console.letters import words_of as letter_words
 from services.console.model_rows import ids_of
-from services.console.names import Names, words_of
+from services.console.names import Names, said_of
 from services.console.status import mode_of, switches_of, troubles_of
 from services.console.values import shown
 from services.console.web.asked import Asked
@@ -80,7 +82,7 @@ async def records(asked: Asked) -> Response:
             "link": link,
             "ids": ids_of(link),
             "number": asked.model.number_of(link),
-            "called": words_of(names.of(link)),
+            "called": said_of(names.of(link)),
         }
         for link in found
     ]
@@ -107,8 +109,10 @@ async def keep_filter(asked: Asked) -> Response:
     try:
         kept = msgspec.convert(given, Filter)
         asked.filters.keep(asked.person.name, asked.tenant, kept)
-    except (ValueError, Unusable) as error:
-        return asked.page("message.html", 400, title="This cannot be saved", words=str(error))
+    except msgspec.ValidationError:
+        return asked.refused("This cannot be saved", Unfit(say("filter_wrong")))
+    except (Unfit, Unusable) as error:
+        return asked.refused("This cannot be saved", error)
     return RedirectResponse(f"/{asked.tenant}/records?{kept.query}", 303)
 
 
@@ -117,7 +121,7 @@ async def drop_filter(asked: Asked) -> Response:
     try:
         asked.filters.drop(asked.person.name, asked.tenant, asked.form.get("name", ""))
     except Unusable as error:
-        return asked.page("message.html", 400, title="This cannot be saved", words=str(error))
+        return asked.refused("This cannot be saved", error)
     return RedirectResponse(f"/{asked.tenant}/records", 303)
 
 
@@ -145,7 +149,7 @@ async def record(asked: Asked) -> Response:
         )
     return asked.page(
         "record.html",
-        view=record_of(asked.model, asked.about, link),
+        view=record_of(asked.model, asked.about, link, asked.words("blank")),
         systems=SYSTEMS,
         may_act=asked.person.may("settle"),
         may_forget=asked.person.may("forget"),

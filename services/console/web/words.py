@@ -23,8 +23,9 @@ LOCALES = {"en": "en_GB", "nb": "nb_NO"}
 COOKIE = "tandem_language"
 DIRECTORY = Path(__file__).parent / "languages"
 QUOTES = {"en": "“{}”", "nb": "«{}»"}
-TRANSLATED = frozenset({"entity", "kind", "lacking", "of", "op", "state", "what"})
+TRANSLATED = frozenset({"entity", "kind", "lacking", "meaning", "of", "op", "state", "what"})
 NAMED = frozenset({"field", "fields"})  # our own fields, one or several
+LISTED = frozenset({"fulfilment", "kind", "status", "vat_exempt"})  # whose values are our own words
 SYSTEMS = frozenset({"system", "other"})
 
 
@@ -71,10 +72,21 @@ class Words:
         if name in SYSTEMS:
             return {"chargebee": "Chargebee", "poweroffice": "Go"}.get(text, text)
         if name in NAMED:
-            return ", ".join(self(each) for each in text.split(", "))
+            return self.fields(text)
         if name == "at":
             return self.moment(text)
+        if name == "total":
+            currency, _, amount = text.rpartition(" ")
+            return self.amount(currency, amount)
         return self(text) if name in TRANSLATED else text
+
+    def fields(self, text: str) -> str:
+        """Names of our own fields, one or several."""
+        return ", ".join(self(each) for each in text.split(", "))
+
+    def value(self, name: str, text: str) -> str:
+        """The value of a field, in words: where it is one of a list of ours, in this language."""
+        return self(text) if name in LISTED else text
 
     def moment(self, text: str) -> str:
         """A time (ISO 8601) to the minute, in UTC; as it stands where it is none."""

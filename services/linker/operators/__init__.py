@@ -2,10 +2,12 @@
 its answer. Pure.
 
 A signal that cannot be carried out changes nothing; control `signal/<id>` keeps the answer in
-words, so that the command line can show it.
+words, also as sentences, so that the command line and the page can show it.
 """
 
 from typing import Any
+
+import msgspec
 
 from contracts import signals
 from contracts.messages import Signal
@@ -27,7 +29,8 @@ def carry_out(work: Session, signal: Signal) -> None:
     try:
         fact |= {"result": "done", **_done(work, signal)}
     except (Refused, signals.Wrong) as refusal:
-        fact |= {"result": "refused", "reason": str(refusal)}
+        told = msgspec.to_builtins(refusal.said)
+        fact |= {"result": "refused", "reason": str(refusal), "said": told}
     work.state.set_control("signal", signal.id, fact)
     work.acknowledge(signal, fact)
 

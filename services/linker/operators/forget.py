@@ -7,6 +7,7 @@ import msgspec
 
 from contracts import facts, signals
 from contracts.messages import Link
+from contracts.said import say
 from contracts.topics import ENTITY_TOPICS, link_key, reading_key, record_key
 from services.linker.arguments import Refused, link_of
 from services.linker.session import Session
@@ -23,9 +24,9 @@ def forget(work: Session, said: signals.Forget) -> dict[str, Any]:
     link = link_of(state, entity, said.key)
     for system, side in sides(link):
         if not side.deleted:
-            raise Refused(f"{system} still has {entity} {side.id}; delete it there first")
+            raise Refused(say("refused_not_deleted", system=system, entity=entity, id=side.id))
     if link.flight is not None:
-        raise Refused(f"{link.key} has a command in flight; try again when it is answered")
+        raise Refused(say("refused_in_flight", key=link.key))
     keys = _keys_of(link, said.journal, said.letters)
     for number, (system, side) in enumerate(sides(link)):
         fact = facts.Forgotten(

@@ -59,7 +59,7 @@ def _batches(work: Session, said: signals.Release | signals.Discard) -> list[str
     if entity == "order" and named is not None:
         held.append(books.PAID)  # orders that are paid are released by name only
     if named is not None and named not in held:
-        raise Refused(f"{entity} has no held batch {named!r}; there are: {', '.join(held)}")
+        raise Refused(say("refused_batch", entity=entity, batch=named, list=", ".join(held)))
     if named is None:
         # What holds nothing was not shown: the first backfill of orders that wait for customers.
         batches = [each for each in held if each != "first" or _held_now(work, entity, each)]
@@ -77,7 +77,7 @@ def _refuse_unseen(
     for batch in batches:
         now, seen = _held_now(work, entity, batch), shown.get(batch, 0)
         if now > seen:
-            raise Refused(f"{batch} holds {now} by now, and {seen} were shown; look again")
+            raise Refused(say("refused_unseen", batch=batch, count=now, seen=seen))
 
 
 def _held_now(work: Session, entity: EntityName, batch: str) -> int:

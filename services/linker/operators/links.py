@@ -24,15 +24,14 @@ def join(work: Session, said: signals.Join) -> dict[str, Any]:
     }
     ours, theirs = held["chargebee"], held["poweroffice"]
     if ours is not None and theirs is not None and ours.key == theirs.key:
-        raise Refused(f"{ours.key} links them already")
+        raise Refused(say("refused_linked", key=ours.key))
     for system, link in held.items():
         taken = side_of(link, other(system)) if link is not None else None
         if taken is not None:
-            raise Refused(
-                f"{system} {ids[system]} is linked to {other(system)} {taken.id}; unlink it first"
-            )
+            twin = {"other": other(system), "twin": taken.id}
+            raise Refused(say("refused_taken", system=system, id=ids[system], **twin))
         if link is not None and link.flight is not None:
-            raise Refused(f"{link.key} has a command in flight; try again when it is answered")
+            raise Refused(say("refused_in_flight", key=link.key))
     facts.take_back(work.state, facts.Apart, "|".join((entity, *ids.values())))
     did: dict[str, Any] = {"did": {"entity": entity, **ids}}
     for system, record_id in ids.items():
@@ -63,7 +62,7 @@ def _import_pair(work: Session, row: signals.Pair) -> bool:
     """Link it; False where it is linked already."""
     entity = next((each for each in ENTITIES if each == row.entity), None)
     if entity is None:
-        raise Refused(f"there is no entity {row.entity!r}; there are: {', '.join(ENTITIES)}")
+        raise Refused(say("refused_entity", value=row.entity, list=", ".join(ENTITIES)))
     held = by_id(work.state, entity, "chargebee", row.chargebee)
     if held is not None and held.poweroffice and held.poweroffice.id == row.poweroffice:
         return False
@@ -78,28 +77,21 @@ def pick(work: Session, said: signals.Pick) -> dict[str, Any]:
     if said.new:
         return _pick_none(work, link)
     if said.candidate is None:
-        raise Refused("name the candidate, or say that it is none of them: new")
+        raise Refused(say("refused_no_choice"))
     candidate = link_of(work.state, said.entity, said.candidate)
     if (
         link.candidates
         and candidate.key not in link.candidates
         and link.candidates_count <= len(link.candidates)
     ):
-        raise Refused(
-            f"{candidate.key} is no candidate of {link.key}; there are: "
-            f"{', '.join(link.candidates)}"
-        )
+        named = {"candidate": candidate.key, "list": ", ".join(link.candidates)}
+        raise Refused(say("refused_no_candidate", key=link.key, **named))
     for each in (link, candidate):
         if len(list(sides(each))) == 2:
-            raise Refused(
-                f"{each.key} is linked already: say --new if {link.key} is another, else merge "
-                f"them by hand"
-            )
+            raise Refused(say("refused_linked_already", candidate=each.key, key=link.key))
     ids = {system: side.id for each in (link, candidate) for system, side in sides(each)}
     if len(ids) < 2 or len(list(sides(link))) + len(list(sides(candidate))) > 2:
-        raise Refused(
-            "one of the two must be a Chargebee record and the other one of Go, and neither linked"
-        )
+        raise Refused(say("refused_sides"))
     return join(work, _join(said.entity, ids))
 
 
@@ -112,12 +104,10 @@ def _pick_none(work: Session, link: Link) -> dict[str, Any]:
     is linked, no longer listed beside them; and that stays said."""
     known = list(sides(link))
     if not (link.duplicates if len(known) == 2 else link.candidates or link.twins):
-        raise Refused(f"{link.key} is {link.state} and looks like no other record")
+        raise Refused(say("refused_alike", key=link.key, state=link.state))
     if link.candidates and not link.candidates_count:
-        raise Refused(
-            f"{link.key} is ambiguous by a reference: {link.reason}; correct the reference, or "
-            f"pick one"
-        )
+        why = link.said or str(link.reason)
+        raise Refused(say("refused_reference", key=link.key, why=why))
     ids = {system: side.id for system, side in known}
     for system, record_id in ids.items():
         facts.put(work.state, facts.Distinct(at=work.now), f"{link.entity}/{system}/{record_id}")
@@ -148,7 +138,7 @@ def undo(work: Session, said: signals.Undo) -> dict[str, Any]:
     """Take a link, pick or unlink back."""
     before = work.state.control("signal", said.signal)
     if before is None or "did" not in before:
-        raise Refused(f"there is no link, pick or unlink {said.signal} to undo")
+        raise Refused(say("refused_undo", id=said.signal))
     did = before["did"]
     if "new" in did:
         return _undo_pick_none(work, did)
@@ -190,11 +180,11 @@ def _part(work: Session, link: Link) -> dict[str, str]:
     finished."""
     ours, theirs = link.chargebee, link.poweroffice
     if ours is None or theirs is None:
-        raise Refused(f"{link.key} is not linked")
+        raise Refused(say("refused_unlinked", key=link.key))
     if link.flight is not None:
-        raise Refused(f"{link.key} has a command in flight; try again when it is answered")
+        raise Refused(say("refused_in_flight", key=link.key))
     if link.state == "sent":
-        raise Refused(f"{link.key} was sent; a sent order stays linked")
+        raise Refused(say("refused_sent", key=link.key))
     for system in SYSTEMS:
         side = ours if system == "chargebee" else theirs
         facts.take_back(work.state, facts.Joined, f"{link.entity}/{system}/{side.id}")

@@ -6,6 +6,7 @@ from typing import Any
 from contracts import signals
 from contracts.entities import EntityName, other
 from contracts.messages import Link, Side
+from contracts.said import say
 from services.linker import books
 from services.linker.arguments import Refused, entities_of, link_of
 from services.linker.merge import may_write
@@ -19,7 +20,7 @@ def redrive(work: Session, said: signals.Redrive) -> dict[str, Any]:
     rejected or in conflict. `letters` are the dead letters that are thereby done with."""
     if said.key is not None:
         if said.entity is None:
-            raise Refused("a key needs the entity")
+            raise Refused(say("refused_key_alone"))
         names = [(said.entity, link_of(work.state, said.entity, said.key).key)]
     elif said.names is not None:
         names = [name for name in said.names if work.state.get(*name) is not None]
@@ -71,12 +72,10 @@ def settle(work: Session, said: signals.Settle, by: str) -> None:
         return
     name, keep = said.field, said.keep
     if name is None:
-        raise Refused("name the field that differs, or the finding")
+        raise Refused(say("refused_unnamed"))
     if name not in link.differences:
-        raise Refused(
-            f"{name} is no listed difference of {link.key}; there are: "
-            f"{', '.join(link.differences) or 'none'}"
-        )
+        fields = ", ".join(link.differences) or "none"
+        raise Refused(say("refused_no_difference", field=name, key=link.key, fields=fields))
     link.differences.remove(name)
     link.asked = [each for each in link.asked if each != name]
     suspect = any(name in side.suspect for _, side in sides(link))
@@ -93,12 +92,12 @@ def settle(work: Session, said: signals.Settle, by: str) -> None:
     source, target = keep, other(keep)
     winner, loser = side_of(link, source), side_of(link, target)
     if winner is None or loser is None:
-        raise Refused(f"{link.key} is not linked")
+        raise Refused(say("refused_unlinked", key=link.key))
     value, losing = (winner.seen or {}).get(name), (loser.seen or {}).get(name)
     if name == "lines" and source == "chargebee":
         _restore_lines(link, loser)
     elif not may_write(work.state.policy, link, name, target):
-        raise Refused(f"{name} is never written to {target}")
+        raise Refused(say("refused_unwritten", field=name, system=target))
     else:
         agree(winner, name, losing)  # as if the winner had just been edited
         agree(loser, name, losing)
@@ -111,8 +110,6 @@ def settle(work: Session, said: signals.Settle, by: str) -> None:
 
 def _restore_lines(link: Link, draft: Side) -> None:
     if born_in_go(link) or (draft.seen or {}).get("status") != "draft":
-        raise Refused(
-            "only the lines of a draft in Go whose order was born in Chargebee can be restored"
-        )
+        raise Refused(say("refused_lines"))
     link.restore = True
     draft.base["lines"] = None  # as if they had just been edited in Go

@@ -7,6 +7,7 @@ from contracts import facts, signals
 from contracts.entities import ENTITIES, SYSTEMS, EntityName
 from contracts.facts import Kept, Run
 from contracts.messages import Link
+from contracts.said import say
 from contracts.topics import ENTITY_TOPICS
 from services.linker.arguments import Refused, entities_of
 from services.linker.operators.forget import raise_floor
@@ -22,7 +23,7 @@ def replay(work: Session, said: signals.Replay, run_id: str) -> dict[str, Any]:
     _refuse_second(work.state)
     known = {ENTITY_TOPICS[entity] for entity in ENTITIES}
     if not said.ranges or not known.issuperset(said.ranges):
-        raise Refused(f"ranges name topics: {', '.join(sorted(known))}")
+        raise Refused(say("refused_ranges", list=", ".join(sorted(known))))
     run = Run(
         kind="replay",
         state="reading",
@@ -107,14 +108,14 @@ def _parts(state: State, entities: tuple[EntityName, ...]) -> dict[str, int | No
         entity for entity in entities if entity != "order" or state.policy.start_orders is not None
     ]
     if not read:
-        raise Refused("orders are not read: start.orders is not set")
+        raise Refused(say("refused_orders"))
     return {f"{system}/{entity}": None for entity in read for system in SYSTEMS}
 
 
 def _refuse_second(state: State) -> None:
     if (under_way := runs.active(state)) is not None:
         run_id, run = under_way
-        raise Refused(f"{run.kind} {run_id} is {run.state}; wait for it or cancel it first")
+        raise Refused(say("refused_second_run", kind=run.kind, id=run_id, state=run.state))
 
 
 # -- the run under way
@@ -124,7 +125,7 @@ def pause_run(work: Session, run_id: str) -> None:
     """Let the readings of a run rest."""
     run = _named(work.state, run_id)
     if run.state not in ("reading", "working"):
-        raise Refused(f"{run.kind} {run_id} is {run.state}")
+        raise Refused(say("refused_run_state", kind=run.kind, id=run_id, state=run.state))
     runs.update(work.state, run_id, state="paused", paused=run.state)
 
 
@@ -132,7 +133,7 @@ def resume_run(work: Session, run_id: str) -> None:
     """Let a paused run go on."""
     run = _named(work.state, run_id)
     if run.state != "paused":
-        raise Refused(f"{run.kind} {run_id} is {run.state}, not paused")
+        raise Refused(say("refused_not_paused", kind=run.kind, id=run_id, state=run.state))
     runs.update(work.state, run_id, state=run.paused or "working")
     for system in SYSTEMS:
         plan_queue(work, system)
@@ -142,10 +143,7 @@ def cancel_run(work: Session, run_id: str) -> None:
     """End a run early; what it has found and written so far stays."""
     run = _named(work.state, run_id)
     if run.kind == "rebuild":
-        raise Refused(
-            "a rebuild is not cancelled: until both systems have been read there is no map to "
-            "go back to"
-        )
+        raise Refused(say("refused_rebuild"))
     runs.update(work.state, run_id, state="cancelled")
     for system in SYSTEMS:
         plan_queue(work, system)  # takes the wish for a reading off the links
@@ -154,7 +152,7 @@ def cancel_run(work: Session, run_id: str) -> None:
 def _named(state: State, run_id: str) -> Run:
     under_way = runs.active(state)
     if under_way is None:
-        raise Refused("no run is under way")
+        raise Refused(say("refused_no_run"))
     if under_way[0] != run_id:
-        raise Refused(f"the run under way is {under_way[0]}")
+        raise Refused(say("refused_other_run", id=under_way[0]))
     return under_way[1]
