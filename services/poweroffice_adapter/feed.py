@@ -203,6 +203,8 @@ class Feed:
             return "repeat" if ours and not self.aside else "overtaken"
         if self.aside or known is None or known.mapping < MAPPING:
             return "publish"
+        if observations.lags(entity, reading.id, reading.newest_at):
+            return "repeat"  # a later poll shows what our write made of it
         moved = reading.newest_at > time_of(known.version)
         settled = observations.settled(entity, reading.id)
         if digest(event) != known.digest:

@@ -14,7 +14,7 @@ from typing import Any
 
 from contracts.entities import EntityName
 from services.poweroffice_adapter.bodies import decoded, encoded
-from services.poweroffice_adapter.mapping import Held, Reading, timestamp, value_at
+from services.poweroffice_adapter.mapping import NEVER, Held, Reading, timestamp, value_at
 
 MAX_REMEMBERED = 50_000  # finished writes; a reading lasts far less long than so many writes
 MAX_ROWS = 5_000  # of customers and products, a kilobyte or two each
@@ -40,11 +40,16 @@ class Facts:
 def facts_of(row: Any) -> Facts:
     """The facts of a SalesOrderDto; of other records their time alone."""
     return Facts(
-        timestamp(value_at(row, ("LastChangedDateTimeOffset",))),
+        changed_of(row),
         value_at(row, ("LineCount",)),
         value_at(row, ("NetAmount",)),
         value_at(row, ("TotalAmount",)),
     )
+
+
+def changed_of(row: Any) -> str:
+    """The time of change of a record."""
+    return timestamp(value_at(row, ("LastChangedDateTimeOffset",)))
 
 
 @dataclass
@@ -59,6 +64,7 @@ class _Open:
 class _Ended:
     number: int
     state: dict[str, Any] | None
+    changed_at: str
 
 
 class Observations:
@@ -93,13 +99,15 @@ class Observations:
         id: str,
         state: dict[str, Any] | None = None,
         number: int | None = None,
+        changed_at: str = NEVER,
     ) -> None:
-        """The write returned this state under this `reply` number, or failed; also for ids just
-        created."""
+        """The write returned this state, of this time of change, under this `reply` number, or
+        failed; also for ids just created."""
         key = (entity, id)
         self._close(key)
         self._settled[key] = False
-        self._ended[key] = _Ended(self.reply() if number is None else number, state)
+        number = self.reply() if number is None else number
+        self._ended[key] = _Ended(number, state, changed_at)
         self._ended.move_to_end(key)
         if len(self._ended) > MAX_REMEMBERED:
             self._ended.popitem(last=False)
@@ -125,6 +133,12 @@ class Observations:
         key = (entity, id)
         ended = self._ended.get(key)
         return None if ended is None or key in self._open else ended.state
+
+    def lags(self, entity: EntityName, id: str, changed_at: str) -> bool:
+        """Whether a state of this time of change is older than what our last write returned: it
+        comes from a replica that has not caught up."""
+        ended = self._ended.get((entity, id))
+        return ended is not None and changed_at < ended.changed_at
 
     def met(self, entity: EntityName, id: str) -> bool:
         """Whether this process began a write to this record, which is linked then."""
@@ -158,7 +172,10 @@ class Observations:
 
     def keep_row(self, entity: EntityName, id: str, row: Mapping[str, Any]) -> None:
         """What Go showed of a record just now, in a list or alone: the next write to it may test
-        these values instead of reading them again. The newest MAX_ROWS are kept."""
+        these values instead of reading them again. The newest MAX_ROWS are kept, none replaced by
+        an older one, which a replica may show for a while."""
+        if (kept := self.row(entity, id)) is not None and changed_of(row) < changed_of(kept):
+            return
         self._rows[entity, id] = encoded(row)
         self._rows.move_to_end((entity, id))
         if len(self._rows) > MAX_ROWS:

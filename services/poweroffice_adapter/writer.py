@@ -28,7 +28,7 @@ from services.poweroffice_adapter.outcomes import gone, outcome_of, twins_met
 from services.poweroffice_adapter.records import REFERENCE, Records
 from services.poweroffice_adapter.refusals import held_back, of_reference
 
-MAX_READS = 4  # of one record for one command
+MAX_READS = 5  # of one record for one command
 MAX_PAUSE_S = 2.0  # between the read that is the only guard of a write and the write
 
 
@@ -39,18 +39,17 @@ class Writer(Records):
         """Read one record; other content than expected is read again, since a replica may lag
         behind our own write. A record that is not there is deleted; an order was looked for among
         the invoices too."""
-        id = target_of(command)
         try:
             for attempt in range(2):
                 number = self._observations.start()
-                held = await self.get(id, priority)
+                held = await self.read(command, priority)
                 outcome = self._outcome(command, "applied", held.reading, number, wrote=False)
                 data = outcome.data or {}
                 if attempt or all(
                     data.get(name) == value for name, value in command.expected.items()
                 ):
                     break
-                await asyncio.sleep(self._tenant.poweroffice.read_lag_s)
+                await self.catch_up()
             return outcome
         except NotFound as error:
             if error.status != 404:
@@ -77,6 +76,11 @@ class Writer(Records):
             if (found := await self._adopted(command, fields, priority)) is not None:
                 return found
             back = held_back(error, self.optional, without(fields, skipped))
+            if not back and command.look_first:
+                # What an earlier attempt made may not be shown yet.
+                await self.catch_up()
+                if (found := await self._adopted(command, fields, priority)) is not None:
+                    return found
             if not back:
                 raise
             skipped = skipped | back
@@ -113,16 +117,17 @@ class Writer(Records):
         """Patch what Go showed last, or read, compare and patch what differs; after a 400 read
         again, since a `test` may have failed. What Go cannot hold is held back alone, and so is,
         once, the field that a 400 names though nothing has moved."""
-        id, expected = target_of(command), typed(command, command.expected)
+        expected = typed(command, command.expected)
         if (outcome := await self._unread(command, fields, expected, priority)) is not None:
             return outcome
         tested: dict[Path, Any] | None = None
         refused: Refused | None = None
         back: dict[str, Problem] = {}
         noted = False  # what takes a call of its own has been written
+        waited = False
         for _ in range(MAX_READS):
             number = self._observations.start()
-            held = await self.get(id, priority)
+            held = await self.read(command, priority)
             read_at_s, seen = self.means.seconds(), present(held.reading)
             fitting = self.fitting(without(fields, back), seen)
             skipped, wanted = fitting.faults | back, fitting.held
@@ -146,6 +151,11 @@ class Writer(Records):
             values = {path: value_at(held.raw, path) for path in properties}
             if apart:
                 values["notice",] = getattr(seen, "notice", None)
+            if refused is not None and values == tested and not waited:
+                # A replica that lags cannot show whether the tested values had moved.
+                waited = True
+                await self.catch_up()
+                continue
             if refused is not None and values == tested:
                 if back or not (back := held_back(refused, self.optional, changes)):
                     raise of_reference(refused)
@@ -180,12 +190,12 @@ class Writer(Records):
         if not self.stampable:
             said = say("no_reference_in_go", entity=command.entity)
             raise Refused.of(Problem.of("unsupported", said))
-        id, refused = target_of(command), None
+        refused = None
         if (outcome := await self._unread_stamp(command, priority)) is not None:
             return outcome
         for _ in range(MAX_READS):
             number = self._observations.start()
-            held = await self.get(id, priority)
+            held = await self.read(command, priority)
             if command.mapping < MAPPING:
                 return self._outcome(command, "stale", held.reading, number)
             held_stamp = text(held.reading.stamp)
@@ -205,6 +215,26 @@ class Writer(Records):
                     raise
                 refused = error
         raise AssertionError("a second refusal has been raised")
+
+    async def read(self, command: Command, priority: int) -> Held:
+        """Read the record of a command; once more where a replica of Go does not know yet what Go
+        has shown before: the record at all, or its last change. Raises NotFound."""
+        id = target_of(command)
+        seen_at = time_of(command.target_version)
+        try:
+            held = await self.get(id, priority)
+            at = held.reading.newest_at
+            if at >= seen_at and not self._observations.lags(command.entity, id, at):
+                return held
+        except NotFound as error:
+            if error.status != 404:
+                raise
+        await self.catch_up()
+        return await self.get(id, priority)
+
+    async def catch_up(self) -> None:
+        """Wait until a replica of Go shows what Go has answered."""
+        await asyncio.sleep(self._tenant.poweroffice.read_lag_s)
 
     async def remove(self, command: Command, priority: int) -> Outcome:
         """Nothing but a draft is ever removed. Raises Refused."""
@@ -300,7 +330,9 @@ class Writer(Records):
         """The outcome of a write that returned; the source learns of it at once."""
         number = self._observations.reply()
         outcome = self._outcome(command, "applied", held.reading, number, skipped=skipped)
-        self._observations.end_write(command.entity, held.reading.id, outcome.data, number)
+        self._observations.end_write(
+            command.entity, held.reading.id, outcome.data, number, held.reading.newest_at
+        )
         self._observations.keep_answer(command.entity, number, held)
         return outcome
 

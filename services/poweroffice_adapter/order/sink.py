@@ -261,7 +261,7 @@ class Orders(Writer):
         written = False
         for _ in range(MAX_READS):
             number = self._observations.start()
-            held = await self.get(id, priority)
+            held = await self.read(command, priority)
             read_at_s, seen = self.means.seconds(), present(held.reading)
             if command.mapping < MAPPING:
                 return self._outcome(command, "stale", held.reading, number)
@@ -298,11 +298,11 @@ class Orders(Writer):
     async def remove(self, command: Command, priority: int) -> Outcome:
         """Remove a draft that still is what the command expects; a sent or Confirmed order
         never."""
-        id, expected = target_of(command), typed(command, command.expected)
+        expected = typed(command, command.expected)
         try:
             for _ in range(MAX_READS):
                 number = self._observations.start()
-                held = await self.get(id, priority)
+                held = await self.read(command, priority)
                 read_at_s, seen = self.means.seconds(), present(held.reading)
                 is_other = differing(seen, expected) or expected.get("status") != "draft"
                 if command.mapping < MAPPING or is_other:
