@@ -155,7 +155,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="outcome"):
-    """What became of a command. `data` is the state as the vendor returned it, `done` the fields
+    """What became of a command. `data` is the state as the vendor returned it, `incomplete` what of
+    it is not carried (None where an adapter of an earlier release does not say), `done` the fields
     that already held our value when the result is stale or `again` is set, `deleted` that the
     record is gone, `calls` the vendor requests made, `at` when it finished. `wrote` is False where
     nothing had to be written. `skipped` holds the fields that the target cannot take, each with the
@@ -178,6 +179,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     mapping: int = 1
     data: dict[str, Any] | None = None
     stamp: str | None = None
+    incomplete: tuple[str, ...] | None = None
     done: tuple[str, ...] = ()
     maybe_applied: bool = False
     error: Problem | None = None

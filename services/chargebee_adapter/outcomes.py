@@ -47,6 +47,7 @@ def outcome_of(command: Command, written: Written, at: str, *, calls: int, write
         version=reading.version,
         data=reading.data,
         stamp=reading.stamp,
+        incomplete=reading.incomplete,
         error=reading.problem,
         deleted=reading.deleted,
     )

@@ -294,8 +294,9 @@ def rebuild(
         stop(f"{pairs}: {error}")
     before = read(about, lambda model: pairs_of(model, about.tenant))
     run_id = signal(about, signals.Rebuild())["run"]
-    for part in imports(told):
-        done(signal(about, part))
+    refused = [line for part in imports(told) for line in signal(about, part)["refused"]]
+    for line in refused:
+        tell(f"refused: {line}", err=True)
     tell(f"rebuild {run_id}: {about.tenant} observes, the links are made anew from both systems")
     follow(about, run_id)
     until_planned(about)
@@ -308,7 +309,7 @@ def rebuild(
         f"{len(after)} pairs linked; {len(gone)} no longer, {len(come)} newly; nothing was created"
     )
     tell(f"look at tandem plan; tandem mode sync --tenant {about.tenant} lets the sync go on")
-    if gone or come:
+    if gone or come or refused:
         raise typer.Exit(LEFT)
 
 

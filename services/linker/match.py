@@ -132,7 +132,9 @@ def find_stamped(
 def match(state: State, link: Link, system: System) -> Match:
     """Look for the twin of a link that knows only one side."""
     side = known(link, system)
-    if told := facts.get(state, facts.Joined, f"{link.entity}/{system}/{side.id}"):
+    told = facts.get(state, facts.Joined, f"{link.entity}/{system}/{side.id}")
+    back = told and facts.get(state, facts.Joined, f"{link.entity}/{other(system)}/{told.id}")
+    if told and back and back.id == side.id:
         twin = by_id(state, link.entity, other(system), told.id)
         if twin is None:
             return Unknown(told.id)
@@ -159,7 +161,7 @@ def match(state: State, link: Link, system: System) -> Match:
             *side.incomplete,
             *(theirs.incomplete if theirs else ()),
         ):
-            return Unclear((found.link.key,), say("other_role"))
+            return Unclear((found.link.key,), say("other_role"), 1)
         return found
     return _product(state, link, system, side) if link.entity == "product" else Single()
 

@@ -13,6 +13,7 @@ from services.linker.attempts import recognise
 from services.linker.dispatch import conflict, dispatch, rest
 from services.linker.merge import carries_removal, merge
 from services.linker.session import Session
+from services.linker.single import is_translatable
 from services.linker.situation import OrderGone, Pair
 from services.linker.state import agree, born_in_go, is_gone, side_of
 
@@ -45,6 +46,8 @@ def plan_pair(work: Session, link: Link, pair: Pair) -> None:
     locked = link.entity == "order" and pair.theirs_seen.get("status") == "confirmed"
     for target in SYSTEMS:
         if (fields := result.writes[target]) and not (locked and target == "poweroffice"):
+            if link.entity == "order" and "lines" in fields and not is_translatable(work, link):
+                return
             notes = [note for name, note in result.conflicts.items() if name in fields]
             dispatch(work, link, target, "update", fields, notes=notes)
             return

@@ -8,15 +8,15 @@ here, so doing it again does no harm. `situation` says what the link is in, one 
 from contracts import facts, signals
 from contracts.entities import ENTITIES, KNOWN_BY, SYSTEMS, EntityName, System
 from contracts.messages import SWITCHED_OFF, Link, Outcome
-from contracts.said import english, say
+from contracts.said import english, say, within
 from services.linker import books
 from services.linker import match as matching
-from services.linker.dispatch import REASON_MAX, dispatch, has_room, rest, why_of
+from services.linker.dispatch import REASON_MAX, dispatch, has_room, rest
 from services.linker.pair import plan_gone, plan_pair
 from services.linker.runs import facts as runs
 from services.linker.runs.verify import verify
 from services.linker.session import MAX_AT_ONCE, Rested, Session, Wanted
-from services.linker.single import plan_alone, plan_beside
+from services.linker.single import missing, plan_alone, plan_beside
 from services.linker.situation import (
     Alone,
     Aside,
@@ -123,8 +123,8 @@ def _plan_waiting(work: Session, link: Link) -> None:
         bucket = f"wait|{link.entity}|{system}|{side.id}"
         if is_linked:
             plan_bucket(work, bucket)
-        elif link.state in ("rejected", "ambiguous", "ignored"):
-            _explain_waiting(work, bucket, link)
+        else:
+            _explain_waiting(work, bucket)
     if link.flight is None:
         plan_bucket(work, f"wait|link|{link.entity}|{link.key}")
     for name in work.state.find(f"ambiguous|{link.entity}|{link.key}", MAX_AT_ONCE):
@@ -132,25 +132,30 @@ def _plan_waiting(work: Session, link: Link) -> None:
             plan(work, twin)
 
 
-def _explain_waiting(work: Session, bucket: str, holder: Link) -> None:
+def _explain_waiting(work: Session, bucket: str) -> None:
+    """Tell those that wait how each record that they wait for stands by now."""
     for name in work.state.find(bucket, MAX_AT_ONCE):
-        if (link := work.state.get(*name)) is not None:
-            facts_of = {"entity": holder.entity, "id": holder.key, "state": holder.state}
-            link.said = [say("needs_why", **facts_of, why=why_of(holder))]
-            link.reason = english(*link.said)[:REASON_MAX]
+        link = work.state.get(*name)
+        if link is None or link.state != "waiting" or link.entity != "order":
+            continue
+        said = within(missing(work, link).values(), REASON_MAX)
+        if said and said != link.said:
+            link.said, link.reason = said, english(*said)
             work.state.put(link)
 
 
-def plan_bucket(work: Session, bucket: str) -> None:
-    """Plan the links of an index bucket again, at most MAX_AT_ONCE now."""
+def plan_bucket(work: Session, bucket: str, after: str = "") -> None:
+    """Plan the links of an index bucket again, each once: of more than MAX_AT_ONCE, so many now, in
+    the order of their names. Some may stay where they are."""
     if work.state.first(bucket) is None:
         return
-    before = work.state.count(bucket)
-    for name in work.state.find(bucket, MAX_AT_ONCE):
+    is_long = bool(after) or work.state.count(bucket) > MAX_AT_ONCE
+    names = work.state.following(bucket, after, MAX_AT_ONCE) if is_long else work.state.find(bucket)
+    for name in names:
         if (link := work.state.get(*name)) is not None:
             plan(work, link)
-    if MAX_AT_ONCE < before > work.state.count(bucket):
-        work.go_on(signals.Advance(bucket=bucket))
+    if is_long and len(names) == MAX_AT_ONCE:
+        work.go_on(signals.Advance(bucket=bucket, after="/".join(names[-1])))
 
 
 def plan_queue(work: Session, target: System) -> None:

@@ -60,7 +60,7 @@ def _create(work: Session, link: Link, alone: Alone) -> None:
         link.candidates, link.candidates_count = aside.candidates, len(aside.candidates)
         rest(work, link, aside.state, aside.said)
         return
-    if entity == "order" and not _is_translatable(work, link, system):
+    if entity == "order" and not is_translatable(work, link):
         return
     unshown = [each for each in link.twins if by_id(work.state, entity, target, each) is None]
     if unshown:
@@ -132,10 +132,25 @@ def _id_is_taken(work: Session, link: Link, side: Side) -> bool:
     return holder is not None
 
 
-def _is_translatable(work: Session, link: Link, system: System) -> bool:
+def is_translatable(work: Session, link: Link) -> bool:
     """Whether all records an order names are linked; otherwise the order waits on exactly those."""
-    missing: list[tuple[EntityName, str]] = []
-    said: list[Said] = []
+    lacking = missing(work, link)
+    if not lacking:
+        return True
+    link.waiting_on = ["|".join(name) for name in lacking]
+    rest(work, link, "waiting", *within(lacking.values(), REASON_MAX))
+    for entity, system, record_id in lacking:
+        holder = by_id(work.state, entity, system, record_id)
+        alone = holder is not None and side_of(holder, other(system)) is None
+        if holder is not None and alone and holder.state == "ignored" and entity == "customer":
+            work.later.append(Wanted(holder.entity, holder.key))
+    return False
+
+
+def missing(work: Session, link: Link) -> dict[tuple[EntityName, System, str], Said]:
+    """The records that an order names and that have no twin, each with how it stands."""
+    found: dict[tuple[EntityName, System, str], Said] = {}
+    system: System = "chargebee" if link.chargebee is not None else "poweroffice"
     for entity, record_id in references(link, system):
         holder = by_id(work.state, entity, system, record_id)
         twin = side_of(holder, other(system)) if holder is not None else None
@@ -144,24 +159,14 @@ def _is_translatable(work: Session, link: Link, system: System) -> bool:
         )
         if twin is not None and not archived:
             continue
-        missing.append((entity, record_id))
         if archived:
-            said.append(say("customer_archived", id=record_id))
+            found[entity, system, record_id] = say("customer_archived", id=record_id)
             continue
         # Not why it is held: that changes with the mode and the batches, and nobody would tell
         # those who wait.
         told = holder is not None and holder.state != "held"
-        said.append(_unlinked(entity, record_id, holder, told=told))
-    if not missing:
-        return True
-    link.waiting_on = [f"{entity}|{system}|{record_id}" for entity, record_id in missing]
-    rest(work, link, "waiting", *within(said, REASON_MAX))
-    for entity, record_id in missing:
-        holder = by_id(work.state, entity, system, record_id)
-        alone = holder is not None and side_of(holder, other(system)) is None
-        if holder is not None and alone and holder.state == "ignored" and entity == "customer":
-            work.later.append(Wanted(holder.entity, holder.key))
-    return False
+        found[entity, system, record_id] = _unlinked(entity, record_id, holder, told=told)
+    return found
 
 
 def _unlinked(entity: EntityName, record_id: str, holder: Link | None, *, told: bool) -> Said:

@@ -3,6 +3,7 @@ over them."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
+from heapq import nsmallest
 from itertools import islice
 from typing import Any
 
@@ -262,6 +263,14 @@ class Overlay:
         if self.first_name(index) is None:
             return []
         return [_split(name) for name in islice(self.iterate(index), limit)]
+
+    def following(self, index: str, after: Id, limit: int) -> list[tuple[EntityName, str]]:
+        """The first links under an index key by name, on from one: a way through all of them that
+        does not depend on who leaves meanwhile."""
+        return [
+            _split(name)
+            for name in nsmallest(limit, (each for each in self.iterate(index) if each > after))
+        ]
 
     def iterate(self, index: str) -> Iterator[Id]:
         return self._changed(index) if index in self._moves else self.parent.iterate(index)

@@ -12,7 +12,7 @@ from contracts.vendors import own_chargebee_id, vendor_part
 from services.linker import late, writes
 from services.linker import match as matching
 from services.linker.dispatch import rest
-from services.linker.joins import joined
+from services.linker.joins import joined, leave
 from services.linker.plan import plan, plan_bucket
 from services.linker.runs import facts as runs
 from services.linker.session import Session
@@ -182,7 +182,8 @@ def _give_up(work: Session, holder: Link, link: Link, target: System) -> bool:
         return False
     set_side(link, target, held)
     link.seq, link.entries = max(link.seq, holder.seq), max(link.entries, holder.entries)
-    work.state.remove(holder.entity, holder.key)
+    runs.hand_on(work.state, link, holder)
+    leave(work, holder)
     return True
 
 
@@ -198,7 +199,8 @@ def _give_way(work: Session, link: Link, side: Side, outcome: Outcome, returned:
     held = side_of(holder, target) if holder is not None else None
     if holder is not None and held is not None and side_of(holder, other(target)) is None:
         link.entries = max(link.entries, holder.entries)  # its event came before its outcome
-        work.state.remove(holder.entity, holder.key)
+        runs.hand_on(work.state, link, holder)
+        leave(work, holder)
     set_side(link, target, held or _made(link, outcome, returned))
     work.state.put(link)
     plan(work, beside)
@@ -249,6 +251,7 @@ def _made(link: Link, outcome: Outcome, returned: Returned) -> Side:
         observed_at=outcome.at,
         data=returned.data,
         stamp=outcome.stamp,
+        incomplete=outcome.incomplete or (),
     )
     return new_side(link.entity, event)
 

@@ -53,6 +53,8 @@ class Upkeep:
             name, task = self._jobs.get(tenant, ("", None))
             if task is not None and name != wanted and task is not asyncio.current_task():
                 task.cancel()  # unless it is the task itself whose last commit led here
+                del self._jobs[tenant]
+                name, task = "", None
             if wanted and (name != wanted or task is None or task.done()):
                 work = self._reload if wanted.startswith("reload") else self._replay
                 guarded = partial(self._guarded, wanted, work, tenant)

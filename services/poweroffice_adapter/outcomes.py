@@ -29,6 +29,7 @@ def outcome_of(
         mapping=MAPPING,
         done=done,
         stamp=reading.stamp,
+        incomplete=reading.incomplete,
         data=wire(present(reading)),
         version=version(reading.newest_at, number, command.target_version),
         wrote=wrote,

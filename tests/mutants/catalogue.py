@@ -286,7 +286,7 @@ MUTANTS = (
     Mutant(
         "two links keep one record",
         _TAKE,
-        "work.state.remove(holder.entity, holder.key)\n    return True",
+        "leave(work, holder)\n    return True",
         "return True",
     ),
     Mutant(

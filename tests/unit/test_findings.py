@@ -15,7 +15,7 @@ from services.linker.operators import held
 from services.linker.operators.runs import _keep
 from services.linker.state import Policy, by_id
 from services.linker.store import Overlay
-from tests.unit.bench import NOW, Bench, order
+from tests.unit.bench import KARI, NOW, Bench, order
 
 INVOICE = {
     "number": "2044",
@@ -799,3 +799,24 @@ def test_a_draft_with_other_lines_is_not_confirmed() -> None:
     assert bench.link("900", "order").differences == ["lines"]
     assert bench.see("chargebee", "900", 2, ours(status="confirmed"), "order") == []
     assert kinds(bench) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "later"), [((), ("vat_number",)), (("vat_number",), ())], ids=["entered", "removed"]
+)
+def test_what_an_answer_shows_that_is_not_carried_is_a_finding_at_once(
+    first: tuple[str, ...], later: tuple[str, ...]
+) -> None:
+    """A person entered a foreign VAT number, or removed it, just before our write; the events of
+    both are no news by then."""
+    company = {**KARI, "kind": "company", "company": "Acme", "first_name": None, "last_name": None}
+    bench = Bench()
+    bench.open()
+    (create,) = bench.see("chargebee", "kari", 1, company, incomplete=first)
+    bench.answer(create, "5", 1, company)
+    edited = {**company, "phone": "+47 2"}
+    (update,) = bench.see("poweroffice", "5", 2, edited)
+    bench.answer(update, "kari", 3, edited, incomplete=later)
+    bench.see("chargebee", "kari", 2, company, incomplete=later, made_by="others")
+    bench.see("chargebee", "kari", 3, edited, incomplete=later, made_by="tandem")
+    assert [each.kind for each in bench.link("kari").findings] == ["dropped"] * len(later)

@@ -15,8 +15,10 @@ from contracts.messages import (
     Signal,
     SnapshotCompleted,
 )
+from services.linker.decide import Message, decide
 from services.linker.session import Tombstone
 from services.linker.state import by_id, side_of
+from services.linker.store import Overlay
 from tests.unit.bench import KARI, NEXT, NOW, WHEEL, Bench, order
 
 EVERYTHING = {"customers": [0, 100], "products": [0, 100], "orders": [0, 100]}
@@ -588,3 +590,94 @@ def test_a_rebuild_clears_once() -> None:
     bench.see("chargebee", "kari", 1, KARI)
     bench.say(Signal(tenant="t", id="again", kind="advance", at=NOW, args={"clear": bench.run_id}))
     assert list(bench.store.links) == ["customer/kari"]
+
+
+def answered(bench: Bench, commands: list[Command]) -> None:
+    """Answer readings and writes with what is known, until none is left."""
+    while commands:
+        command = commands.pop(0)
+        side = side_of(bench.link(command.link), command.target)
+        assert side is not None
+        version = int(side.version) + (command.op != "verify")
+        commands += bench.answer(command, side.id, version, side.seen)
+
+
+def number(n: int) -> dict[str, Any]:
+    """One customer of many."""
+    return {**KARI, "email": f"k{n}@eksempel.no"}
+
+
+def test_a_run_ends_though_a_record_that_it_asks_for_is_parted_meanwhile() -> None:
+    """Each half goes on waiting for its reading."""
+    bench = Bench(window=1)
+    bench.open()
+    for n in range(2):
+        (create,) = bench.see("chargebee", f"k{n}", 1, number(n))
+        bench.answer(create, f"{n}", 1, number(n))
+    commands = replay(bench, ("chargebee", "customer", "k0"), ("chargebee", "customer", "k1"))
+    answered(bench, commands + bench.tell("unlink", entity="customer", key="k1"))
+    assert run_of(bench)["state"] == "done"
+
+
+def test_a_run_ends_though_a_record_that_it_asks_for_becomes_part_of_a_pair() -> None:
+    """The pair waits for its reading."""
+    bench = Bench(window=1)
+    hansen = {**KARI, "last_name": "Hansen"}
+    bench.see("poweroffice", "5", 1, hansen)
+    bench.see("chargebee", "kari", 1, KARI)
+    bench.open()
+    (create,) = bench.see("chargebee", "aa", 1, number(1))
+    bench.answer(create, "9", 1, number(1))
+    commands = replay(bench, ("chargebee", "customer", "aa"), ("poweroffice", "customer", "5"))
+    answered(bench, commands + bench.see("chargebee", "kari", 2, hansen))
+    assert run_of(bench)["state"] == "done"
+
+
+def test_a_paused_run_stays_paused_when_its_reading_completes() -> None:
+    """The last word of it was on its way; resumed, the run is done."""
+    bench = Bench()
+    bench.linked_pair()
+    bench.tell("reconcile", entity="customer")
+    bench.tell("run_pause", run=bench.run_id)
+    complete(bench)
+    assert run_of(bench)["state"] == "paused"
+    bench.tell("run_resume", run=bench.run_id)
+    assert run_of(bench)["state"] == "done"
+
+
+class Topic(Bench):
+    """Signals of the linker to itself wait on the topic, as on Kafka."""
+
+    def __init__(self) -> None:
+        super().__init__(window=10_000)
+        self.waiting: list[Signal] = []
+
+    def say(self, message: Message) -> list[Command]:
+        state, outputs = decide(self.store.child(), message, self.now)
+        assert isinstance(state, Overlay)
+        self.store.absorb(state)
+        self.waiting += [each for each in outputs if isinstance(each, Signal)]
+        return [each for each in outputs if isinstance(each, Command)]
+
+    def drain(self) -> None:
+        while self.waiting:
+            self.say(self.waiting.pop(0))
+
+
+@pytest.mark.parametrize("twin", ["200", "77777"])
+def test_pairs_that_are_imported_while_the_map_is_cleared_are_kept(twin: str) -> None:
+    """The same as they were, or in the place of a wrong one: what is linked now is on its way
+    out."""
+    bench = Topic()
+    bench.open()
+    for n in range(450):
+        (create,) = bench.see("chargebee", f"k{n}", 1, number(n))
+        bench.answer(create, f"{n}", 1, number(n))
+    bench.drain()
+    bench.tell("rebuild")
+    pair = {"entity": "customer", "chargebee": "k200", "poweroffice": twin}
+    bench.tell("import", pairs=[pair])
+    assert bench.told["refused"] == []
+    bench.drain()
+    assert len(bench.store.links) == 0
+    assert bench.store.controls["joined/customer/chargebee/k200"] == {"id": twin}

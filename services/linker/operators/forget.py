@@ -10,6 +10,7 @@ from contracts.messages import Link
 from contracts.said import say
 from contracts.topics import ENTITY_TOPICS, link_key, reading_key, record_key
 from services.linker.arguments import Refused, link_of
+from services.linker.runs import facts as runs
 from services.linker.session import Session
 from services.linker.state import State, sides
 
@@ -34,6 +35,7 @@ def forget(work: Session, said: signals.Forget) -> dict[str, Any]:
         )
         facts.put(state, fact, f"{entity}/{system}/{side.id}")
     raise_floor(state, link)
+    runs.leave_out(state, link)
     state.remove(entity, link.key)
     _erase(work, keys)
     return {"erased": len(keys), "within_days": FORGOTTEN_WITHIN_DAYS}

@@ -11,14 +11,21 @@ from contracts.vendors import own_chargebee_id
 from services.linker.arguments import Refused, link_of
 from services.linker.joins import unite
 from services.linker.plan import plan
+from services.linker.runs import facts as runs
 from services.linker.session import Session
-from services.linker.state import by_id, free_key, set_side, side_of, sides
+from services.linker.state import State, by_id, free_key, set_side, side_of, sides
+
+JOINED_LATER = "they are joined when both records are known"
 
 
 def join(work: Session, said: signals.Join) -> dict[str, Any]:
     """Say that two records are one; records not seen yet are joined when both are known."""
     entity = said.entity
     ids: dict[System, str] = {"chargebee": said.chargebee, "poweroffice": said.poweroffice}
+    if runs.is_clearing(work.state):
+        # The map is being made anew: what is linked now says nothing, and is gone in a moment.
+        _say_joined(work.state, entity, ids)
+        return {"did": {"entity": entity, **ids}, "note": JOINED_LATER}
     held = {
         system: by_id(work.state, entity, system, record_id) for system, record_id in ids.items()
     }
@@ -32,18 +39,27 @@ def join(work: Session, said: signals.Join) -> dict[str, Any]:
             raise Refused(say("refused_taken", system=system, id=ids[system], **twin))
         if link is not None and link.flight is not None:
             raise Refused(say("refused_in_flight", key=link.key))
-    facts.take_back(work.state, facts.Apart, "|".join((entity, *ids.values())))
     did: dict[str, Any] = {"did": {"entity": entity, **ids}}
-    for system, record_id in ids.items():
-        facts.put(work.state, facts.Joined(id=ids[other(system)]), f"{entity}/{system}/{record_id}")
+    _say_joined(work.state, entity, ids)
     if ours is None or theirs is None:
         for link in (ours, theirs):
             if link is not None:
                 plan(work, link)
-        return {**did, "note": "they are joined when both records are known"}
+        return {**did, "note": JOINED_LATER}
     if (both := unite(work, ours, theirs, "operator")) is not None:
         plan(work, both)
     return did
+
+
+def _say_joined(state: State, entity: EntityName, ids: Mapping[System, str]) -> None:
+    """Keep what an operator said last of these records: neither is one with any other."""
+    facts.take_back(state, facts.Apart, "|".join((entity, *ids.values())))
+    for system, record_id in ids.items():
+        twin = ids[other(system)]
+        before = facts.get(state, facts.Joined, f"{entity}/{system}/{record_id}")
+        if before is not None and before.id != twin:
+            facts.take_back(state, facts.Joined, f"{entity}/{other(system)}/{before.id}")
+        facts.put(state, facts.Joined(id=twin), f"{entity}/{system}/{record_id}")
 
 
 def import_pairs(work: Session, said: signals.Import) -> dict[str, Any]:
@@ -64,7 +80,8 @@ def _import_pair(work: Session, row: signals.Pair) -> bool:
     if entity is None:
         raise Refused(say("refused_entity", value=row.entity, list=", ".join(ENTITIES)))
     held = by_id(work.state, entity, "chargebee", row.chargebee)
-    if held is not None and held.poweroffice and held.poweroffice.id == row.poweroffice:
+    is_kept = held is not None and not runs.is_clearing(work.state)
+    if is_kept and held is not None and held.poweroffice and held.poweroffice.id == row.poweroffice:
         return False
     join(work, signals.Join(entity=entity, chargebee=row.chargebee, poweroffice=row.poweroffice))
     return True
@@ -207,6 +224,9 @@ def _part(work: Session, link: Link) -> dict[str, str]:
         each.aside_said = say("parted")
         each.aside = english(each.aside_said)
     set_side(parted, "poweroffice", theirs)
+    parted.run = link.run
+    parted.verify = [each for each in link.verify if each == "poweroffice"]
+    link.verify = [each for each in link.verify if each == "chargebee"]
     link.poweroffice, link.plan, link.candidates = None, None, []
     link.differences, link.asked = [], []
     link.cause, link.batch, link.lane = work.cause, "", "live"

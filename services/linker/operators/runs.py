@@ -137,6 +137,7 @@ def resume_run(work: Session, run_id: str) -> None:
     runs.update(work.state, run_id, state=run.paused or "working")
     for system in SYSTEMS:
         plan_queue(work, system)
+    runs.end_if_answered(work.state, run_id)
 
 
 def cancel_run(work: Session, run_id: str) -> None:

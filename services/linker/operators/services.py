@@ -64,7 +64,7 @@ def advance(work: Session, said: signals.Advance) -> None:
     elif said.sharing is not None:
         plan_sharing(work, *said.sharing, said.after)
     elif said.bucket is not None:
-        plan_bucket(work, said.bucket)
+        plan_bucket(work, said.bucket, said.after)
 
 
 def _left(work: Session, bucket: str, after: str) -> int:

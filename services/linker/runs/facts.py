@@ -57,6 +57,31 @@ def may_read(state: State) -> bool:
     return not paused and not any(facts.holds(state, facts.Stopped, each) for each in STOPPED_BY)
 
 
+def is_clearing(state: State) -> bool:
+    """Whether a rebuild is removing the links there are."""
+    run = active(state)
+    return run is not None and run[1].state == "clearing"
+
+
+def hand_on(state: State, link: Link, gone: Link) -> None:
+    """Let a link ask for the readings that one which becomes part of it has not had yet."""
+    run = active(state)
+    if run is None or gone.run != run[0] or not gone.verify:
+        return
+    mine = link.verify if link.run == gone.run else []
+    link.verify, link.run = list(dict.fromkeys([*mine, *gone.verify])), gone.run
+    if (twice := len(mine) + len(gone.verify) - len(link.verify)) > 0:
+        count(state, gone.run, answered=twice)
+
+
+def leave_out(state: State, link: Link) -> None:
+    """Of a link that goes for good, no reading is waited for any more."""
+    run = active(state)
+    if run is not None and link.run == run[0] and link.verify:
+        count(state, link.run, answered=len(link.verify))
+        end_if_answered(state, link.run)
+
+
 def is_left_alone(link: Link, *, dry: bool) -> bool:
     """A held batch is being looked at, and must not change under the reader; a dry run must not try
     again what was refused."""
@@ -80,8 +105,12 @@ def take_completed(
     if run is None or run.is_over:
         return
     parts = {**run.parts, f"{system}/{entity}": records}
-    going_on = run.state if None in parts.values() else "working"
-    update(state, run_id, parts=parts, state=going_on)
+    if None in parts.values():
+        update(state, run_id, parts=parts)
+    elif run.state == "paused":
+        update(state, run_id, parts=parts, paused="working")
+    else:
+        update(state, run_id, parts=parts, state="working")
     end_if_answered(state, run_id)
 
 
