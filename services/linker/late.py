@@ -110,7 +110,7 @@ def judge_moved(
             settle = _restore if judgement == "late" else _suspect
             settle(work, link, system, side, name, stands)
     if found or again:
-        writes.came_late(side, before, version, {**found, **again})
+        writes.came_late(side, before, version, {**found, **again}, work.now)
 
 
 def author_told(work: Session, link: Link, side: Side, event: Observed) -> bool:

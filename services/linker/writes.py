@@ -125,13 +125,16 @@ def _carried(command: Command, outcome: Outcome) -> tuple[str, ...]:
     return tuple(name for name in outcome.done if name in command.fields)
 
 
-def came_late(side: Side, before: Mapping[str, Any], version: str, late: Mapping[str, Any]) -> None:
+def came_late(
+    side: Side, before: Mapping[str, Any], version: str, late: Mapping[str, Any], now: str
+) -> None:
     """Keep a write that no command accounts for; `before` is what was seen at `version`, when it
     had not come yet."""
     expected = {name: before.get(name) for name in late}
-    _keep(
-        side, Write(planned=version, returned=side.version, expected=expected, written=dict(late))
+    write = Write(
+        planned=version, returned=side.version, expected=expected, written=dict(late), at=now
     )
+    _keep(side, write)
 
 
 def _keep(side: Side, write: Write) -> None:

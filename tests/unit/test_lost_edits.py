@@ -422,3 +422,20 @@ def test_what_a_write_found_there_already_had_covered_an_edit_on_its_way() -> No
     bench.answer(again[0], "kari", 10, {**moved, "phone": "+47 2"}, wrote=False)
     (entry,) = told(bench, "suspect")
     assert (entry.system, entry.field, entry.losing) == ("chargebee", "phone", "+47 8")
+
+
+def test_a_second_late_request_is_no_edit_where_nobody_names_its_author() -> None:
+    """The first one was seen to come; a person edited over it, and the second covered that."""
+    bench = Bench()
+    bench.linked_pair()
+    (update,) = bench.see("poweroffice", "5", 2, phone("+47 2"), stamp="cb-kari")
+    bench.see("poweroffice", "5", 3, phone("+47 3"), stamp="cb-kari")
+    (carried,) = bench.answer(update, "kari", 6, KARI, "stale")
+    bench.answer(carried, "kari", 7, phone("+47 3"))
+    for again in bench.see("chargebee", "kari", 20, phone("+47 2"), made_by="tandem"):
+        bench.answer(again, "kari", 21, phone("+47 3"))
+    for edit in bench.see("chargebee", "kari", 22, phone("+47 8"), made_by="others"):
+        bench.answer(edit, "5", 4, phone("+47 8"))
+    bench.see("chargebee", "kari", 23, phone("+47 2"))
+    assert bench.link("kari").state == "conflict"
+    assert [entry.losing for entry in told(bench, "suspect")][-1:] == ["+47 8"]
