@@ -40,6 +40,10 @@ SENTENCES: Mapping[str, str] = {
     "unreferenced": "no order in scope refers to it",
     "id_taken": "Chargebee {id}, the id its twin would get, is another record",
     "bare": "{why}",
+    "customer_deleted": (
+        "customer {id} is deleted in Chargebee, for good: bill it there under another customer, or "
+        "keep the order out"
+    ),
     "customer_archived": ("customer {id} is archived in Go: take it out of the archive there"),
     "needs_unknown": "{entity} {id} is not known yet",
     "needs": "{entity} {id} is {state}",

@@ -4,7 +4,6 @@ Chargebee has no precondition: a write is guarded by reading just before it and 
 was expected.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -19,6 +18,7 @@ from runtime.vendor import Refused, Retriable
 from services.chargebee_adapter.mapping import OWN_PREFIX, STAMP_KEY, Raw, Reading
 
 ASLEEP_S = 2.0
+_encoder = msgspec.json.Encoder(decimal_format="number")
 MAX_READINGS = 3
 Clock = Callable[[], float]
 T = TypeVar("T")
@@ -129,4 +129,4 @@ def restamp(raw: Raw, name: str, reading: Reading, stamp: str | None) -> dict[st
     )
     if stamp is not None:
         kept[STAMP_KEY] = stamp.removeprefix(OWN_PREFIX)
-    return {name: json.dumps(kept, ensure_ascii=False, default=str)}
+    return {name: _encoder.encode(kept).decode()}

@@ -16,7 +16,10 @@ _FIELDS: Mapping[EntityName, Mapping[str, str]] = {
         **{name: name for name in CUSTOMER},
         "preferred_currency_code": "currency",
         "taxability": "vat_exempt",
-        "vat_number": "organisation_number",
+        **dict.fromkeys(
+            ("vat_number", "vat_number_prefix", "business_customer_without_vat_number"),
+            "organisation_number",
+        ),
         "billing_address": "address",
     },
     "product": {

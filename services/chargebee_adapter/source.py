@@ -159,18 +159,23 @@ class Source:
         return await self._publisher.publish([*told, *await self._newest(told, at)])
 
     async def _newest(self, told: Sequence[Observed], at: str) -> list[Observed]:
-        """Customers as they stand, of which events told what is older than was published: sent
-        last, compaction would keep that alone. What is read is never older than its events."""
+        """Customers of which events told last what is older than something else told or published:
+        sent last, compaction would keep that alone. What is read is never older than its
+        events."""
         known = self._publisher.known(self._tenant, "chargebee", "customer")
-        late = {
-            event.id
-            for event in told
-            if event.entity == "customer"
-            and (sent := known.get(event.id)) is not None
-            and sent.is_newer_than(event)
-        }
-        read = [await self._reader.customer(each) for each in sorted(late)]
-        return [observed(each, tenant=self._tenant, at=at) for each in read if each is not None]
+        about = [event for event in told if event.entity == "customer"]
+        following: list[Observed] = []
+        for customer_id in dict.fromkeys(event.id for event in about):
+            events = [event for event in about if event.id == customer_id]
+            newest = max(events, key=lambda event: (event.version, event.deleted))
+            sent = known.get(customer_id)
+            if sent is not None and sent.is_newer_than(newest):
+                read = await self._reader.customer(customer_id)
+                if read is not None:
+                    following.append(observed(read, tenant=self._tenant, at=at))
+            elif newest is not events[-1]:
+                following.append(newest)
+        return following
 
     async def _begin(self) -> None:
         """Fix where events are followed from before anything is listed, so that nothing falls in

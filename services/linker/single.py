@@ -154,13 +154,15 @@ def missing(work: Session, link: Link) -> dict[tuple[EntityName, System, str], S
     for entity, record_id in references(link, system):
         holder = by_id(work.state, entity, system, record_id)
         twin = side_of(holder, other(system)) if holder is not None else None
-        archived = (
-            entity == "customer" and system == "chargebee" and twin is not None and is_gone(twin)
-        )
+        archived = entity == "customer" and twin is not None and is_gone(twin)
         if twin is not None and not archived:
             continue
         if archived:
-            found[entity, system, record_id] = say("customer_archived", id=record_id)
+            found[entity, system, record_id] = (
+                say("customer_archived", id=record_id)
+                if system == "chargebee"
+                else say("customer_deleted", id=record_id)
+            )
             continue
         # Not why it is held: that changes with the mode and the batches, and nobody would tell
         # those who wait.

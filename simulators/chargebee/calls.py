@@ -35,6 +35,13 @@ class Call:
             raise not_found(kind, self.id)
         return row
 
+    def buyer(self, customer_id: str) -> Row:
+        """The customer of a new invoice; 404 when there is none, or it is deleted."""
+        row = self.table("customer").get(customer_id, "customer_id")
+        if row["deleted"]:
+            raise not_found("customer", customer_id, "customer_id")
+        return row
+
     def commit(self, kind: str, row: Row, event_type: str) -> dict[str, Any]:
         """Store the row, emit its event and return the reply `{kind: resource}`."""
         content = {kind: shown(self.site.save(kind, row))}

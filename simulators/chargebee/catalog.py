@@ -4,7 +4,7 @@ import re
 from typing import Any, Final
 
 from simulators.chargebee.calls import Call
-from simulators.chargebee.errors import invalid_state, wrong_value
+from simulators.chargebee.errors import invalid_state, not_found, wrong_value
 from simulators.chargebee.fields import (
     Fields,
     boolean,
@@ -287,7 +287,10 @@ def _renamed(call: Call, kind: str, row: Row, fields: Fields) -> Row:
 
 def _check_item(call: Call, given: Row) -> None:
     if "item_family_id" in given:
-        call.table("item_family").get(given["item_family_id"] or "", "item_family_id")
+        name = given["item_family_id"] or ""
+        family = call.table("item_family").get(name, "item_family_id")
+        if family.get("status") == "deleted":
+            raise not_found("item_family", name, "item_family_id")
     visible = re.sub(r"<[^>]*>", "", given.get("description") or "")
     if len(visible) > _MAX_VISIBLE_DESCRIPTION:
         raise wrong_value(

@@ -172,6 +172,10 @@ def update_billing_info(call: Call) -> dict[str, Any]:
     """Replaces: address parts and VAT fields that are left out are removed [docs]."""
     row = call.live("customer")
     given = read(call.params, _TAX_IDENTITY)
+    if given.get("vat_number") and given.get("business_customer_without_vat_number"):
+        raise wrong_value(
+            "business_customer_without_vat_number", "cannot be true beside a vat_number"
+        )
     parts = read_address(call.params, "billing_address")
     old_company = row.get("billing_address", {}).get("company")
     if old_company and parts and "company" not in call.params["billing_address"]:

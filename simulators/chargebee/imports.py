@@ -105,7 +105,7 @@ def import_invoice(call: Call) -> dict[str, Any]:
     given = read(call.params, _HEADER, required=("id", "date", "total", "currency_code"))
     if given.get("customer_id") is None:
         raise wrong_value("customer_id", "cannot be blank without a subscription")
-    customer = call.table("customer").get(given["customer_id"], "customer_id")
+    customer = call.buyer(given["customer_id"])
     call.table("invoice").refuse_duplicate_id(given["id"])
     rates = _tax_rates(call)
     status = given.get("status") or "paid"

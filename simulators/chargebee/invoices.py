@@ -112,7 +112,7 @@ def retrieve(call: Call) -> dict[str, Any]:
 def create_for_charges(call: Call) -> dict[str, Any]:
     """Charge-type item prices and ad-hoc charges; tax is computed, nothing is collected."""
     given = read(call.params, _HEADER, required=("customer_id", "currency_code"))
-    customer = call.table("customer").get(given["customer_id"], "customer_id")
+    customer = call.buyer(given["customer_id"])
     lines = [*price_lines(call, given["currency_code"]), *charge_lines(call)]
     if not lines:
         raise wrong_value(

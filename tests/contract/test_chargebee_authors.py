@@ -301,6 +301,23 @@ def test_what_stands_is_published_after_an_event_that_comes_late(address: str) -
     run(scenario())
 
 
+def test_of_two_events_of_one_page_the_newer_state_is_published_last(address: str) -> None:
+    """Events of one second come in any order."""
+
+    async def scenario() -> None:
+        async with world(address) as here:
+            await here.act("/customers", id="c1", company="A", phone="1")
+            await here.act("/customers/c1", phone="2")
+            page = [event for event in await all_of(here, "customer")]
+            page.sort(key=lambda event: -event["content"]["customer"]["resource_version"])
+            await here.source._publish_page(page)
+            last = here.publisher.last("customer", "c1")
+            assert last is not None
+            assert (last.data or {})["phone"] == "2"
+
+    run(scenario())
+
+
 def test_a_list_that_lags_is_not_published_over_what_an_event_told(address: str) -> None:
     async def scenario() -> None:
         async with world(address) as here:

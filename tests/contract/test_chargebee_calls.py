@@ -44,7 +44,7 @@ EDITS: list[tuple[EntityName, str, dict[str, Any], list[str]]] = [
         "product",
         "go-9",
         {"name": "Ny", "price": {**DEARER, "amount": "6000"}},
-        ["GET item", "GET item_prices", "POST item", "POST item_price"],
+        ["GET item", "GET item_prices", "GET item_price", "POST item", "POST item_price"],
     ),
     (
         "order",

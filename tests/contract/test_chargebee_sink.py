@@ -400,6 +400,99 @@ def test_a_part_of_a_repeated_write_that_was_taken_back_is_told_where_it_was_wri
     run(scenario())
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_price_is_guarded_by_its_id_also_beside_a_name(address: str, is_known: bool) -> None:
+    """A list lags, and would let a person's price be overwritten."""
+    price = {"amount": "110", "currency": "NOK"}
+    wanted = {"name": "Y", "price": price} if is_known else {"price": price}
+    held = {"name": "X", "price": {"amount": "100", "currency": "NOK"}}
+    offset_s = 3600 if is_known else 7200  # versions of a site never go back
+
+    async def scenario() -> None:
+        async with world(address) as here:
+            await here.act("/item_families", id="varer", name="Varer")
+            await here.act("/items", id="x", name="X", type="charge", item_family_id="varer")
+            await here.act(
+                "/item_prices",
+                id="x-NOK",
+                name="X NOK",
+                item_id="x",
+                currency_code="NOK",
+                price="10000",
+            )
+            await here.control("settings", {"clock_offset_s": offset_s, "list_lag_s": 120})
+            if is_known:
+                await here.apply("product", "verify", target_id="x")
+            await here.act("/item_prices/x-NOK", price="12000")
+            expected = {name: held[name] for name in wanted}
+            outcome = await here.apply(
+                "product", "update", target_id="x", fields=wanted, expected=expected
+            )
+            await here.control("settings", {"clock_offset_s": 0, "list_lag_s": 0})
+            assert outcome.result == "stale"
+            raw = await here.client.find("item_price", "item_prices", "x-NOK")
+            assert raw is not None
+            assert raw["price"] == 12000
+
+    run(scenario())
+
+
+def test_what_was_deleted_in_chargebee_is_made_again_where_it_is_ours(address: str) -> None:
+    """Our price of a product, and the family of our products: their ids are free again."""
+
+    async def scenario() -> None:
+        async with world(address) as here:
+            await here.act("/item_families", id="tandem", name="tandem")
+            await here.act("/item_families/tandem/delete")
+            made = await here.apply("product", "create", stamp="go-9", fields=PRODUCT)
+            assert made.result == "applied"
+            await here.act("/item_prices/go-9-NOK/delete")
+            price = {"amount": "5000", "currency": "NOK"}
+            facts = {"fields": {"price": price}, "expected": {"price": None}}
+            outcome = await here.apply("product", "update", target_id="go-9", **facts)
+            assert (outcome.data or {})["price"] == price
+
+    run(scenario())
+
+
+def test_a_stamp_leaves_the_numbers_of_other_metadata_as_they_are(address: str) -> None:
+    async def scenario() -> None:
+        async with world(address) as here:
+            await here.act("/customers", id="c1", company="A", meta_data='{"score": 1.5, "n": 2}')
+            await here.apply("customer", "stamp", target_id="c1", stamp="go-9")
+            raw = await here.client.find("customer", "customers", "c1")
+            assert raw is not None
+            assert {name: str(value) for name, value in raw["meta_data"].items()} == {
+                "score": "1.5",
+                "n": "2",
+                "poweroffice_id": "9",
+            }
+            assert not isinstance(raw["meta_data"]["score"], str)
+
+    run(scenario())
+
+
+def test_a_new_number_takes_the_word_away_that_there_is_none(address: str) -> None:
+    """Both together are refused (corrections-2026-11, `update_billing_info`)."""
+
+    async def scenario() -> None:
+        async with world(address) as here:
+            without = {"business_customer_without_vat_number": "true"}
+            await here.act("/customers", id="c1", company="Fjord AS", **without)
+            facts = {
+                "fields": {"organisation_number": "923609016"},
+                "expected": {"organisation_number": None},
+            }
+            outcome = await here.apply("customer", "update", target_id="c1", **facts)
+            assert (outcome.result, outcome.skipped) == ("applied", {})
+            raw = await here.client.find("customer", "customers", "c1")
+            assert raw is not None
+            assert raw["vat_number"] == "923609016"
+            assert not raw.get("business_customer_without_vat_number")
+
+    run(scenario())
+
+
 class Interrupting(ChargebeeClient):
     """A person edits the address before the first write goes out."""
 

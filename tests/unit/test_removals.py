@@ -315,3 +315,16 @@ def test_a_draft_that_our_unanswered_deletion_removed_is_made_again_too() -> Non
     bench.see("poweroffice", "u-1", 2, None, "order", deleted=True)
     (create,) = bench.see("chargebee", "900", 3, order("kari", "hjul"), "order")
     assert (create.op, create.target) == ("create", "poweroffice")
+
+
+def test_an_order_of_go_for_a_customer_deleted_in_chargebee_waits() -> None:
+    """Its deletion is final there, so that an invoice for it would be refused."""
+    bench = Bench()
+    bench.linked_pair()
+    bench.linked_product()
+    bench.see("chargebee", "kari", 2, ARCHIVED, deleted=True)
+    sold = order("5", "7", status="sent")
+    assert bench.see("poweroffice", "u-9", 1, sold, "order") == []
+    link = bench.link("go-u-9", "order")
+    assert link.state == "waiting"
+    assert "deleted in Chargebee" in (link.reason or "")

@@ -106,6 +106,7 @@ def billing_update(raw: Raw, to_write: Mapping[str, Any]) -> dict[str, Any]:
     params = {name: raw[name] for name in _KEPT_BESIDE_ADDRESS if raw.get(name) is not None}
     if "organisation_number" in to_write:
         params["vat_number"] = to_write["organisation_number"]
+        params.pop("business_customer_without_vat_number", None)  # never beside a new number
     billing = raw.get("billing_address")
     before = billing if isinstance(billing, Mapping) else {}
     kept = {name: before[name] for name in _KEPT_IN_ADDRESS if before.get(name) is not None}

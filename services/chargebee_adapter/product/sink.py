@@ -89,8 +89,14 @@ class Products:
             half: Half = "item_price" if "price" in fields else "item"
             if (written := await self._update_half(api, command, known, half)) is not None:
                 return written
-        async with api.reserved(4 if is_both else 3):
-            whole, asked_at = await fresh(lambda: self._read(api, item_id), self._clock)
+        is_price = "price" in fields
+
+        async def read() -> Whole:
+            whole = await self._read(api, item_id)
+            return await self._with_fresh_price(api, whole) if is_price else whole
+
+        async with api.reserved(3 + is_both + is_price):
+            whole, asked_at = await fresh(read, self._clock)
             steps, skipped = self._plan(command, whole)
             again, done = self._written_again(command, whole, steps), steps.done
             if steps.is_stale:
@@ -99,7 +105,7 @@ class Products:
                 whole = Whole(await api.post("item", path("items", item_id), params), whole.prices)
                 self._catalogue.remember(whole)  # its event may come before the price is written
                 if "price" in steps.to_write and self._clock() - asked_at > ASLEEP_S:
-                    whole, _ = await fresh(lambda: self._read(api, item_id), self._clock)
+                    whole, _ = await fresh(read, self._clock)
                     steps, skipped = self._plan(command, whole)
                     if steps.is_stale:
                         return Written("stale", self._seen(whole), steps.done)
@@ -188,6 +194,16 @@ class Products:
         whole = await self._catalogue.whole(api, item_id)
         return whole if whole is not None else _gone(item_id)
 
+    async def _with_fresh_price(self, api: ChargebeeClient, whole: Whole) -> Whole:
+        """A product with its one ledger price as it stands now: lists lag, and it guards a
+        write."""
+        price = self._ledger_price(whole)
+        raw = None if price is None else await self._catalogue.price(api, price.id)
+        if raw is None:
+            return whole
+        self._catalogue.note_fresh(raw)
+        return whole.with_price(raw)
+
     def _seen(self, whole: Whole) -> Reading:
         """The reading of what has just been read or written, which is remembered."""
         self._catalogue.remember(whole)
@@ -250,7 +266,7 @@ class Products:
     ) -> tuple[Whole, bool]:
         """The product with its own ledger price, and whether that was made now."""
         own_id = f"{id_of(whole.item)}-{price.currency}"
-        if any(id_of(each) == own_id for each in whole.prices):
+        if any(id_of(each) == own_id and each.get("status") != "deleted" for each in whole.prices):
             return whole, False
         params = writes.price_creation(
             own_id,
@@ -305,10 +321,10 @@ class Products:
 
     async def _ensure_family(self, api: ChargebeeClient) -> None:
         async with self._family_lock:
-            if (
-                not self._family_is_there
-                and await api.find("item_family", "item_families", self._family) is None
-            ):
+            if self._family_is_there:
+                return
+            held = await api.find("item_family", "item_families", self._family)
+            if held is None or held.get("status") == "deleted":  # then its id is free again
                 try:
                     await api.post(
                         "item_family", "/item_families", {"id": self._family, "name": self._family}
