@@ -25,7 +25,7 @@ from contracts.settings import Settings, Tenant
 from runtime import order_source
 from runtime.adapter_figures import Seen, figures_of
 from runtime.adapter_metrics import KEY_REFUSALS
-from runtime.background import Background, unasked
+from runtime.background import SETTLED_S, Background, unasked
 from runtime.backoff import Backoff
 from runtime.broker import Subscription
 from runtime.control import ControlView
@@ -174,6 +174,7 @@ class Adapter:
         reaches another."""
         backoff = Backoff(FIRST_WAIT_S, MAX_WAIT_S)
         while True:
+            begun_s = time.monotonic()
             try:
                 await self.check_identity(name)
                 await unasked(vendor.run())
@@ -181,6 +182,8 @@ class Adapter:
                 self._stopped[name] = str(error)
                 self._count_refusal(name, error)
                 log.error("tenant.stopped", tenant=name, system=self.system, reason=str(error))
+            if time.monotonic() - begun_s >= SETTLED_S:
+                backoff.begin_again()
             await self._until_answering(name, backoff)
             self._stopped.pop(name, None)
 

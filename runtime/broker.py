@@ -8,6 +8,7 @@ from typing import Any
 from aiokafka import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
+from faststream.kafka.message import FAKE_CONSUMER
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from contracts.settings import Settings
@@ -68,11 +69,19 @@ def make_broker(settings: Settings, subscriptions: Sequence[Subscription]) -> Ka
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             no_reply=True,
+            parser=_raw_batch,
             decoder=_raw_bodies,
             max_partition_fetch_bytes=settings.kafka.max_message_bytes,
         )
         subscriber(_handler(subscription))
     return broker
+
+
+async def _raw_batch(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
+    """The batch as it came. FastStream's own parser reads every header as text, and passes over the
+    whole batch, without a word, where one has no value or is no UTF-8."""
+    where = f"{records[0].offset}-{records[-1].offset}"
+    return KafkaMessage(records, [], consumer=FAKE_CONSUMER, correlation_id=where)
 
 
 async def _raw_bodies(message: KafkaMessage) -> Any:

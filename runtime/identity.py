@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
-from aiokafka.errors import KafkaError
 
 from contracts import signals
 from contracts.entities import System
+from runtime.kafka import AWAY
 from runtime.vendor import Refused, Retriable, Unauthorised
 
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ class Identity:
         # right one go on.
         try:
             await self._tell(self._tenant, signals.Seen(system=self._system, id=found))
-        except KafkaError as error:
+        except AWAY as error:
             words = f"Kafka does not take the {self._system} account of {self._tenant}: {error!r}"
             raise Retriable(words) from error
         if self._pinned is not None and found != self._pinned:

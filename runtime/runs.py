@@ -171,24 +171,24 @@ class RunFollower:
         kind = run.kind
         publisher = RunPublisher(self._publisher, run_id, kind, self._may_go_on)
         backoff = Backoff(FIRST_BACKOFF_S, MAX_BACKOFF_S)
-        while left := self._left(run_id):
-            try:
-                await self._may_go_on.wait()
-                await self._ready()
-                await self._read_all(publisher, left[0], run_id)
-            except Exception as error:
-                # The vendor's trouble has words of its own; anything else is told with its record,
-                # and tried again too.
-                words = str(error) if isinstance(error, VendorError) else reason_of(error)
-                self.trouble = f"{kind} {run_id}: {left[0]}: {words}"
-                log.warning(
-                    "run.again", tenant=self._tenant, system=self._system, run=run_id, reason=words
-                )
-                await backoff.pause()
-            else:
-                self.trouble = None
-                backoff.begin_again()
-                self._read.add((run_id, left[0]))
-                log.info(
-                    "run.read", tenant=self._tenant, system=self._system, run=run_id, entity=left[0]
-                )
+        about = {"tenant": self._tenant, "system": self._system, "run": run_id}
+        try:
+            while left := self._left(run_id):
+                try:
+                    await self._may_go_on.wait()
+                    await self._ready()
+                    await self._read_all(publisher, left[0], run_id)
+                except Exception as error:
+                    # The vendor's trouble has words of its own; anything else is told with its
+                    # record, and tried again too.
+                    words = str(error) if isinstance(error, VendorError) else reason_of(error)
+                    self.trouble = f"{kind} {run_id}: {left[0]}: {words}"
+                    log.warning("run.again", reason=words, **about)
+                    await backoff.pause()
+                else:
+                    self.trouble = None
+                    backoff.begin_again()
+                    self._read.add((run_id, left[0]))
+                    log.info("run.read", entity=left[0], **about)
+        finally:
+            self.trouble = None  # of a run that was cancelled there is none

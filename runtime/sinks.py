@@ -155,8 +155,9 @@ class SinkRunner:
                 self._finish(record.key, outcome.seq, record.value)
         ends = await self._kafka.end_offsets((self.topic,), self._partitions)
         self._attempted_below = {tp.partition: end for tp, end in ends.items()}
-        await self._kafka.keep_positions(self.group, (self.topic,), self._partitions, {})
+        kept = await self._kafka.keep_positions(self.group, (self.topic,), self._partitions, {})
         for number, partition in self._partitions.items():
+            partition.position = kept.get(f"{self._kafka.name(self.topic)}/{number}")
             what = f"committing outcomes of partition {number}"
             self.tasks.begin(what, partial(self._commit_loop, number, partition), lasts=False)
         for tenant, lane in self._lanes.items():
@@ -280,6 +281,8 @@ class SinkRunner:
         key = link_key(command.tenant, command.entity, command.link)
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:
+            if self.fenced is not None:
+                return
             if command.seq <= self._finished.get(key, (0, b""))[0]:
                 self._done(job, [])
                 return
@@ -305,6 +308,9 @@ class SinkRunner:
         loop = asyncio.get_running_loop()
         give_up_at, backoff = loop.time() + lane.retry_s, Backoff(FIRST_BACKOFF_S, MAX_BACKOFF_S)
         while True:
+            if self.fenced is not None:
+                # The process that has this command now carries it out; nothing can be answered.
+                return _refusal(command, "parked", Problem(code="fenced", message="taken over"))
             problem = lane.held(command)
             if problem is None and lane.unreachable is not None:
                 problem = Problem(code="unreachable", message=lane.unreachable)

@@ -193,11 +193,11 @@ def used() -> None:
         around.idle = False
 
 
-def parent_of(headers: Iterable[tuple[str, bytes]]) -> str | None:
+def parent_of(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
     """The `traceparent` among the headers of a message; None where there is none that can be
     read."""
     for name, value in headers:
-        if name == "traceparent":
+        if name == "traceparent" and value is not None:
             text = value.decode("ascii", "replace")
             return text if _FORM.fullmatch(text) else None
     return None

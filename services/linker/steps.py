@@ -104,8 +104,9 @@ def _ids(
     return {**ids, **more}
 
 
-def _header(headers: Sequence[tuple[str, bytes]], name: str) -> str:
-    return next((value.decode("utf-8", "replace") for held, value in headers if held == name), "")
+def _header(headers: Sequence[tuple[str, bytes | None]], name: str) -> str:
+    found = next((value for held, value in headers if held == name), None)
+    return (found or b"").decode("utf-8", "replace")
 
 
 def tell(lines: Iterable[Line], spans: Iterable[traces.Span]) -> None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -31,7 +31,7 @@ from runtime.rate_limiter import RateLimiter
 from runtime.runs import RunFollower
 from runtime.sinks import Lane
 from runtime.transport import VendorTransport
-from runtime.vendor import Unauthorised
+from runtime.vendor import Retriable, Unauthorised
 from services.chargebee_adapter.source import Source as ChargebeeSource
 from services.console import __main__ as console
 from services.console.model import ReadModel
@@ -768,5 +768,30 @@ def test_a_service_is_ready_once_its_heartbeats_say_so(monkeypatch: pytest.Monke
             assert await problem() == "reading the topics"
             stands.set()
             assert await problem() is None
+
+    run(scenario())
+
+
+def test_the_trouble_of_a_run_that_was_cancelled_is_told_no_more() -> None:
+    """`tandem status` says what is wrong now."""
+
+    async def scenario() -> None:
+        reading = Run(
+            kind="reconcile", state="reading", at="", args={}, parts={"chargebee/customer": None}
+        )
+        known: dict[Any, Any] = {Active: Active(id="r1"), Run: reading}
+        control: Any = SimpleNamespace(on_change=[], fact=lambda _tenant, kind, _id: known[kind])
+
+        async def read_all(*_: Any) -> None:
+            raise Retriable("GET /customers: 503")
+
+        tasks, publisher = Background(), cast(Any, None)
+        follower = RunFollower("demo", "chargebee", control, publisher, read_all, an_end, tasks)
+        tasks.begin("following runs of demo", follower.follow)
+        await until(lambda: follower.trouble is not None)
+        known[Active] = known[Run] = None
+        follower._wake.set()
+        await until(lambda: follower.trouble is None)
+        await tasks.stop()
 
     run(scenario())

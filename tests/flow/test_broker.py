@@ -3,6 +3,7 @@ the rest."""
 
 import asyncio
 import base64
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -172,3 +173,29 @@ def test_what_kafka_did_not_take_is_decided_again(monkeypatch: pytest.MonkeyPatc
     assert len(kafka.commits) == 1
     assert list(linker.state.stores["demo"].links) == ["customer/kari"]
     assert linker.state._positions[0] == {PREFIX + "customers": 8}
+
+
+@pytest.mark.parametrize("value", [b"fine", b"\xff\x00", None])
+def test_a_header_that_is_no_text_takes_no_record_away(
+    monkeypatch: pytest.MonkeyPatch, value: bytes | None
+) -> None:
+    """FastStream would pass over the whole batch, and nobody would be told."""
+    monkeypatch.setattr(partitions, "PartitionTransactions", MemoryTransactions)
+    linker, kafka = Linker(settings()), MemoryKafka()
+    transactions: Any = MemoryTransactions(kafka, "linker", 0, GROUP)
+    linker.state._transactions = {0: transactions}
+
+    async def scenario() -> None:
+        broker = make_broker(settings(), [Subscription(LINKER_INPUTS, [0], GROUP, linker.handle)])
+        async with TestKafkaBroker(broker):
+            (subscriber,) = broker.subscribers
+            batch = [
+                consumer_record("customers", observed(each), offset=offset)
+                for offset, each in enumerate(("kari", "odd", "ola"))
+            ]
+            batch[1] = dataclasses.replace(batch[1], headers=(("x", value),))
+            await subscriber.consume(tuple(batch))
+
+    asyncio.run(scenario())
+    keys = {(record.key or b"").decode() for record in kafka.records("links")}
+    assert keys == {f"demo/customer/{each}" for each in ("kari", "odd", "ola")}

@@ -2,6 +2,7 @@
 for another."""
 
 import asyncio
+import dataclasses
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -473,5 +474,72 @@ def test_outcomes_that_kafka_did_not_take_are_sent_again() -> None:
             assert Counter(each.link for each in outcomes) == {"a": 1, "b": 1, "c": 1}
             assert sorted(vendor.links()) == ["a", "b", "c"]
             assert held.runner.problem() is None
+
+    run(scenario())
+
+
+def test_the_position_of_a_partition_without_commands_is_kept_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kafka forgets it after a week, and every old command would be read again."""
+    monkeypatch.setattr(sinks, "KEEP_POSITIONS_EVERY_S", 0.01)
+
+    class Kafka(MemoryKafka):
+        async def keep_positions(
+            self, group: str, topics: Any, partitions: Any, known: Any
+        ) -> dict[str, int]:
+            return {f"{self.name(topic)}/{each}": 41 for topic in topics for each in partitions}
+
+    monkeypatch.setattr("tests.flow.test_sinks.MemoryKafka", Kafka)
+
+    async def scenario() -> None:
+        async with bench({"demo": FakeVendor()}) as held:
+            await until(lambda: held.kafka.commits)
+            assert held.kafka.position(COMMANDS) == 41
+
+    run(scenario())
+
+
+def test_a_header_without_a_value_stops_no_command() -> None:
+    """Kafka allows it, and whoever writes to the topic may set one."""
+
+    async def scenario() -> None:
+        vendor = FakeVendor()
+        async with bench({"demo": vendor}) as held:
+            records = [
+                consumer_record(COMMANDS, msgspec.json.encode(command(link)), offset=offset)
+                for offset, link in enumerate(("odd", "kari"))
+            ]
+            odd = dataclasses.replace(records[0], headers=(("traceparent", None),))
+            await held.runner.take((odd, records[1]))
+            await until(lambda: held.kafka.position(COMMANDS) == 2)
+            assert sorted(vendor.links()) == ["kari", "odd"]
+
+    run(scenario())
+
+
+def test_a_fenced_runner_repeats_nothing_and_lets_nobody_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another process carries these commands out by now."""
+
+    async def soon(_: Backoff) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Backoff, "pause", soon)
+
+    async def scenario() -> None:
+        async def answer(asked: Command) -> Outcome:
+            raise Retriable("POST: 503", maybe_applied=True)
+
+        vendor = FakeVendor(answer)
+        async with bench({"demo": vendor}) as held:
+            await held.give(command("kari", seq=1))
+            await until(lambda: len(vendor.asked) >= 2)
+            await held.give(command("kari", seq=2))  # waits for the first one
+            held.runner.fenced, before = 0, len(vendor.asked)
+            await turns()
+            assert len(vendor.asked) <= before + 1  # which was under way
+            assert {asked.seq for asked in vendor.asked} == {1}
 
     run(scenario())
