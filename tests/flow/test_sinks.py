@@ -523,7 +523,7 @@ def test_a_fenced_runner_repeats_nothing_and_lets_nobody_through(
 ) -> None:
     """Another process carries these commands out by now."""
 
-    async def soon(_: Backoff) -> None:
+    async def soon(_: Backoff, **_more: float) -> None:
         await asyncio.sleep(0)
 
     monkeypatch.setattr(Backoff, "pause", soon)
