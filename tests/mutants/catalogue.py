@@ -242,7 +242,7 @@ MUTANTS = (
     Mutant(
         "a late write covers nothing",
         _LATE,
-        "        writes.came_late(side, before, version, {**found, **again})",
+        "        writes.came_late(side, before, version, {**found, **again}, work.now)",
         "        pass",
     ),
     Mutant("what is suspect is carried", _PAIR, "if ours.suspect or theirs.suspect:", "if False:"),
