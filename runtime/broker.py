@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from contracts.settings import Settings
+from runtime.dead_letters import reason_of
 from runtime.kafka import Kafka
 
 BATCH_RECORDS = 2000
@@ -41,9 +43,18 @@ def _security(settings: Settings) -> BaseSecurity | None:
     return kind(username=held.sasl_username or "", password=password, ssl_context=context)
 
 
-def make_broker(settings: Settings, subscriptions: Sequence[Subscription]) -> KafkaBroker:
+def _nobody(_topics: str, _words: str | None) -> None:
+    return None
+
+
+def make_broker(
+    settings: Settings,
+    subscriptions: Sequence[Subscription],
+    told: Callable[[str, str | None], None] = _nobody,
+) -> KafkaBroker:
     """A consuming broker with one raw batch subscriber per subscription; producers are the
-    services' own."""
+    services' own. `told(topics, words)` hears after each poll why Kafka gave nothing, None where it
+    did."""
     broker = KafkaBroker(
         settings.kafka.bootstrap.split(","),
         consumer_only=True,
@@ -73,8 +84,25 @@ def make_broker(settings: Settings, subscriptions: Sequence[Subscription]) -> Ka
             decoder=_raw_bodies,
             max_partition_fetch_bytes=settings.kafka.max_message_bytes,
         )
+        _listen(subscriber, ", ".join(subscription.topics), told)
         subscriber(_handler(subscription))
     return broker
+
+
+def _listen(subscriber: Any, topics: str, told: Callable[[str, str | None], None]) -> None:
+    """FastStream asks again for ever where Kafka refuses, and says so to nobody."""
+    asked = subscriber.get_msg
+
+    async def get_msg(consumer: Any) -> Any:
+        try:
+            records = await asked(consumer)
+        except KafkaError as error:
+            told(topics, f"Kafka gives nothing of {topics}: {reason_of(error)}")
+            raise
+        told(topics, None)
+        return records
+
+    subscriber.get_msg = get_msg
 
 
 async def _raw_batch(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:

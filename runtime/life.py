@@ -76,6 +76,7 @@ class Life:
         self._said: str | None = None  # what the heartbeats were last seen to say
         self._begun = False  # whether the service has something to stop
         self._broker: KafkaBroker | None = None
+        self._refused: dict[str, str] = {}  # by topics, why Kafka gives nothing of them
         self._tasks: list[asyncio.Task[None]] = []
         self._lag = Lag(service.settings.kafka.topic_prefix)
         self._figures = Collected(self._seen)
@@ -97,7 +98,16 @@ class Life:
         return self._heartbeats.kafka_problem() or self._phase or self._own()
 
     def _own(self) -> str | None:
-        return _ended(self._broker) or self._service.running.problem()
+        refused = next(iter(self._refused.values()), None)
+        return _ended(self._broker) or refused or self._service.running.problem()
+
+    def _polled(self, topics: str, words: str | None) -> None:
+        """Keep why Kafka gives nothing, until it does."""
+        if words is None:
+            self._refused.pop(topics, None)
+        elif self._refused.get(topics) != words:
+            self._refused[topics] = words
+            log.error("consumer.refused", service=self._service.name, reason=words)
 
     async def stop(self) -> None:
         """End in order what can be ended in time, and say so."""
@@ -156,7 +166,7 @@ class Life:
         busy = [subscription for subscription in service.subscriptions if subscription.partitions]
         if busy:
             measured = [replace(each, handle=self._measured(each.handle)) for each in busy]
-            self._broker = make_broker(service.settings, measured)
+            self._broker = make_broker(service.settings, measured, self._polled)
             await self._broker.start()
         elif service.subscriptions:
             log.warning(

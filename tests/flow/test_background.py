@@ -11,9 +11,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import anyio
 import httpx
 import pytest
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CorruptRecordException, KafkaError, TopicAuthorizationFailedError
+from faststream.kafka import TestKafkaBroker
 from starlette.applications import Starlette
 
 from contracts.facts import Active, Run
@@ -23,7 +25,7 @@ from runtime import adapter as adapters
 from runtime import background, backoff, life, service, sinks
 from runtime.adapter import Adapter, Vendor
 from runtime.background import SETTLED_S, Background, EndedUnasked, unasked
-from runtime.broker import Subscription
+from runtime.broker import Subscription, make_broker
 from runtime.control import ControlView
 from runtime.dead_letters import about
 from runtime.identity import Identity
@@ -716,7 +718,7 @@ def test_a_service_whose_consumer_has_ended_is_not_ready(monkeypatch: pytest.Mon
         await go_on.wait()
         await cancelled_from_within()
 
-    monkeypatch.setattr(life, "make_broker", lambda _settings, _subscriptions: Broker())
+    monkeypatch.setattr(life, "make_broker", lambda *_: Broker())
     running: Any = SimpleNamespace(start=an_end, stop=an_end, problem=lambda: None)
     subscription = Subscription(("x",), [0], "x", an_end)  # type: ignore[arg-type]
     app = living(monkeypatch, life.Service("x", settings(), running, [subscription], 0))
@@ -793,5 +795,48 @@ def test_the_trouble_of_a_run_that_was_cancelled_is_told_no_more() -> None:
         follower._wake.set()
         await until(lambda: follower.trouble is None)
         await tasks.stop()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "error", [TopicAuthorizationFailedError("t.customers"), CorruptRecordException()]
+)
+def test_a_consumer_that_kafka_refuses_at_every_poll_is_told(
+    monkeypatch: pytest.MonkeyPatch, error: KafkaError
+) -> None:
+    """A right taken away meanwhile, or a damaged record on its disk: FastStream asks again for
+    ever, and its task never ends."""
+
+    async def soon(_seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    async def handle(_records: Any) -> None:
+        return None
+
+    async def scenario() -> None:
+        running: Any = SimpleNamespace(start=None, stop=None, problem=lambda: None)
+        one = life.Life(life.Service("linker", settings(), running, [], 0))
+        told: list[str | None] = []
+        subscription = Subscription(("customers",), [0], "g", handle)
+        broker = make_broker(settings(), [subscription], one._polled)
+        async with TestKafkaBroker(broker):
+            subscriber: Any = broker.subscribers[0]
+
+            class Consumer:
+                async def getmany(self, **_: Any) -> dict[str, Any]:
+                    told.append(one._own())
+                    subscriber.running = len(told) < 4
+                    if len(told) > 2:
+                        return {}
+                    raise error
+
+            monkeypatch.setattr(anyio, "sleep", soon)
+            subscriber.running = True
+            consumer: Any = Consumer()
+            await subscriber._run_consume_loop(consumer)
+        assert told[0] is None
+        assert all("customers" in (words or "") for words in told[1:3])
+        assert told[3] is None
 
     run(scenario())
