@@ -311,7 +311,8 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     back. `confirmed`: we have confirmed the order in Go; a person who takes that back is not
     overruled. `restore`: an operator wants the drifted lines of its draft to be those of Chargebee
     again. `passed`: the class of its command that the breakers have counted, and that was parked
-    (True as the release before wrote it: of whichever class). `verify`: the systems
+    (True as the release before wrote it: of whichever class). `woken`: when the vendor was told to
+    answer again that its parked command was planned anew for. `verify`: the systems
     whose record the run `run` wants read and compared. `candidates` are at most 20 keys;
     `candidates_count` says how many share the value that is not unique, 0 where the candidates
     follow from a reference. `twins` are the ids of records that a create met in the other system.
@@ -364,6 +365,7 @@ class Link(msgspec.Struct, kw_only=True, omit_defaults=True):
     confirmed: bool = False
     restore: bool = False
     passed: str | bool = False
+    woken: str = ""
     verify: list[System] = []
     run: str = ""
     unlike_lines: dict[str, list[dict[str, Any]]] = {}

@@ -95,7 +95,10 @@ def park(work: Session, link: Link, outcome: Outcome) -> None:
         plan(
             work, link
         )  # our own switch, so planning again holds it, or sends it if the switch is back
-    elif reachable is not None and reachable.at >= outcome.at:
+    elif reachable is not None and reachable.at >= outcome.at and link.woken != reachable.at:
+        # Its word overtook this answer. Once only: the times are of clocks, and one may be set
+        # back.
+        link.woken = reachable.at
         plan(work, link)
     else:
         rest(work, link, "parked", say("parked", system=outcome.target, why=why))

@@ -607,3 +607,18 @@ def test_what_an_order_names_is_not_compared_before_it_has_a_twin() -> None:
         bench.link("900", "order").differences,
         bench.side("chargebee", "900", "order").unset,
     ) == ([], [])
+
+
+def test_a_word_from_a_clock_that_was_set_back_wakes_a_parked_command_once() -> None:
+    """Otherwise linker and sink would plan and park until that time has come."""
+    bench = Bench()
+    bench.open()
+    later = "2030-01-01T00:00:00.000000Z"
+    signal = Signal(
+        tenant="t", id="r", kind="vendor_reachable", at=later, args={"system": "poweroffice"}
+    )
+    bench.say(signal)
+    (create,) = bench.see("chargebee", "kari", 1, KARI)
+    (again,) = bench.end(create, "parked")
+    assert bench.end(again, "parked") == []
+    assert bench.link("kari").state == "parked"

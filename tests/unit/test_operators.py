@@ -172,13 +172,12 @@ def test_a_creation_that_was_parked_counts_once() -> None:
         bench.see("chargebee", f"k{n}", 1, {**KARI, "email": f"k{n}@eksempel.no"})[0]
         for n in range(2)
     ]
-    bench.tell(
-        "vendor_reachable", system="poweroffice"
-    )  # so that what is parked is planned again at once
     for _ in range(3):
-        commands = [
-            again for each in commands for again in bench.answer(each, "", 0, None, result="parked")
-        ]
+        # Planned again at once where the word that the vendor answers overtook the answer.
+        parked = [bench.answer(each, "", 0, None, result="parked") for each in commands]
+        commands = [again for each in parked for again in each] or bench.tell(
+            "vendor_reachable", system="poweroffice"
+        )
         assert len(commands) == 2
     assert bench.see("chargebee", "k9", 1, {**KARI, "email": "k9@eksempel.no"}) == []
     assert bench.link("k9").batch == "creates-1"
