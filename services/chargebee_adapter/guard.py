@@ -129,4 +129,5 @@ def restamp(raw: Raw, name: str, reading: Reading, stamp: str | None) -> dict[st
     )
     if stamp is not None:
         kept[STAMP_KEY] = stamp.removeprefix(OWN_PREFIX)
-    return {name: _encoder.encode(kept).decode()}
+    # As the vendor's own libraries write it, with the digits of every number as they came.
+    return {name: msgspec.json.format(_encoder.encode(kept), indent=0).decode()}

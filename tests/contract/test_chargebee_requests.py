@@ -431,7 +431,9 @@ def test_an_item_and_its_price_are_updated(recorder: Recorder, sdk: chargebee.Ch
 
 @pytest.mark.usefixtures("catalogue")
 def test_a_price_with_many_decimals_is_a_text(recorder: Recorder, sdk: chargebee.Chargebee) -> None:
-    recorder.lists["/item_prices"] = [{"item_price": {**PRICE, "price_in_decimal": "0.5"}}]
+    held = {**PRICE, "price_in_decimal": "0.5"}
+    recorder.lists["/item_prices"] = [{"item_price": held}]
+    recorder.records["/item_prices/go-3-NOK"] = held
     fields = {"price": {"amount": "0.00125", "currency": "NOK"}}
     apply(recorder, "product", "update", target_id="go-3", fields=fields)
     same(recorder, lambda: sdk.ItemPrice.update("go-3-NOK", {"price_in_decimal": "0.00125"}))
